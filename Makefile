@@ -1,0 +1,112 @@
+# Building, installing, trying and testing mod_minimix. `make help` lists the targets.
+
+CARGO ?= cargo
+LUA ?= 5.4
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+NAME = minimix_core
+TARGET = target
+BUILT = $(TARGET)/release/lib$(NAME).so
+MODULE = $(TARGET)/module/$(NAME).so
+PYTHON = $(TARGET)/venv/bin/python
+
+LUA_FEATURE = lua$(subst .,,$(LUA))
+MODULE_FEATURES = --no-default-features --features module,$(LUA_FEATURE)
+VENDORED_FEATURES = --no-default-features --features vendored,$(LUA_FEATURE)
+CARGO_FLAGS = --locked --target-dir $(TARGET)
+
+MODULES_DIR = $(PREFIX)/lib/prosody/modules
+WRAPPER_DIR = $(MODULES_DIR)/mod_minimix
+CORE_DIR = $(PREFIX)/lib/lua/$(LUA)
+
+export CARGO LUA
+
+.DEFAULT_GOAL = build
+# Two cargo runs at once would only wait for each other, and a test must find what was built before it.
+.NOTPARALLEL:
+
+##@ Building
+
+.PHONY: build
+build: ## The core as target/module/minimix_core.so, for LUA (5.4)
+	@command -v $(CARGO) >/dev/null || { echo "no $(CARGO): run 'make deps-build' first" >&2; exit 1; }
+	$(CARGO) build --release $(CARGO_FLAGS) $(MODULE_FEATURES)
+	@scripts/replace $(BUILT) $(MODULE)
+
+.PHONY: install
+install: build ## Wrapper and core to where Prosody finds them; DESTDIR and PREFIX (/usr/local) are honoured
+	@ls lua/mod_minimix/*.lua >/dev/null
+	@set -e; for file in lua/mod_minimix/*.lua; do scripts/replace $$file $(DESTDIR)$(WRAPPER_DIR)/$${file##*/}; done
+	@scripts/replace $(MODULE) $(DESTDIR)$(CORE_DIR)/$(NAME).so
+	@scripts/plugin-paths $(MODULES_DIR)
+
+.PHONY: uninstall
+uninstall: ## Takes away what install put there
+	rm -rf $(DESTDIR)$(WRAPPER_DIR)
+	rm -f $(DESTDIR)$(CORE_DIR)/$(NAME).so
+
+.PHONY: clean
+clean: ## Removes all that was built or downloaded
+	rm -rf $(TARGET)
+
+##@ Trying
+
+.PHONY: run
+run: deps-run build ## A Prosody with the module on loopback, with accounts and a room to try it; ^C ends it
+	@python3 prosody-test/playground.py
+
+##@ Testing
+
+.PHONY: test
+test: deps fmt clippy cargo-test lint hygiene check-core lua-test prosody-test ## Everything, on a fresh Debian too
+
+.PHONY: fmt
+fmt: ## The format of the Rust files
+	$(CARGO) fmt --all --check
+
+.PHONY: clippy
+clippy: ## Rust lints, for the module and for the tests
+	$(CARGO) clippy $(CARGO_FLAGS) $(MODULE_FEATURES) -- -D warnings
+	$(CARGO) clippy $(CARGO_FLAGS) --all-targets $(VENDORED_FEATURES) -- -D warnings
+
+.PHONY: cargo-test
+cargo-test: ## Unit tests, transcripts and the binding against a vendored Lua
+	$(CARGO) test $(CARGO_FLAGS) $(VENDORED_FEATURES)
+
+.PHONY: lint
+lint: ## Lua lints
+	@test -e lua/mod_minimix/mod_minimix.lua || { echo "lua/mod_minimix is missing" >&2; exit 1; }
+	luacheck --quiet lua
+	luacheck --quiet prosody-test/modules
+
+.PHONY: hygiene
+hygiene: ## Rules that no compiler knows
+	@scripts/hygiene
+
+.PHONY: check-core
+check-core: build ## The core brings no Lua along and exports nothing but its entry
+	@scripts/check-core $(MODULE)
+
+.PHONY: lua-test
+lua-test: build ## The binding in a real Lua
+	@scripts/lua-test $(TARGET)/module
+
+.PHONY: prosody-test
+prosody-test: build ## Real Prosodies and real clients; STORIES="kick ban" chooses
+	@test -x $(PYTHON) || { echo "no $(PYTHON): run 'make deps' first" >&2; exit 1; }
+	@$(PYTHON) prosody-test/run.py $(STORIES)
+
+##@ What a machine needs
+
+.PHONY: deps deps-build deps-run
+deps: ## Installs what `make test` needs, says in one line what
+	@scripts/deps test
+deps-build: ## The same for `make` alone
+	@scripts/deps build
+deps-run: ## The same for `make run`
+	@scripts/deps run
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^##@/ { print "\n" substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
