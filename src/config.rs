@@ -1,0 +1,148 @@
+//! Every option and every limit, with its default. All times are in milliseconds.
+
+use serde::{Deserialize, Serialize};
+
+/// One second.
+pub const SECOND_MS: u64 = 1_000;
+/// One minute.
+pub const MINUTE_MS: u64 = 60 * SECOND_MS;
+/// One hour.
+pub const HOUR_MS: u64 = 60 * MINUTE_MS;
+/// One day.
+pub const DAY_MS: u64 = 24 * HOUR_MS;
+
+/// The options that an operator may set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// How many messages the account's own join asks of the room, and how many are kept (H13).
+    pub history: usize,
+    /// How many messages a join without `<history/>` is shown (H13).
+    pub history_default: usize,
+    /// How many bytes of messages are kept for a room (H12).
+    pub history_bytes: usize,
+    /// How old a kept message may be (H12).
+    pub history_age_ms: u64,
+    /// For how long after a sign of life an answer is given without asking the room (J29, I2).
+    pub trust_ms: u64,
+    /// How long a room may be silent before the account asks whether it is still in (K10).
+    pub check_ms: u64,
+    /// For how long the account stays in a room after its last session detached; `None` is for ever.
+    pub linger_ms: Option<u64>,
+    /// The same where the account has an affiliation above none.
+    pub linger_affiliated_ms: Option<u64>,
+    /// How long no session may be attached before the room is shown `xa`.
+    pub away_delay_ms: u64,
+    /// In how many rooms one account may be (J25).
+    pub rooms_per_account: usize,
+    /// Rooms and services that are left alone, as `room@service`, `service` or `*.domain`.
+    pub exclude: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            history: 50,
+            history_default: 20,
+            history_bytes: 256 * 1024,
+            history_age_ms: 7 * DAY_MS,
+            trust_ms: 15 * MINUTE_MS,
+            check_ms: HOUR_MS,
+            linger_ms: Some(DAY_MS),
+            linger_affiliated_ms: Some(14 * DAY_MS),
+            away_delay_ms: 2 * MINUTE_MS,
+            rooms_per_account: 500,
+            exclude: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Whether the operator wants that room or service left alone.
+    pub fn excludes(&self, room: &crate::jid::BareJid) -> bool {
+        let domain = room.domain();
+        self.exclude.iter().any(|pattern| match pattern.strip_prefix("*.") {
+            Some(parent) => domain.strip_suffix(parent).is_some_and(|rest| rest.ends_with('.')),
+            None => pattern == room.as_str() || pattern == domain,
+        })
+    }
+}
+
+/// Deadlines and limits that are no option.
+pub mod limit {
+    use super::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
+
+    /// How long the account's join may take (J26).
+    pub const JOIN_MS: u64 = 30 * SECOND_MS;
+    /// When a join without an answer asks for a sign of life (J26).
+    pub const JOIN_PROBE_MS: u64 = 20 * SECOND_MS;
+    /// How long a join may take while a human solves a CAPTCHA (J27).
+    pub const CAPTCHA_MS: u64 = 10 * MINUTE_MS;
+    /// How long after its last stanza a join without a subject is complete (J31).
+    pub const JOIN_SILENCE_MS: u64 = 5 * SECOND_MS;
+    /// How long one presence of ours may stay unanswered before the next goes out (design decision 4).
+    pub const PRESENCE_MS: u64 = 10 * SECOND_MS;
+    /// How long a self-ping of ours may take (I2).
+    pub const SELF_PING_MS: u64 = 30 * SECOND_MS;
+    /// How long after a self-ping an error in the room does not cause another one (K9).
+    pub const CHECK_PAUSE_MS: u64 = MINUTE_MS;
+    /// How long the leave of the last session is held back (design decision 3).
+    pub const LEAVE_HOLD_MS: u64 = 2 * SECOND_MS;
+    /// How long a room that the account has left is swallowed (M8).
+    pub const SWALLOW_MS: u64 = HOUR_MS;
+    /// How long a session is told that it is out, after the account was in (J14).
+    pub const REMEMBER_MS: u64 = DAY_MS;
+    /// How long a room is silent for the core after a panic (contract, 3).
+    pub const ABANDONED_MS: u64 = MINUTE_MS;
+    /// How long a former nick is known (design decision 5).
+    pub const FORMER_NICK_MS: u64 = HOUR_MS;
+    /// How long after a nick change presence to the former nick is taken for the new one (N3).
+    pub const NICK_CROSSING_MS: u64 = 10 * SECOND_MS;
+    /// How long after its stream's resumption a session may join under a former nick (design decision 5).
+    pub const RESUMED_MS: u64 = 30 * SECOND_MS;
+    /// How long the sender of a message is remembered, for its error (M4).
+    pub const SENT_MS: u64 = 5 * MINUTE_MS;
+    /// How long a query to the room or an occupant may take (I12).
+    pub const QUERY_MS: u64 = 2 * MINUTE_MS;
+    /// How long a session may take to answer a query from an occupant (I5).
+    pub const ANSWER_MS: u64 = 20 * SECOND_MS;
+    /// How many stanzas of a replay are handed out at once (contract, 9).
+    pub const REPLAY_BATCH: usize = 64;
+    /// How many live stanzas may join the end of a replay; more start it anew.
+    pub const REPLAY_TAIL: usize = 1_000;
+    /// How many stanzas of a joining session are kept until its join is answered (M3).
+    pub const HELD_BACK: usize = 64;
+    /// How many messages whose senders are remembered per room (M4).
+    pub const SENT: usize = 256;
+    /// How many queries of one account may be open (I12).
+    pub const QUERIES: usize = 2_000;
+    /// How many occupants of a room are kept; those above are relayed and not replayed (R7).
+    pub const OCCUPANTS: usize = 20_000;
+    /// How many presences from the room itself are kept (J21).
+    pub const ROOM_PRESENCES: usize = 200;
+    /// How many former nicks are kept.
+    pub const FORMER_NICKS: usize = 16;
+    /// How many nick changes may wait.
+    pub const NICK_CHANGES: usize = 8;
+    /// How many sessions may wait for the answer to one self-ping.
+    pub const PINGERS: usize = 64;
+    /// How long a nick may be, in bytes (RFC 7622 §3.4).
+    pub const NICK_BYTES: usize = 1_023;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jid::BareJid;
+
+    #[test]
+    fn an_exclusion_names_a_room_a_service_or_all_below_a_domain() {
+        let exclude = ["lounge@rooms.example", "irc.example", "*.games.example"].map(String::from).to_vec();
+        let config = Config { exclude, ..Config::default() };
+        let excluded = |room: &str| config.excludes(&BareJid::new(room));
+        assert!(excluded("lounge@rooms.example") && !excluded("den@rooms.example"));
+        assert!(excluded("#c%net@irc.example"));
+        assert!(excluded("a@chess.games.example") && !excluded("a@games.example"));
+        assert!(!excluded("a@badgames.example"));
+    }
+}

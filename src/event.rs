@@ -1,0 +1,170 @@
+//! All that goes into the core and all that comes out of it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::StanzaError;
+use crate::jid::{BareJid, FullJid, Jid};
+use crate::stanza::{Kept, Stanza};
+
+/// The two clocks, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Now {
+    /// A clock that only goes forward, for deadlines.
+    pub monotonic_ms: u64,
+    /// The time of day since 1970 in UTC, for stamps.
+    pub utc_ms: i64,
+}
+
+/// A session as the wrapper numbers it; never used again for another session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SessionId(pub u32);
+
+/// What happened. Every event is a fact.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A session sent a stanza; its `from` is the session's full JID.
+    ClientStanza {
+        /// The session.
+        session: SessionId,
+        /// What it sent.
+        stanza: Stanza,
+    },
+    /// A session sent `unavailable` without `to` (RFC 6121 §4.5).
+    SessionUnavailable {
+        /// The session.
+        session: SessionId,
+    },
+    /// The connection of a session broke, its stream may be resumed (XEP-0198 §5).
+    Hibernated {
+        /// The session.
+        session: SessionId,
+    },
+    /// The stream of a session was resumed.
+    Resumed {
+        /// The session.
+        session: SessionId,
+    },
+    /// A session ended.
+    SessionGone {
+        /// The session.
+        session: SessionId,
+    },
+    /// A room, or somebody in it, sent a stanza to the account.
+    RoomStanza {
+        /// What was sent; `to` is the account, `from` the room or an occupant.
+        stanza: Stanza,
+    },
+    /// What a room had sent could not be delivered to a session.
+    DeliveryFailed {
+        /// The session, if it is known.
+        session: Option<SessionId>,
+        /// The `to` of the stanza.
+        to: Jid,
+        /// The `from` of the stanza.
+        from: Jid,
+    },
+    /// A session is in a room by itself: it was before the module was loaded.
+    AlreadyIn {
+        /// The session.
+        session: SessionId,
+        /// Its occupant JID.
+        occupant: Jid,
+    },
+    /// An event about that room caused a panic.
+    Abandoned {
+        /// The account.
+        account: BareJid,
+        /// The room.
+        room: BareJid,
+    },
+    /// The time that was asked for has come.
+    Wake,
+    /// The module is unloaded for good, or the server stops.
+    Shutdown,
+}
+
+/// What becomes of the stanza in hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Prosody goes on with it as if we were not there; the reason is for the log.
+    Pass(&'static str),
+    /// It has been dealt with.
+    Handled,
+}
+
+/// The id under which a session or a room is sent a stanza.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Id {
+    /// As it is.
+    Keep,
+    /// Another one.
+    Set(Box<str>),
+    /// None.
+    Remove,
+}
+
+/// What is to be done, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// The stanza in hand to these sessions, readdressed.
+    Relay {
+        /// Whom to, and under which id.
+        sessions: Vec<(SessionId, Id)>,
+    },
+    /// A stanza that the core kept or made, to one session; `to` is set on delivery.
+    Deliver {
+        /// The session.
+        session: SessionId,
+        /// The stanza.
+        stanza: Kept,
+    },
+    /// The stanza in hand to the room, from the account; the last action of its outcome.
+    Forward {
+        /// Its id on the way.
+        id: Id,
+    },
+    /// An error in answer to the stanza in hand.
+    Reply {
+        /// The error.
+        error: StanzaError,
+        /// Who says it: the room.
+        by: BareJid,
+    },
+    /// A stanza that the core made, from the account to the room; queued.
+    Send {
+        /// The stanza, with `from` and `to`.
+        stanza: Kept,
+    },
+    /// A stanza that the core made, from the full JID of a session to the room; queued.
+    SendAs {
+        /// The session's address.
+        session: FullJid,
+        /// The stanza, with `to`.
+        stanza: Kept,
+    },
+    /// Takes back what is queued from that account to that room.
+    Drop {
+        /// The account.
+        account: BareJid,
+        /// The room.
+        room: BareJid,
+    },
+    /// The stanza in hand, which these sessions did not send, as a *sent* carbon to those that enabled carbons.
+    Mirror {
+        /// The other sessions.
+        sessions: Vec<SessionId>,
+    },
+    /// The stanza in hand into the account's offline storage.
+    StoreOffline,
+}
+
+/// What follows from an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// What becomes of the stanza in hand.
+    pub verdict: Verdict,
+    /// What is to be done.
+    pub actions: Vec<Action>,
+    /// When the core wants to be woken, on the monotonic clock; armed before the actions are performed.
+    pub wake_at: Option<u64>,
+}

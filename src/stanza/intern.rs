@@ -1,0 +1,77 @@
+//! The table of interned stanzas: one for the process, shared by all hosts that load the module, because
+//! all accounts in a room are shown the same stanzas.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, LazyLock, Weak};
+
+use parking_lot::Mutex;
+
+use super::Stanza;
+
+/// How many entries the table has before the dead ones are first swept.
+const FIRST_SWEEP: usize = 1024;
+
+static TABLE: LazyLock<Mutex<Table>> = LazyLock::new(|| Mutex::new(Table::default()));
+
+#[derive(Default)]
+struct Table {
+    hasher: RandomState,
+    entries: HashMap<u64, Weak<Stanza>>,
+    sweep_at: usize,
+}
+
+/// The one shared copy of a stanza.
+pub(super) fn intern(stanza: Stanza) -> Arc<Stanza> {
+    TABLE.lock().intern(stanza)
+}
+
+/// How many different stanzas the process keeps.
+pub fn interned_count() -> usize {
+    let mut table = TABLE.lock();
+    table.sweep();
+    table.entries.len()
+}
+
+impl Table {
+    fn intern(&mut self, stanza: Stanza) -> Arc<Stanza> {
+        let hash = self.hasher.hash_one(&stanza);
+        match self.entries.get(&hash).and_then(Weak::upgrade) {
+            Some(known) if *known == stanza => known,
+            Some(_) => Arc::new(stanza), // two stanzas, one hash: this one is simply not shared
+            None => self.insert(hash, stanza),
+        }
+    }
+
+    fn insert(&mut self, hash: u64, stanza: Stanza) -> Arc<Stanza> {
+        if self.entries.len() >= self.sweep_at.max(FIRST_SWEEP) {
+            self.sweep();
+            self.sweep_at = self.entries.len() * 2;
+        }
+        let stanza = Arc::new(stanza);
+        self.entries.insert(hash, Arc::downgrade(&stanza));
+        stanza
+    }
+
+    fn sweep(&mut self) {
+        self.entries.retain(|_, stanza| stanza.strong_count() > 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Kept, Kind, MessageType, Stanza};
+    use crate::jid::Jid;
+
+    fn message(to: &str, id: &str) -> Stanza {
+        Stanza::new(Kind::Message(MessageType::Groupchat)).to(Jid::new(to)).id(Some(id))
+    }
+
+    #[test]
+    fn accounts_share_what_differs_only_in_its_addressee() {
+        let one = Kept::shared(message("alice@example.org", "shared"));
+        let other = Kept::shared(message("bob@example.org", "shared"));
+        assert!(std::ptr::eq(&*one, &*other));
+        assert_ne!(one, Kept::shared(message("bob@example.org", "another")));
+    }
+}
