@@ -1,0 +1,32 @@
+"""The end of a run: what failed, what the servers complained about, which statements were shown."""
+
+import re
+
+from lab.lab import Lab
+
+from harness.runner import Outcome
+
+TROUBLE = re.compile(r"\terror\t|Traceback|attempt to (index|call|compare|concatenate|perform)")
+
+
+def report(lab: Lab, outcomes: list[Outcome], seconds: float) -> bool:
+    """Prints the summary and returns whether all is well."""
+    failed = [outcome for outcome in outcomes if outcome.failure]
+    trouble = _trouble(lab)
+    for line in trouble[:20]:
+        print(f"server error: {line}")
+    shown = sorted({statement for outcome in outcomes for statement in outcome.story.statements}, key=_by_number)
+    print(f"statements: {' '.join(shown)}")
+    for outcome in failed:
+        print(f"failed: {outcome.story.name} {outcome.kind}")
+    print(f"{len(outcomes) - len(failed)} of {len(outcomes)} passed in {seconds:.0f} s, {len(trouble)} server errors")
+    return not failed and not trouble
+
+
+def _by_number(statement: str) -> tuple[str, int]:
+    return statement[0], int(re.sub(r"\D", "", statement) or 0)
+
+
+def _trouble(lab: Lab) -> list[str]:
+    lines = (line for log in lab.logs for line in log.read_text(errors="replace").splitlines())
+    return [line for line in lines if TROUBLE.search(line)]

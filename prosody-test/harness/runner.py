@@ -1,0 +1,98 @@
+"""Runs the stories, several at a time, and reports."""
+
+import asyncio
+import time
+import traceback
+from dataclasses import dataclass
+
+from client.raw import Unexpected
+from lab.lab import WITH, WITHOUT, Lab
+
+from harness.scene import ComparedScene, JudgedScene
+from harness.story import Story
+from harness.transcript import Normaliser, difference
+
+AT_ONCE = 12
+STORY_TIMEOUT_S = 90
+
+
+@dataclass
+class Outcome:
+    story: Story
+    kind: str
+    seconds: float
+    failure: str | None
+
+
+async def run_all(lab: Lab, stories: list[Story], module_host: str = WITH) -> list[Outcome]:
+    """Runs each story for each of its rooms; `module_host` may be a host without the module, to test the harness."""
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def run(story: Story, kind: str) -> Outcome:
+        async with slots:
+            outcome = await _run_one(lab, story, kind, module_host)
+        _print(outcome)
+        return outcome
+
+    return await asyncio.gather(*(run(story, kind) for story in stories for kind in story.kinds))
+
+
+def _print(outcome: Outcome) -> None:
+    word = "ok  " if outcome.failure is None else "FAIL"
+    print(f"{word} {outcome.story.title} {outcome.kind} {outcome.seconds:.1f}s", flush=True)
+    if outcome.failure:
+        print("\n".join(f"    {line}" for line in outcome.failure.splitlines()), flush=True)
+
+
+async def _run_one(lab: Lab, story: Story, kind: str, module_host: str) -> Outcome:
+    tell = _compare if story.compared else _judge
+    start = time.monotonic()
+    try:
+        async with asyncio.timeout(STORY_TIMEOUT_S):
+            failure = await tell(lab, story, kind, module_host)
+    except (AssertionError, Unexpected) as error:
+        failure = _where(error)
+    except TimeoutError:
+        failure = f"not done after {STORY_TIMEOUT_S} s"
+    except Exception:  # a mistake in the harness is a failure too, and must not end the run
+        failure = traceback.format_exc()
+    return Outcome(story, kind, time.monotonic() - start, failure)
+
+
+def _where(error: BaseException) -> str:
+    """The line of the story, and what was wrong there."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [f"{frame.name}, line {frame.lineno}: {frame.line}" for frame in frames if "/stories/" in frame.filename]
+    return "\n".join([*lines, *getattr(error, "__notes__", []), str(error)])
+
+
+async def _compare(lab: Lab, story: Story, kind: str, module_host: str) -> str | None:
+    # The scenes have names of their own even if both are on the same host.
+    stock = ComparedScene(lab, f"{story.name}-stock", kind, WITHOUT)
+    ours = ComparedScene(lab, f"{story.name}-ours", kind, module_host)
+    results = await asyncio.gather(_record(stock, story), _record(ours, story), return_exceptions=True)
+    for scene, result in zip((stock, ours), results):
+        if isinstance(result, BaseException):
+            result.add_note(f"on {scene.host}:")
+            raise result
+    return difference(*results) or None
+
+
+async def _record(scene: ComparedScene, story: Story) -> list[str]:
+    try:
+        await scene.prepare()
+        await story.tell(scene)
+        normaliser = Normaliser(scene.labels(), scene.known_ids(), story.ignored_codes)
+        return normaliser.lines(scene.me.received)
+    finally:
+        await scene.end()
+
+
+async def _judge(lab: Lab, story: Story, kind: str, module_host: str) -> str | None:
+    scene = JudgedScene(lab, story.name, kind, module_host)
+    try:
+        await scene.prepare()
+        await story.tell(scene)
+    finally:
+        await scene.end()
+    return None

@@ -1,0 +1,130 @@
+"""The stage of one story: a room of its own, people of its own, and their end."""
+
+import asyncio
+
+from client import xml
+from client.person import Person
+from client.xml import Element
+from lab.lab import FAR, SERVICES, WITH, Lab
+
+from harness.story import check
+
+
+class Scene:
+    def __init__(self, lab: Lab, name: str, kind: str, host: str = WITH):
+        self.kind = kind
+        self.host = host
+        self.service = SERVICES[kind]
+        self._lab = lab
+        # Unique for each run of each story, and without a dot, so that labels can stand for it.
+        self._tag = f"{name}-{kind}-{host.partition('.')[0]}".replace("_", "-")
+        self.room = f"{self._tag}-room@{self.service}"
+        self.people: list[Person] = []
+
+    def account(self, name: str, host: str) -> str:
+        return f"{name}-{self._tag}@{host}"
+
+    async def person(self, name: str, managed: bool = False, online: bool = True) -> Person:
+        """Somebody else, on another host."""
+        return await self.device(name, name, FAR, managed, online)
+
+    async def device(
+        self, name: str, resource: str, host: str = "", managed: bool = False, online: bool = True
+    ) -> Person:
+        """One client of an account; the same name with another resource is another device."""
+        host = host or self.host
+        person = Person(self._lab.endpoint(host), self.account(name, host), resource)
+        self.people.append(person)
+        if online:
+            await person.go_online(managed)
+        return person
+
+    async def owner(self, name: str = "bob") -> Person:
+        """Somebody who has opened the room, is in it, and may do everything."""
+        owner = await self.person(name)
+        await owner.join(self.room, name)
+        return owner
+
+    async def guest(self, name: str) -> Person:
+        guest = await self.person(name)
+        await guest.join(self.room, name)
+        return guest
+
+    async def settle(self, *people: Person) -> None:
+        """Waits until all that these people caused has reached them all."""
+        for person in people:
+            await person.drain(self.room)
+        for person in people:
+            await person.drain(self.room)
+
+    async def end(self) -> None:
+        await asyncio.gather(*(person.stop() for person in self.people))
+
+    def labels(self) -> dict[str, str]:
+        """What stands for the names of this run, so that two runs look alike."""
+        labels = {self.room: "ROOM", self.service: "SERVICE", self.host: "HOST"}
+        for person in self.people:
+            labels[person.account] = person.account.partition("-")[0].upper()
+        return labels
+
+
+class ComparedScene(Scene):
+    """One device, `me`, whose account is on a host with or without the module."""
+
+    me: Person
+
+    async def prepare(self, managed: bool = True) -> None:
+        self.me = await self.device("me", "phone", managed=managed)
+
+    def known_ids(self) -> set[str]:
+        return {id for person in self.people for id in person.own_ids}
+
+
+class JudgedScene(Scene):
+    """Several devices of one account, and a judge on another host, who owns the room and sees every real JID."""
+
+    judge: Person
+
+    async def prepare(self) -> None:
+        self.judge = await self.owner("judge")
+        await self.judge.drain(self.room)
+
+    async def phone(self, managed: bool = False) -> Person:
+        return await self.device("me", "phone", managed=managed)
+
+    async def laptop(self, managed: bool = False) -> Person:
+        return await self.device("me", "laptop", managed=managed)
+
+    @property
+    def me(self) -> str:
+        return self.account("me", self.host)
+
+    async def judge_saw(self, *devices: Person) -> list[Element]:
+        """What the judge was shown of the account since the last question."""
+        for device in devices:
+            await device.drain(self.room)
+        return [stanza for stanza in await self.judge.drain(self.room) if self._is_mine(stanza)]
+
+    def _is_mine(self, stanza: Element) -> bool:
+        item = xml.item(stanza)
+        return item is not None and (item.get("jid") or "").partition("/")[0] == self.me
+
+    def occupants(self) -> dict[str, str]:
+        """Who is in the room for the account, as the judge sees it: nick and real JID."""
+        occupants: dict[str, str] = {}
+        for stanza in self.judge.received:
+            if stanza.tag != xml.CLIENT + "presence" or not self._is_mine(stanza):
+                continue
+            nick = stanza.get("from").partition("/")[2]
+            occupants.pop(nick, None)
+            if stanza.get("type") is None:
+                occupants[nick] = xml.item(stanza).get("jid")
+        return occupants
+
+    def check_one_occupant(self, nick: str) -> None:
+        """The account occupies the room once, as itself and not as one of its sessions."""
+        occupants = self.occupants()
+        check(occupants == {nick: self.me}, f"the judge sees {occupants} and should see {nick} as {self.me}")
+
+    def check_no_occupant(self) -> None:
+        check(not self.occupants(), f"the judge still sees {self.occupants()}")

@@ -1,0 +1,96 @@
+"""What a client received, written so that two runs of one story can be compared.
+
+Taken out is what must differ between two runs: own JIDs and host, the room's name, stamps, ids that servers made, and
+the order of attributes. The others' presences within a join come in an order that no room promises, so they are sorted.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from xml.etree.ElementTree import Element
+
+from client import xml
+from client.raw import MARKER
+from client.xml import CLIENT
+
+STAMP = re.compile(r"\d{4}-?\d\d-?\d\dT\d\d:?\d\d:?\d\d(\.\d+)?Z?$")
+OCCUPANT_ID = "{urn:xmpp:occupant-id:0}occupant-id"
+# Elements whose id a server makes.
+SERVER_IDS = {"{urn:xmpp:sid:0}stanza-id": "STANZA-ID", OCCUPANT_ID: "OCCUPANT"}
+
+
+class Normaliser:
+    def __init__(self, labels: Mapping[str, str], known_ids: set[str], ignored_codes: frozenset[str] = frozenset()):
+        # The longest first: a full JID contains its bare one.
+        self._labels = sorted(labels.items(), key=lambda label: -len(label[0]))
+        self._known_ids = known_ids
+        self._ignored_codes = ignored_codes
+        self._occupants: dict[str, str] = {}
+
+    def lines(self, stanzas: Iterable[Element]) -> list[str]:
+        """Returns the stanzas as lines, a blank one behind each."""
+        kept = [stanza for stanza in stanzas if not (stanza.get("id") or "").startswith(MARKER)]
+        for stanza in kept:
+            self._learn_occupant(stanza)
+        written = [(stanza, self._write(stanza)) for stanza in kept]
+        return [line for lines in _sorted_within_joins(written) for line in [*lines, ""]]
+
+    def _learn_occupant(self, stanza: Element) -> None:
+        occupant = stanza.find(OCCUPANT_ID)
+        if occupant is not None:
+            nick = (stanza.get("from") or "").partition("/")[2]
+            self._occupants.setdefault(occupant.get("id", ""), f"OCCUPANT({nick})")
+
+    def _write(self, stanza: Element) -> list[str]:
+        return self._element(stanza, "")
+
+    def _element(self, element: Element, indent: str) -> list[str]:
+        if element.tag.endswith("}status") and element.get("code") in self._ignored_codes:
+            return []
+        attributes = "".join(f" {name}={value!r}" for name, value in sorted(self._attributes(element).items()))
+        text = self._value("", (element.text or "").strip())
+        head = f"{indent}{element.tag.replace(CLIENT, '')}{attributes}{f': {text}' if text else ''}"
+        return [head, *(line for child in element for line in self._element(child, indent + "  "))]
+
+    def _attributes(self, element: Element) -> dict[str, str]:
+        attributes = {name: self._value(name, value) for name, value in element.attrib.items()}
+        if element.tag in SERVER_IDS and "id" in attributes:
+            attributes["id"] = self._occupants.get(element.get("id", ""), SERVER_IDS[element.tag])
+        elif element.tag.startswith(CLIENT) and "id" in attributes and element.get("id") not in self._known_ids:
+            attributes["id"] = "MADE-BY-SERVER"
+        return attributes
+
+    def _value(self, name: str, value: str) -> str:
+        if name == "stamp" and STAMP.match(value):
+            return "STAMP"
+        for literal, label in self._labels:
+            value = value.replace(literal, label)
+        return value
+
+
+def _sorted_within_joins(written: list[tuple[Element, list[str]]]) -> list[list[str]]:
+    """Sorts each run of others' presences that ends with a self-presence."""
+    result: list[list[str]] = []
+    run: list[list[str]] = []
+    for stanza, lines in written:
+        if _is_occupant(stanza):
+            run.append(lines)
+            continue
+        result += sorted(run) if _is_self(stanza) else run
+        run = []
+        result.append(lines)
+    return result + run
+
+
+def _is_occupant(stanza: Element) -> bool:
+    return stanza.tag == CLIENT + "presence" and stanza.get("type") is None and not _is_self(stanza)
+
+
+def _is_self(stanza: Element) -> bool:
+    return stanza.tag == CLIENT + "presence" and stanza.get("type") is None and "110" in xml.codes(stanza)
+
+
+def difference(stock: list[str], ours: list[str]) -> str:
+    """Returns what `ours` has otherwise, or nothing."""
+    lines = difflib.unified_diff(stock, ours, "without the module", "with the module", lineterm="", n=4)
+    return "\n".join(lines)

@@ -1,0 +1,85 @@
+"""The two servers that the stories run on.
+
+Server A has the accounts, with the module (`with.lab`) and without it (`without.lab`), and two room services, one of
+which answers late. Server B is another server, with accounts and rooms of its own, reached by real s2s.
+"""
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import network, prosody
+from lab.prosody import Host, Settings
+from lab.server import Server
+
+WITH = "with.lab"
+WITHOUT = "without.lab"
+FAR = "far.lab"
+SERVICES = {"local": "rooms.lab", "slow": "slow.lab", "remote": "rooms.far.lab"}
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where the clients of a host connect to."""
+
+    address: str
+    port: int
+
+
+class Lab:
+    """Both servers, up between `start` and `stop`.
+
+    Another Prosody or another remote service is another pair of settings and command: nothing else knows what runs.
+    """
+
+    def __init__(self, with_module: bool = True):
+        self.directory = Path(tempfile.mkdtemp(prefix="minimix-lab-"))
+        self._endpoints: dict[str, Endpoint] = {}
+        self._servers = self._prosodies(with_module)
+
+    def endpoint(self, host: str) -> Endpoint:
+        return self._endpoints[host]
+
+    @property
+    def logs(self) -> list[Path]:
+        return sorted(self.directory.glob("*/debug.log"))
+
+    async def start(self) -> None:
+        for server in self._servers:
+            await server.start()
+
+    async def stop(self, keep: bool) -> None:
+        for server in reversed(self._servers):
+            await server.stop()
+        if not keep:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _prosodies(self, with_module: bool) -> list[Server]:
+        base = network.own_network()
+        here, there = f"{base}.1", f"{base}.2"
+        here_s2s, there_s2s = network.free_port(here), network.free_port(there)
+        near = [
+            Host(WITH, modules=["minimix"] if with_module else []),
+            Host(WITHOUT),
+            Host(SERVICES["local"], rooms=True),
+            Host(SERVICES["slow"], rooms=True, modules=["lab_delay"]),
+        ]
+        far = [Host(FAR), Host(SERVICES["remote"], rooms=True)]
+        return [
+            self._prosody("a", here, here_s2s, near, {host.name: (there, there_s2s) for host in far}),
+            self._prosody("b", there, there_s2s, far, {host.name: (here, here_s2s) for host in near}),
+        ]
+
+    def _prosody(self, name: str, address: str, s2s_port: int, hosts: list[Host], peers: dict) -> Server:
+        settings = Settings(
+            directory=self.directory / name,
+            address=address,
+            c2s_port=network.free_port(address),
+            s2s_port=s2s_port,
+            hosts=hosts,
+            peers=peers,
+        )
+        for host in hosts:
+            self._endpoints[host.name] = Endpoint(address, settings.c2s_port)
+        return Server(f"Prosody {name.upper()}", prosody.command(settings), settings.directory)

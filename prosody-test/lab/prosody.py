@@ -1,0 +1,123 @@
+"""Configurations of Prosody, and the command that runs one."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab.server import Command
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+WRAPPER = CHECKOUT / "lua"
+CORE = CHECKOUT / "target" / "module"
+TEST_MODULES = CHECKOUT / "prosody-test" / "modules"
+
+# What Debian's default configuration enables, without what needs the network, and with what a modern server adds.
+MODULES = [
+    "roster", "saslauth", "disco", "dialback", "ping", "time", "version", "uptime",
+    "pep", "vcard4", "vcard_legacy", "private", "bookmarks", "blocklist",
+    "carbons", "mam", "smacks", "csi_simple", "lab_peers",
+]  # fmt: skip
+ROOM_MODULES = ["muc_mam", "lab_peers"]
+
+
+@dataclass(frozen=True)
+class Host:
+    """A VirtualHost, or a room service."""
+
+    name: str
+    rooms: bool = False
+    modules: list[str] = field(default_factory=list)
+    options: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One Prosody: where it listens, whom it serves, how it reaches the others."""
+
+    directory: Path
+    address: str
+    c2s_port: int
+    s2s_port: int
+    hosts: list[Host]
+    peers: dict[str, tuple[str, int]] = field(default_factory=dict)
+    options: dict[str, object] = field(default_factory=dict)
+
+
+def lua(value: object) -> str:
+    """Writes a value as Lua."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return str(value)
+        case list() | tuple():
+            return "{ " + ", ".join(lua(item) for item in value) + " }"
+        case dict():
+            return "{ " + ", ".join(f"[{lua(key)}] = {lua(item)}" for key, item in value.items()) + " }"
+        case _:
+            text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+            return f'"{text}"'
+
+
+def _global_options(settings: Settings) -> dict[str, object]:
+    directory = settings.directory
+    return {
+        "run_as_root": True,
+        "data_path": directory / "data",
+        "pidfile": directory / "prosody.pid",
+        "log": {"debug": directory / "debug.log", "info": "*console"},
+        "plugin_paths": [WRAPPER, TEST_MODULES],
+        "interfaces": [settings.address],
+        "c2s_ports": [settings.c2s_port],
+        "s2s_ports": [settings.s2s_port],
+        "c2s_direct_tls_ports": [],
+        "s2s_direct_tls_ports": [],
+        "modules_enabled": MODULES,
+        "modules_disabled": ["s2s_auth_certs"],
+        "authentication": "insecure",
+        "insecure_open_authentication": "Yes please, I know what I'm doing!",
+        "allow_unencrypted_plain_auth": True,
+        "c2s_require_encryption": False,
+        "s2s_require_encryption": False,
+        "s2s_secure_auth": False,
+        "lab_peers": {name: list(where) for name, where in settings.peers.items()},
+        "lab_announce": True,
+        **settings.options,
+    }
+
+
+def _host_lines(host: Host) -> list[str]:
+    if not host.rooms:
+        options = {"modules_enabled": host.modules, **host.options}
+        return [f"\nVirtualHost {lua(host.name)}", *_option_lines(options)]
+    options = {
+        "modules_enabled": ROOM_MODULES + host.modules,
+        "muc_room_locking": False,
+        "restrict_room_creation": False,
+        "muc_log_by_default": True,
+        **host.options,
+    }
+    return [f'\nComponent {lua(host.name)} "muc"', *_option_lines(options)]
+
+
+def _option_lines(options: dict[str, object]) -> list[str]:
+    return [f"{name} = {lua(value)}" for name, value in options.items()]
+
+
+def configuration(settings: Settings) -> str:
+    lines = ["-- Written by prosody-test.", *_option_lines(_global_options(settings))]
+    for host in settings.hosts:
+        lines += _host_lines(host)
+    return "\n".join(lines) + "\n"
+
+
+def command(settings: Settings, binary: str = "prosody") -> Command:
+    """Writes the configuration and returns what runs it."""
+    for name in ("data", "certs"):
+        (settings.directory / name).mkdir(parents=True, exist_ok=True)
+    path = settings.directory / "prosody.cfg.lua"
+    path.write_text(configuration(settings))
+    return Command(
+        argv=[binary, "-F", "--config", str(path)],
+        ready="The lab's server is up",
+        environment={"LUA_CPATH": f"{CORE}/?.so;;"},
+    )

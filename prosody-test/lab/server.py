@@ -1,0 +1,88 @@
+"""A server process: started, watched until it is up, stopped by its process id."""
+
+import asyncio
+import contextlib
+import os
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+START_TIMEOUT_S = 20
+STOP_TIMEOUT_S = 10
+
+
+class ServerFailed(Exception):
+    """A server did not start, or ended by itself."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """What to run, and the line of its output that says it is up."""
+
+    argv: list[str]
+    ready: str
+    environment: dict[str, str]
+
+
+class Server:
+    def __init__(self, name: str, command: Command, directory: Path, show: Callable[[str], None] | None = None):
+        self.name = name
+        self.directory = directory
+        self._command = command
+        self._show = show
+        self._last_lines: deque[str] = deque(maxlen=30)
+        self._ready = asyncio.Event()
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.Task | None = None
+
+    async def start(self) -> None:
+        # A session of its own: ^C is for the runner, which then stops the servers in order.
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command.argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env={**os.environ, **self._command.environment},
+            start_new_session=True,
+        )
+        self._reader = asyncio.create_task(self._read_output())
+        try:
+            await asyncio.wait_for(self._until_ready(), START_TIMEOUT_S)
+        except (TimeoutError, ServerFailed) as error:
+            await self.stop()
+            lines = "\n  ".join(self._last_lines)
+            raise ServerFailed(f"{self.name} did not start ({error or 'timeout'}). Its last lines:\n  {lines}") from None
+
+    async def _until_ready(self) -> None:
+        ready = asyncio.create_task(self._ready.wait())
+        await asyncio.wait({ready, self._reader}, return_when=asyncio.FIRST_COMPLETED)
+        if not ready.done():
+            ready.cancel()
+            raise ServerFailed("it ended")
+
+    async def _read_output(self) -> None:
+        while line := await self._process.stdout.readline():
+            text = line.decode(errors="replace").rstrip("\n")
+            self._last_lines.append(text)
+            if self._show:
+                self._show(text)
+            if self._command.ready in text:
+                self._ready.set()
+
+    async def ended(self) -> None:
+        """Waits until the process ends by itself."""
+        await self._process.wait()
+
+    async def stop(self) -> None:
+        if self._process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            self._process.terminate()
+        try:
+            await asyncio.wait_for(self._process.wait(), STOP_TIMEOUT_S)
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+        await self._reader
+        self._process = None

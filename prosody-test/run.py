@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""Runs the stories on real servers.
+
+    run.py                       all stories
+    run.py kick ban              those whose name contains one of the words
+    run.py --list                names them
+    run.py --stock               the module stays out: both sides are stock Prosody, which tests the harness
+"""
+
+import argparse
+import asyncio
+import importlib
+import pkgutil
+import signal
+import sys
+import time
+
+import stories
+from harness.report import report
+from harness.runner import run_all
+from harness.story import STORIES, Story
+from lab.lab import WITH, WITHOUT, Lab
+from lab.prosody import CORE, WRAPPER
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Stories of mod_minimix on real servers")
+    parser.add_argument("words", nargs="*", help="parts of the names of the stories to run")
+    parser.add_argument("--list", action="store_true", help="name the stories and the statements that they show")
+    parser.add_argument("--stock", action="store_true", help="compare stock Prosody with itself, to test the harness")
+    parser.add_argument("--keep", action="store_true", help="keep the servers' logs and data")
+    return parser.parse_args()
+
+
+def chosen(words: list[str]) -> list[Story]:
+    for module in pkgutil.iter_modules(stories.__path__):
+        importlib.import_module(f"stories.{module.name}")
+    return [story for story in STORIES if not words or any(word in story.name for word in words)]
+
+
+def check_module() -> None:
+    """Without the module nothing would be tested, so its absence is a failure."""
+    for needed in (WRAPPER / "mod_minimix" / "mod_minimix.lua", CORE / "minimix_core.so"):
+        if not needed.exists():
+            sys.exit(f"prosody-test: {needed} is missing")
+
+
+async def run(options: argparse.Namespace, selected: list[Story]) -> bool:
+    start = time.monotonic()
+    lab = Lab(with_module=not options.stock)
+    passed = False
+    try:
+        await lab.start()
+        outcomes = await run_all(lab, selected, WITHOUT if options.stock else WITH)
+        passed = report(lab, outcomes, time.monotonic() - start)
+    finally:
+        await lab.stop(keep=options.keep or not passed)
+        if options.keep or not passed:
+            print(f"logs and data: {lab.directory}")
+    return passed
+
+
+def main() -> None:
+    options = arguments()
+    selected = chosen(options.words)
+    if options.list:
+        for story in selected:
+            print(story.title)
+        return
+    if not selected:
+        sys.exit("prosody-test: no story has such a name")
+    if options.stock:
+        selected = [story for story in selected if story.compared]
+    else:
+        check_module()
+    # A terminated run stops its servers like an interrupted one.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        sys.exit(0 if asyncio.run(run(options, selected)) else 1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
