@@ -28,6 +28,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("words", nargs="*", help="parts of the names of the stories to run")
     parser.add_argument("--list", action="store_true", help="name the stories and the statements that they show")
     parser.add_argument("--stock", action="store_true", help="compare stock Prosody with itself, to test the harness")
+    parser.add_argument("--all", action="store_true", help="with --stock also the judged stories, most of which then fail")
     parser.add_argument("--keep", action="store_true", help="keep the servers' logs and data")
     return parser.parse_args()
 
@@ -70,7 +71,7 @@ def main() -> None:
     if not selected:
         sys.exit("prosody-test: no story has such a name")
     if options.stock:
-        selected = [story for story in selected if story.compared]
+        selected = [story for story in selected if story.compared or options.all]
     else:
         check_module()
     # A terminated run stops its servers like an interrupted one.

@@ -9,11 +9,20 @@ local before_everybody = 1000000;
 local waiting = queue.new(100000);
 local now_due; -- the event that is fired again and must not wait twice
 
+-- As core.stanza_router answers what no handler wanted.
+local function refuse(origin, stanza)
+	if stanza.attr.type ~= "error" and stanza.attr.type ~= "result" then
+		origin.send(st.error_reply(stanza, "cancel", "service-unavailable"));
+	end
+end
+
 local function fire_oldest()
 	local entry = waiting:pop();
-	now_due = entry.event;
-	module:fire_event(entry.name, entry.event);
+	local event = entry.event;
+	now_due = event;
+	local handled = module:fire_event(entry.name, event);
 	now_due = nil;
+	if handled == nil then refuse(event.origin, event.stanza); end
 end
 
 for _, kind in ipairs({ "message", "presence", "iq" }) do
