@@ -58,13 +58,20 @@ class RawClient:
         self.received.clear()
         self._cursor = 0
 
-    def drop(self) -> None:
-        """Loses the connection, as in a tunnel."""
+    async def drop(self) -> None:
+        """Loses the connection, as in a tunnel, and waits until the server has noticed.
+
+        It has when it answers somebody who came later: it takes events in the order in which they happen.
+        """
         self._stream.abort()
+        await self._ended()
+        later = await Stream.connect(self._endpoint, self._host)
+        later.open()
+        await later.read()
+        later.abort()
 
     async def resume(self) -> None:
         """Connects again and resumes the stream that was dropped."""
-        await self._ended()
         await self._authenticate()
         self._managed = False
         self.send_raw(f"<resume xmlns='urn:xmpp:sm:3' previd='{self._resumption}' h='{self._handled}'/>")

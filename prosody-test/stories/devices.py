@@ -140,7 +140,7 @@ async def disconnect_and_return(scene: JudgedScene) -> None:
     phone = await scene.phone()
     await phone.join(scene.room, "me")
     await scene.judge_saw(phone)
-    phone.drop()
+    await phone.drop()
     await scene.judge.say("while you were away")
     again = await scene.device("me", "tablet")
     came = await again.join(scene.room, "me")
@@ -157,7 +157,7 @@ async def resume_beside_another(scene: JudgedScene) -> None:
     await phone.join(scene.room, "me")
     await laptop.join(scene.room, "me")
     await scene.judge_saw(phone, laptop)
-    phone.drop()
+    await phone.drop()
     bodies = [f"number {number}" for number in range(5)]
     for body in bodies:
         await scene.judge.say(body)

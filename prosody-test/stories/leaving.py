@@ -1,10 +1,16 @@
 """Leaving and being removed, of a single device: XEP-0045 §7.14, §8.2, §9.1, §10.9."""
 
 from client import xml
+from client.person import Person
 from harness.scene import ComparedScene
 from harness.story import check, compared
 
 UNAVAILABLE = xml.presence(type="unavailable", status={"110"})
+
+
+async def neighbour(scene: ComparedScene) -> Person:
+    """Somebody on the same host: what has reached them from the room has reached our account as well."""
+    return await scene.device("erin", "erin")
 
 
 @compared("L1", "L3")
@@ -90,11 +96,12 @@ async def destroy(scene: ComparedScene) -> None:
 @compared("L5", "M13")
 async def resumption(scene: ComparedScene) -> None:
     """The connection is lost and the stream resumed: nothing is missing, nothing comes twice."""
-    bob = await scene.owner()
+    bob, witness = await scene.owner(), await neighbour(scene)
     await scene.me.join(scene.room, "me")
-    scene.me.drop()
+    await scene.me.drop()
     for number in range(5):
         await bob.say(f"missed {number}")
+    await witness.drain(scene.room)
     await scene.me.resume()
     await scene.me.expect(xml.message(body="missed 4"))
     await scene.me.say("here again")
@@ -104,10 +111,11 @@ async def resumption(scene: ComparedScene) -> None:
 @compared("L5", "J12", ignored_codes={"100"})
 async def resumption_and_rejoin(scene: ComparedScene) -> None:
     """profanity: resumes, and joins again."""
-    bob = await scene.owner()
+    bob, witness = await scene.owner(), await neighbour(scene)
     await scene.me.join(scene.room, "me")
-    scene.me.drop()
+    await scene.me.drop()
     await bob.say("missed")
+    await witness.drain(scene.room)
     await scene.me.resume()
     await scene.me.expect(xml.message(body="missed"))
     await scene.me.join(scene.room, "me", "<history maxstanzas='0'/>")
