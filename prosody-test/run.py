@@ -16,7 +16,7 @@ import sys
 import time
 
 import stories
-from harness.report import report
+from harness.report import report, server_errors
 from harness.runner import run_all
 from harness.story import STORIES, Story
 from lab.lab import WITH, WITHOUT, Lab
@@ -52,6 +52,9 @@ async def run(options: argparse.Namespace, selected: list[Story]) -> bool:
     passed = False
     try:
         await lab.start()
+        if errors := server_errors(lab):
+            print("prosody-test: the servers started with errors", *errors, sep="\n")
+            return False
         outcomes = await run_all(lab, selected, WITHOUT if options.stock else WITH)
         passed = report(lab, outcomes, time.monotonic() - start)
     finally:

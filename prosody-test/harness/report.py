@@ -12,7 +12,7 @@ TROUBLE = re.compile(r"\terror\t|Traceback|attempt to (index|call|compare|concat
 def report(lab: Lab, outcomes: list[Outcome], seconds: float) -> bool:
     """Prints the summary and returns whether all is well."""
     failed = [outcome for outcome in outcomes if outcome.failure]
-    trouble = _trouble(lab)
+    trouble = server_errors(lab)
     for line in trouble[:20]:
         print(f"server error: {line}")
     shown = sorted({statement for outcome in outcomes for statement in outcome.story.statements}, key=_by_number)
@@ -27,6 +27,7 @@ def _by_number(statement: str) -> tuple[str, int]:
     return statement[0], int(re.sub(r"\D", "", statement) or 0)
 
 
-def _trouble(lab: Lab) -> list[str]:
+def server_errors(lab: Lab) -> list[str]:
+    """What the servers logged as an error, or with a traceback."""
     lines = (line for log in lab.logs for line in log.read_text(errors="replace").splitlines())
     return [line for line in lines if TROUBLE.search(line)]

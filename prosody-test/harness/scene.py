@@ -5,7 +5,7 @@ import asyncio
 from client import xml
 from client.person import Person
 from client.xml import Element
-from lab.lab import FAR, SERVICES, WITH, Lab
+from lab.lab import FAR, SERVICES, WITH, Endpoint, Lab
 
 from harness.story import check
 
@@ -84,6 +84,7 @@ class JudgedScene(Scene):
     """Several devices of one account, and a judge on another host, who owns the room and sees every real JID."""
 
     judge: Person
+    _seen = 0  # of what the judge received
 
     async def prepare(self) -> None:
         self.judge = await self.owner("judge")
@@ -96,6 +97,10 @@ class JudgedScene(Scene):
         return await self.device("me", "laptop", managed=managed)
 
     @property
+    def endpoint(self) -> Endpoint:
+        return self._lab.endpoint(self.host)
+
+    @property
     def me(self) -> str:
         return self.account("me", self.host)
 
@@ -103,7 +108,10 @@ class JudgedScene(Scene):
         """What the judge was shown of the account since the last question."""
         for device in devices:
             await device.drain(self.room)
-        return [stanza for stanza in await self.judge.drain(self.room) if self._is_mine(stanza)]
+        await self.judge.drain(self.room)
+        news = self.judge.received[self._seen :]
+        self._seen = len(self.judge.received)
+        return [stanza for stanza in news if self._is_mine(stanza)]
 
     def _is_mine(self, stanza: Element) -> bool:
         item = xml.item(stanza)
