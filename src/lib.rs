@@ -4,5 +4,6 @@ pub mod config;
 pub mod error;
 pub mod event;
 pub mod jid;
+pub mod lua;
 pub mod muc;
 pub mod stanza;

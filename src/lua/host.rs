@@ -1,0 +1,223 @@
+//! One core per `VirtualHost`, as a table of functions: calling one costs less than calling a method of userdata.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use mlua::{FromLuaMulti, Lua, Result, Table};
+
+use super::answer::Answer;
+use super::build::Builder;
+use super::read::Reader;
+use super::{log, options};
+use crate::bouncer::Bouncer;
+use crate::config::Config;
+use crate::event::{Event, Now, SessionId};
+use crate::jid::{BareJid, Jid};
+
+/// A core and what it takes to speak to it.
+struct Host {
+    bouncer: RefCell<Bouncer>,
+    reader: Reader,
+    builder: Builder,
+    /// When the wrapper's timer will call `wake`.
+    armed_ms: Cell<Option<u64>>,
+}
+
+/// The monotonic clock and the time of day, both in seconds, as Lua hands them over.
+type Clocks = (f64, f64);
+
+/// Opens a core: `open(options, seed, stanza_metatable, snapshot)`.
+///
+/// Gives the table of its functions, or nil and why the options or the snapshot can't be read.
+pub(super) fn open(
+    lua: &Lua,
+    (options, seed, metatable, snapshot): (Table, i64, Table, Option<String>),
+) -> Result<(Option<Table>, Option<String>)> {
+    if options.raw_get("trace")? {
+        log::follow_every_stanza();
+    }
+    let config = match options::config(&options) {
+        Ok(config) => config,
+        Err(error) => return Ok((None, Some(format!("bad option: {error}")))),
+    };
+    let seed = seed.cast_unsigned();
+    let bouncer = match snapshot {
+        None => Bouncer::new(config, seed),
+        Some(snapshot) => match Bouncer::restore(config, seed, &snapshot) {
+            Ok(bouncer) => bouncer,
+            Err(why) => return Ok((None, Some(why))),
+        },
+    };
+    let host = Host {
+        bouncer: RefCell::new(bouncer),
+        reader: Reader::new(lua)?,
+        builder: Builder::new(lua, metatable)?,
+        armed_ms: Cell::new(None),
+    };
+    Ok((Some(functions(lua, &Rc::new(host))?), None))
+}
+
+fn functions(lua: &Lua, host: &Rc<Host>) -> Result<Table> {
+    let table = lua.create_table()?;
+    stanza_functions(lua, host, &table)?;
+    session_functions(lua, host, &table)?;
+    lifetime_functions(lua, host, &table)?;
+    Ok(table)
+}
+
+fn stanza_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
+    type Client = (f64, f64, u32, String, String, bool, Table);
+    type Room = (f64, f64, String, String, Table);
+    type Failed = (f64, f64, Option<u32>, String, String, String);
+    add(
+        lua,
+        host,
+        table,
+        "client_stanza",
+        |host, lua, (s, utc, session, account, to, joins, stanza): Client| {
+            host.client_stanza(lua, (s, utc), SessionId(session), [&account, &to], joins, &stanza)
+        },
+    )?;
+    add(lua, host, table, "room_stanza", |host, lua, (s, utc, account, from, stanza): Room| {
+        host.room_stanza(lua, (s, utc), [&account, &from], &stanza)
+    })?;
+    add(lua, host, table, "delivery_failed", |host, lua, (s, utc, session, account, to, from): Failed| {
+        if !host.bouncer.borrow().concerns_account(&account, &from) {
+            return Ok(Answer::NotOurs);
+        }
+        let (session, to, from) = (session.map(SessionId), Jid::new(&to), Jid::new(&from));
+        host.happened(lua, (s, utc), Event::DeliveryFailed { session, to, from })
+    })?;
+    add(lua, host, table, "concerns", |host, _, (session, account, to): (u32, String, String)| {
+        Ok(host.bouncer.borrow().concerns_client(SessionId(session), &account, &to, false))
+    })?;
+    add(lua, host, table, "copy", |host, lua, stanza: Table| host.copy(lua, &stanza))
+}
+
+fn session_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
+    type Fact = fn(SessionId) -> Event;
+    let facts: [(&str, Fact); 4] = [
+        ("session_unavailable", |session| Event::SessionUnavailable { session }),
+        ("session_hibernated", |session| Event::Hibernated { session }),
+        ("session_resumed", |session| Event::Resumed { session }),
+        ("session_gone", |session| Event::SessionGone { session }),
+    ];
+    for (name, fact) in facts {
+        add(lua, host, table, name, move |host, lua, (s, utc, session): (f64, f64, u32)| {
+            host.happened(lua, (s, utc), fact(SessionId(session)))
+        })?;
+    }
+    add(lua, host, table, "already_in", |host, lua, (s, utc, session, occupant): (f64, f64, u32, String)| {
+        let (session, occupant) = (SessionId(session), Jid::new(&occupant));
+        host.happened(lua, (s, utc), Event::AlreadyIn { session, occupant })
+    })
+}
+
+fn lifetime_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
+    add(lua, host, table, "abandoned", |host, lua, (s, utc, account, room): (f64, f64, String, String)| {
+        let (account, room) = (BareJid::new(&account), BareJid::new(&room));
+        host.happened(lua, (s, utc), Event::Abandoned { account, room })
+    })?;
+    add(lua, host, table, "wake", |host, lua, clocks: Clocks| {
+        host.armed_ms.set(None);
+        host.happened(lua, clocks, Event::Wake)
+    })?;
+    add(lua, host, table, "shutdown", |host, lua, clocks: Clocks| {
+        host.happened(lua, clocks, Event::Shutdown)
+    })?;
+    add(lua, host, table, "snapshot", |host, _, ()| Ok(host.bouncer.borrow().snapshot()))?;
+    // Lua does not see how much the core holds and may keep the functions for long.
+    add(lua, host, table, "close", |host, _, ()| {
+        *host.bouncer.borrow_mut() = Bouncer::new(Config::default(), 0);
+        Ok(())
+    })
+}
+
+fn add<A, R>(
+    lua: &Lua,
+    host: &Rc<Host>,
+    table: &Table,
+    name: &str,
+    call: impl Fn(&Host, &Lua, A) -> Result<R> + 'static,
+) -> Result<()>
+where
+    A: FromLuaMulti,
+    R: mlua::IntoLuaMulti,
+{
+    let host = Rc::clone(host);
+    table.raw_set(name, lua.create_function(move |lua, arguments: A| call(&host, lua, arguments))?)
+}
+
+impl Host {
+    fn client_stanza(
+        &self,
+        lua: &Lua,
+        clocks: Clocks,
+        session: SessionId,
+        [account, to]: [&str; 2],
+        joins: bool,
+        stanza: &Table,
+    ) -> Result<Answer> {
+        if !self.bouncer.borrow().concerns_client(session, account, to, joins) {
+            return Ok(Answer::NotOurs);
+        }
+        match self.reader.stanza(stanza) {
+            Ok(stanza) => self.happened(lua, clocks, Event::ClientStanza { session, stanza }),
+            Err(why) => Ok(Answer::Unreadable(why.to_string())),
+        }
+    }
+
+    fn room_stanza(
+        &self,
+        lua: &Lua,
+        clocks: Clocks,
+        [account, from]: [&str; 2],
+        stanza: &Table,
+    ) -> Result<Answer> {
+        if !self.bouncer.borrow().concerns_account(account, from) {
+            return Ok(Answer::NotOurs);
+        }
+        match self.reader.stanza(stanza) {
+            Ok(stanza) => self.happened(lua, clocks, Event::RoomStanza { stanza }),
+            Err(why) => Ok(Answer::Unreadable(why.to_string())),
+        }
+    }
+
+    fn happened(&self, lua: &Lua, clocks: Clocks, event: Event) -> Result<Answer> {
+        let now = now(clocks);
+        let outcome = self.bouncer.borrow_mut().handle(now, event);
+        let wake_in = self.sooner(now, outcome.wake_at);
+        Answer::new(lua, &self.builder, outcome, wake_in, &log::drain())
+    }
+
+    /// In how many seconds the core wants to be woken, if that is sooner than the wrapper's timer will do it.
+    /// Being woken too early costs one call; arming the timer with every stanza would cost more.
+    fn sooner(&self, now: Now, wake_at: Option<u64>) -> Option<f64> {
+        let wake_at = wake_at.filter(|wanted| self.armed_ms.get().is_none_or(|armed| *wanted < armed))?;
+        self.armed_ms.set(Some(wake_at));
+        Some(seconds(wake_at.saturating_sub(now.monotonic_ms)))
+    }
+
+    /// A stanza as it comes out of the core: what is delivered of one that was kept.
+    fn copy(&self, lua: &Lua, stanza: &Table) -> Result<(Option<Table>, Option<String>)> {
+        match self.reader.stanza(stanza) {
+            Ok(stanza) => Ok((Some(self.builder.stanza(lua, &stanza)?), None)),
+            Err(why) => Ok((None, Some(why.to_string()))),
+        }
+    }
+}
+
+fn now((monotonic_s, utc_s): Clocks) -> Now {
+    Now { monotonic_ms: milliseconds(monotonic_s), utc_ms: milliseconds(utc_s).cast_signed() }
+}
+
+/// Seconds in milliseconds; what is below zero or no number is zero.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast of a float saturates")]
+pub(super) fn milliseconds(seconds: f64) -> u64 {
+    (seconds * 1000.0) as u64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact for 285 000 years")]
+fn seconds(milliseconds: u64) -> f64 {
+    milliseconds as f64 / 1000.0
+}

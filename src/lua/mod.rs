@@ -1,0 +1,38 @@
+//! The binding: the only Rust that names mlua.
+//!
+//! Lua hands in strings and stanza tables and gets back what it is to do. Nothing here calls Lua back, so the
+//! core is never borrowed while an action is performed, and a call never comes to stand inside another one.
+//! Whatever is wrong with what Lua hands in comes back as a string; what is raised is a panic of the core.
+
+mod answer;
+mod build;
+mod host;
+mod log;
+mod options;
+mod read;
+
+use mlua::{Lua, Result, Table};
+
+/// The version of the core, which the wrapper compares with its own.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The Lua for which the core was built.
+const LUA: &str = if cfg!(feature = "lua52") {
+    "5.2"
+} else if cfg!(feature = "lua53") {
+    "5.3"
+} else {
+    "5.4"
+};
+
+/// What `require "minimix_core"` gives: `VERSION`, `LUA` and `open`.
+#[cfg_attr(feature = "module", mlua::lua_module)]
+#[cfg_attr(feature = "module", allow(unsafe_code))] // the entry that Lua looks for is made by a macro
+pub fn minimix_core(lua: &Lua) -> Result<Table> {
+    log::install();
+    let module = lua.create_table()?;
+    module.raw_set("VERSION", VERSION)?;
+    module.raw_set("LUA", LUA)?;
+    module.raw_set("open", lua.create_function(host::open)?)?;
+    Ok(module)
+}

@@ -1,0 +1,51 @@
+//! Options as the wrapper hands them over: what the operator did not set is absent, times are in seconds.
+
+use mlua::{Result, Table, Value};
+
+use crate::config::Config;
+
+/// The configuration that these options make.
+pub(super) fn config(options: &Table) -> Result<Config> {
+    let mut config = Config::default();
+    let counts = [
+        ("history", &mut config.history),
+        ("history_default", &mut config.history_default),
+        ("history_bytes", &mut config.history_bytes),
+        ("rooms_per_account", &mut config.rooms_per_account),
+    ];
+    for (name, count) in counts {
+        set(options, name, count)?;
+    }
+    let periods = [
+        ("history_age", &mut config.history_age_ms),
+        ("trust", &mut config.trust_ms),
+        ("check", &mut config.check_ms),
+        ("away_delay", &mut config.away_delay_ms),
+    ];
+    for (name, period) in periods {
+        if let Some(seconds) = options.raw_get(name)? {
+            *period = milliseconds(seconds).unwrap_or(u64::MAX);
+        }
+    }
+    let lingers =
+        [("linger", &mut config.linger_ms), ("linger_affiliated", &mut config.linger_affiliated_ms)];
+    for (name, linger) in lingers {
+        if let Some(seconds) = options.raw_get(name)? {
+            *linger = milliseconds(seconds);
+        }
+    }
+    set(options, "exclude", &mut config.exclude)?;
+    Ok(config)
+}
+
+fn set<T: mlua::FromLua>(options: &Table, name: &str, field: &mut T) -> Result<()> {
+    if options.raw_get::<Value>(name)? != Value::Nil {
+        *field = options.raw_get(name)?;
+    }
+    Ok(())
+}
+
+/// Seconds in milliseconds; nothing if they never end.
+fn milliseconds(seconds: f64) -> Option<u64> {
+    seconds.is_finite().then(|| super::host::milliseconds(seconds))
+}
