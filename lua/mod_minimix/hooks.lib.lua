@@ -1,0 +1,307 @@
+-- Which event of Prosody becomes which call of the core, and what its answer means for that event.
+--
+-- An answer is nothing (not ours), true (dealt with), numbers (relay to these sessions), a table (all else) or
+-- a string (the core can't read the stanza). src/lua/answer.rs has the details.
+
+local st = require "util.stanza";
+local time = require "util.time";
+local jid_bare = require "util.jid".bare;
+local jid_host = require "util.jid".host;
+local jid_resource = require "util.jid".resource;
+
+local now, monotonic = time.now, time.monotonic or time.now;
+local type, pcall = type, pcall;
+
+local xmlns_muc = "http://jabber.org/protocol/muc";
+
+return function (core, sessions, actions)
+	local hooks = {};
+	local no_stanza = {}; -- the event of what is no stanza
+	local client_hooks = 0;
+	local wake_timer;
+
+	local function arm(delay)
+		if wake_timer then wake_timer:stop(); end
+		wake_timer = module:add_timer(delay, function ()
+			wake_timer = nil;
+			hooks.wake();
+		end);
+	end
+
+	local function report(event, answer)
+		for i = 1, answer.log and #answer.log or 0, 2 do
+			module:log(answer.log[i], "%s", answer.log[i + 1]);
+		end
+		if answer.wake_in then arm(answer.wake_in); end -- before a local room answers within an action
+		for _, action in ipairs(answer.actions or {}) do
+			local ok, fault = pcall(actions.perform[action.kind], action, event);
+			if not ok then
+				module:log("error", "The action %s failed: %s", action.kind, fault);
+			end
+		end
+		return answer.handled or nil;
+	end
+
+	local function carry_out(event, answer, ...)
+		if type(answer) == "number" then
+			actions.relay(event.stanza, answer, ...);
+			return true;
+		elseif type(answer) == "table" then
+			return report(event, answer);
+		end
+		return answer;
+	end
+
+	local report_failures;
+
+	-- What became of a call whose answer has to do with no stanza in hand.
+	local function answered(what, ok, answer)
+		if not ok then
+			module:log("error", "The core failed on %s", what);
+			return;
+		end
+		local handled = carry_out(no_stanza, answer);
+		report_failures();
+		if actions.waiting() then actions.drain_soon(); end
+		return handled;
+	end
+
+	function report_failures()
+		local failures = actions.take_failures();
+		for i = 1, failures and #failures or 0, 3 do
+			answered("a failed delivery", pcall(core.delivery_failed, monotonic(), now(),
+				failures[i], jid_bare(failures[i + 1]), failures[i + 1], failures[i + 2]));
+		end
+	end
+
+	-- After a panic what the core knows of that room is worth nothing.
+	local function abandon(account, room)
+		answered("leaving a room after a fault", pcall(core.abandoned, monotonic(), now(), account, room));
+	end
+
+	-- The core can't deal with the stanza; nobody else shall, or a bounce would throw the account out.
+	local function fault(event, why)
+		module:log("error", "A %s of type %s was dropped: %s", event.stanza.name, event.stanza.attr.type, why);
+	end
+
+	--- Stanzas from a room ---
+
+	local function room_hook_left(ok, handled)
+		actions.room_hooks = actions.room_hooks - 1;
+		if not ok then
+			module:log("error", "A stanza of a room was dropped: %s", handled);
+			return true;
+		end
+		return handled;
+	end
+
+	local function room_answer(event, ok, answer, ...)
+		if not ok then
+			fault(event, "the core failed");
+			abandon(event.stanza.attr.to, jid_bare(event.stanza.attr.from));
+			return true;
+		elseif type(answer) == "string" then
+			fault(event, answer);
+			return true;
+		end
+		local handled = carry_out(event, answer, ...);
+		report_failures();
+		return handled;
+	end
+
+	local function room_answered(event, ok, answer, ...)
+		if ok and (answer == nil or answer == true) then return answer; end
+		actions.room_hooks = actions.room_hooks + 1;
+		local handled = room_hook_left(pcall(room_answer, event, ok, answer, ...));
+		if actions.waiting() and client_hooks == 0 then actions.drain_soon(); end
+		return handled;
+	end
+
+	local function room_stanza(event)
+		local stanza = event.stanza;
+		local attr = stanza.attr;
+		local account, from = attr.to, attr.from;
+		if account == nil or from == nil then return; end -- a session to its own account
+		return room_answered(event, pcall(core.room_stanza, monotonic(), now(), account, from, stanza));
+	end
+
+	local function room_presence(event)
+		local presence_type = event.stanza.attr.type;
+		if presence_type == nil or presence_type == "unavailable" or presence_type == "error" then
+			return room_stanza(event);
+		end
+	end
+	module:hook("presence/bare", room_presence, 5); -- mod_presence shows it to every session at 0
+
+	local function room_groupchat(event)
+		if event.stanza.attr.type == "groupchat" then return room_stanza(event); end
+	end
+	module:hook("message/bare", room_groupchat, 5); -- mod_mam clones it at 0
+
+	local function room_message(event)
+		if event.stanza.attr.type ~= "groupchat" then return room_stanza(event); end
+	end
+	module:hook("message/bare", room_message, -0.25); -- archived by mod_mam at 0, not yet copied by mod_carbons
+
+	local function room_iq(event)
+		return room_stanza(event);
+	end
+	module:hook("iq/bare", room_iq, 5); -- mod_iq answers it at 0
+
+	--- Stanzas from a session ---
+
+	local function client_hook_left(event, ok, handled)
+		client_hooks = client_hooks - 1;
+		if actions.waiting() then
+			if client_hooks == 0 and actions.room_hooks == 0 and not event.origin.destroyed then
+				actions.drain();
+			else
+				actions.drain_soon();
+			end
+		end
+		if not ok then
+			module:log("error", "A stanza of a session was dropped: %s", handled);
+			return true;
+		end
+		return handled;
+	end
+
+	local function apologise(event)
+		local origin, stanza = event.origin, event.stanza;
+		if stanza.attr.type == "error" or stanza.attr.type == "result" or origin.destroyed then return; end
+		origin.send(st.error_reply(stanza, "wait", "internal-server-error", "The account's rooms had a fault"));
+	end
+
+	local function client_answer(event, ok, answer, ...)
+		if not ok then
+			fault(event, "the core failed");
+			apologise(event);
+			abandon(event.origin.minimix_account, jid_bare(event.stanza.attr.to));
+			return true;
+		elseif type(answer) == "string" then
+			fault(event, answer);
+			apologise(event);
+			return true;
+		end
+		local handled = carry_out(event, answer, ...);
+		report_failures();
+		return handled;
+	end
+
+	local function client_answered(event, ok, answer, ...)
+		if ok and (answer == nil or answer == true) then return answer; end
+		client_hooks = client_hooks + 1;
+		return client_hook_left(event, pcall(client_answer, event, ok, answer, ...));
+	end
+
+	-- A component and the host itself send as well, and have no session.
+	local function session_id(origin)
+		if origin.type ~= "c2s" or not origin.username then return nil; end
+		return origin.minimix_id or sessions.id(origin);
+	end
+
+	local function client_stanza(event, joins)
+		local origin, stanza = event.origin, event.stanza;
+		local to, id = stanza.attr.to, session_id(origin);
+		if to == nil or id == nil then return; end
+		return client_answered(event, pcall(core.client_stanza, monotonic(), now(),
+			id, origin.minimix_account, to, joins, stanza));
+	end
+
+	local function client_message_or_iq(event)
+		return client_stanza(event, false);
+	end
+	for _, kind in ipairs({ "message", "iq" }) do -- below mod_mam, mod_carbons and mod_mam again
+		module:hook("pre-"..kind.."/full", client_message_or_iq, -2);
+		module:hook("pre-"..kind.."/bare", client_message_or_iq, -2);
+	end
+
+	local function is_virtual_host(jid)
+		local host = prosody.hosts[jid_host(jid)];
+		return host ~= nil and host.type == "local";
+	end
+
+	local function client_presence(event)
+		local stanza = event.stanza;
+		local joins = stanza.attr.type == nil and stanza:get_child("x", xmlns_muc) ~= nil;
+		if joins and is_virtual_host(stanza.attr.to) then return; end -- there are no rooms
+		return client_stanza(event, joins);
+	end
+	module:hook("pre-presence/full", client_presence, -10); -- after mod_presence, which notes it as directed
+
+	-- Without `to` it is for everybody; an `unavailable` comes here before mod_presence tells all rooms.
+	local function client_presence_to_bare(event)
+		local origin, stanza = event.origin, event.stanza;
+		if stanza.attr.to then return client_presence(event); end
+		local id = origin.minimix_id;
+		if id and stanza.attr.type == "unavailable" and not origin.destroyed then
+			client_answered(event, pcall(core.session_unavailable, monotonic(), now(), id));
+		end
+	end
+	module:hook("pre-presence/bare", client_presence_to_bare, -10);
+
+	-- mod_carbons would copy a private message to the sessions outside the room: those inside get it from us.
+	local function carbons_should_copy(event)
+		local session, to = event.session, event.stanza.attr.to;
+		local id = session_id(session);
+		if id == nil or to == nil or not to:find("/", 1, true) then return; end
+		local ok, ours = pcall(core.concerns, id, session.minimix_account, to);
+		if ok and ours then
+			event.reason = "muc-pm";
+			return false;
+		end
+	end
+	module:hook("carbons-should-copy", carbons_should_copy, 1);
+
+	--- What becomes of sessions ---
+
+	local function tell(call, session)
+		local id = session.minimix_id;
+		if id then answered("the state of a session", pcall(call, monotonic(), now(), id)); end
+	end
+
+	module:hook("smacks-hibernation-start", function (event)
+		tell(core.session_hibernated, event.origin);
+	end);
+
+	module:hook("smacks-hibernation-end", function (event)
+		tell(core.session_resumed, event.resumed);
+	end);
+
+	module:hook("resource-unbind", function (event)
+		tell(core.session_gone, event.session);
+		if event.session.minimix_id then sessions.forget(event.session); end
+	end, 1); -- before mod_presence at 0, whose unavailables look like leaves
+
+	module:hook("delivery/failure", function (event)
+		local session, attr = event.session, event.stanza.attr;
+		if not session.username or not attr.from then return; end
+		local account = session.username.."@"..session.host;
+		return answered("a failed delivery", pcall(core.delivery_failed, monotonic(), now(),
+			session.minimix_id, account, attr.to or account, attr.from));
+	end, -1); -- mod_smacks keeps chat messages at 0
+
+	--- The life of the module ---
+
+	-- A session that joined before the module was loaded; contacts that got presence look the same.
+	function hooks.already_in(session)
+		local occupants = {};
+		for jid in pairs(session.directed or {}) do
+			if jid_resource(jid) and not is_virtual_host(jid) then table.insert(occupants, jid); end
+		end
+		table.sort(occupants);
+		for _, occupant in ipairs(occupants) do
+			answered("a room joined before", pcall(core.already_in, monotonic(), now(), sessions.id(session), occupant));
+		end
+	end
+
+	function hooks.wake()
+		answered("a deadline", pcall(core.wake, monotonic(), now()));
+	end
+
+	function hooks.shutdown()
+		answered("the end", pcall(core.shutdown, monotonic(), now()));
+	end
+
+	return hooks;
+end

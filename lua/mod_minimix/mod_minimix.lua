@@ -1,0 +1,86 @@
+-- mod_minimix: the account is in the room, its sessions attach and detach (account-based joining, XEP-0045).
+--
+-- The core, a native library, decides; this module hands it what happens and does what it says.
+-- Here: options, the core itself, timers, what survives a reload.
+
+if prosody.process_type ~= "prosody" then return; end -- prosodyctl loads modules as well
+
+local VERSION = "0.1.0";
+
+local st = require "util.stanza";
+local random = require "util.random";
+
+local options = module:require "options";
+
+local function refuse(format, ...)
+	local why = format:format(...);
+	module:log("error", "%s", why);
+	if module.set_status then module:set_status("error", why); end
+end
+
+if prosody.hosts[module.host].type ~= "local" then
+	return refuse("mod_minimix belongs on a VirtualHost, %s is none", module.host);
+end
+
+local core_library, load_fault = module:require "core"(VERSION);
+if not core_library then return refuse("%s", load_fault); end
+
+local function seed()
+	local number = 0;
+	for byte in random.bytes(6):gmatch(".") do number = number * 256 + byte:byte(); end
+	return number;
+end
+
+local saved = module.saved_state; -- what save() returned, while a reload is under way
+local metatable = getmetatable(st.stanza("presence"));
+
+local core, fault = core_library.open(options, seed(), metatable, saved and saved.snapshot);
+if not core and saved then
+	module:log("error", "The rooms from before the reload are lost: %s", fault);
+	saved = nil;
+	core, fault = core_library.open(options, seed(), metatable);
+end
+if not core then return refuse("mod_minimix: %s", fault); end
+
+local sessions = module:require "sessions"(saved and saved.next_session_id);
+local actions = module:require "actions"(sessions);
+local hooks = module:require "hooks"(core, sessions, actions);
+
+-- 0.12 and 13.0 both call this when everything is loaded and the server runs, the latter by itself.
+function module.ready()
+	if not saved then
+		for _, session in ipairs(sessions.connected()) do hooks.already_in(session); end
+	end
+	hooks.wake();
+end
+if not module.on_ready then module.ready(); end
+
+function module.save()
+	-- The library in this process stays what it is until a restart, so a newer wrapper would have no core.
+	local file = module:load_resource("mod_minimix.lua");
+	local version = file and file:read("*a"):match('VERSION = "([^"]+)"');
+	if file then file:close(); end
+	if version and version ~= VERSION then
+		error(("Restart Prosody to update mod_minimix from %s to %s"):format(VERSION, version), 0);
+	end
+	actions.drain();
+	return { snapshot = core.snapshot(), next_session_id = sessions.next_id() };
+end
+
+local stopped = false;
+local function stop()
+	if stopped then return; end
+	stopped = true;
+	hooks.shutdown();
+	actions.drain();
+end
+
+module:hook_global("server-stopping", stop, 1000); -- before any session is closed
+
+function module.unload()
+	if not module.reloading then
+		stop();
+		sessions.forget_all();
+	end
+	core.close();
+end

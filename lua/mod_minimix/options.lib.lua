@@ -1,0 +1,43 @@
+-- The options, as the core reads them: times in seconds, what the operator did not set left out.
+
+local units = { second = 1, minute = 60, hour = 3600, day = 86400, week = 604800 };
+
+-- COMPAT 0.12: there is no get_option_period
+local function period_before_13(name)
+	local value = module:get_option(name);
+	if value == nil or type(value) == "number" then return value; end
+	if value == "never" or value == false then return math.huge; end
+	local count, unit = tostring(value):match("^%s*(%d+)%s*(%a+)%s*$");
+	local seconds = unit and units[(unit:gsub("s$", ""))];
+	if not seconds then
+		module:log("error", "Config option '%s' not understood, expecting a period (e.g. \"2 days\")", name);
+		return nil;
+	end
+	return tonumber(count) * seconds;
+end
+
+local function period(name)
+	if not module.get_option_period then return period_before_13(name); end
+	return module:get_option_period(name);
+end
+
+local function count(name)
+	local value = module:get_option_number(name);
+	if value == nil then return nil; end
+	return math.max(0, math.floor(value));
+end
+
+return {
+	history = count("minimix_history");
+	history_default = count("minimix_history_default");
+	history_bytes = count("minimix_history_bytes");
+	history_age = period("minimix_history_age");
+	trust = period("minimix_trust");
+	check = period("minimix_check");
+	linger = period("minimix_linger");
+	linger_affiliated = period("minimix_linger_affiliated");
+	away_delay = period("minimix_away_delay");
+	rooms_per_account = count("minimix_rooms_per_account");
+	exclude = module:get_option_array("minimix_exclude");
+	trace = module:get_option_boolean("minimix_trace", false);
+};
