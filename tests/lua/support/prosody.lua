@@ -1,0 +1,139 @@
+-- As much of Prosody as the wrapper touches: its own utilities, a host with events, sessions, and a module API.
+
+local prosody_lib = os.getenv("PROSODY_LIB") or "/usr/lib/prosody";
+local wrapper = os.getenv("MINIMIX_WRAPPER") or "lua/mod_minimix";
+
+package.path = prosody_lib.."/?.lua;"..package.path;
+package.cpath = package.cpath..";"..prosody_lib.."/?.so";
+for i = #package.searchers, 1, -1 do -- 13.0 asks for prosody.util.x
+	local search = package.searchers[i];
+	table.insert(package.searchers, i, function (name)
+		local plain = name:match("^prosody%.(.*)$");
+		if plain then return search(plain); end
+	end);
+end
+
+local events = require "util.events";
+local jid = require "util.jid";
+local st = require "util.stanza";
+
+local fake = { st = st };
+
+local function is_level(level)
+	return level == "debug" or level == "info" or level == "warn" or level == "error";
+end
+
+-- The `module` of a module on that host.
+local function new_api(server, name, options)
+	local host = server.hosts[name];
+	local api = { name = "minimix", host = name, timers = {}, priorities = {} };
+
+	function api:hook(event, handler, priority)
+		table.insert(self.priorities, event.." "..(priority or 0));
+		host.events.add_handler(event, handler, priority);
+	end
+	function api:hook_global(event, handler, priority) -- luacheck: ignore 212/self
+		server.events.add_handler(event, handler, priority);
+	end
+	function api:fire_event(event, data) return host.events.fire_event(event, data); end -- luacheck: ignore 212/self
+	function api:add_timer(delay, callback)
+		local timer = { delay = delay, callback = callback };
+		function timer:stop() self.callback = nil; end
+		table.insert(self.timers, timer);
+		return timer;
+	end
+	function api:log(level, format, ...) -- luacheck: ignore 212/self
+		assert(is_level(level), level);
+		table.insert(server.log, level.." "..format:format(...));
+	end
+	function api:send(stanza) server.send(stanza); end -- luacheck: ignore 212/self
+	function api:get_option(option) return options[option]; end -- luacheck: ignore 212/self
+	api.get_option_number, api.get_option_array = api.get_option, api.get_option;
+	function api:get_option_boolean(option, default) -- luacheck: ignore 212/self
+		if options[option] == nil then return default; end
+		return options[option];
+	end
+	function api:get_directory() return wrapper; end -- luacheck: ignore 212/self
+	function api:load_resource(path) return io.open(wrapper.."/"..path); end -- luacheck: ignore 212/self
+	function api:require(library)
+		return assert(loadfile(wrapper.."/"..library..".lib.lua", "t", self.environment))();
+	end
+	-- Lets the time of all timers come.
+	function api:run_timers()
+		local timers = self.timers;
+		self.timers = {};
+		for _, timer in ipairs(timers) do
+			if timer.callback then timer.callback(); end
+		end
+	end
+	return api;
+end
+
+-- A server with one VirtualHost and a host of rooms; `sent` is what goes to rooms, as XML.
+function fake.server()
+	local server = { log = {}, sent = {}, hosts = {}, events = events.new(), process_type = "prosody" };
+	server.hosts["example.org"] = { host = "example.org", type = "local", events = events.new(), sessions = {} };
+	server.hosts["rooms.example.org"] = { host = "rooms.example.org", type = "component", events = events.new() };
+	function server.send(stanza) table.insert(server.sent, tostring(stanza)); end
+	return server;
+end
+
+-- Loads the wrapper, with what a reload saved if there is something.
+function fake.load(server, options, saved)
+	local api = new_api(server, "example.org", options or {});
+	api.saved_state = saved;
+	api.environment = setmetatable({ module = api, prosody = server }, { __index = _G });
+	assert(loadfile(wrapper.."/mod_minimix.lua", "t", api.environment))();
+	api.saved_state = nil;
+	return api;
+end
+
+-- What modulemanager does: save, unload, load.
+function fake.reload(server, old, options)
+	local saved = old.save();
+	old.reloading = true;
+	old.unload();
+	server.hosts["example.org"].events = events.new();
+	return fake.load(server, options, saved);
+end
+
+-- A connected session; `received` is what it got, as XML.
+function fake.session(server, username, resource)
+	local host = server.hosts["example.org"];
+	local session = {
+		type = "c2s", username = username, host = host.host, resource = resource;
+		full_jid = username.."@"..host.host.."/"..resource, received = {};
+	};
+	function session.send(stanza)
+		table.insert(session.received, tostring(stanza));
+		return true;
+	end
+	host.sessions[username] = host.sessions[username] or { sessions = {} };
+	host.sessions[username].sessions[resource] = session;
+	return session;
+end
+
+local function kind_of(address)
+	local node, _, resource = jid.split(address);
+	return node and (resource and "/full" or "/bare") or "/host";
+end
+
+-- A session sends a stanza; gives what the last hook said.
+function fake.client_sends(server, session, stanza)
+	stanza.attr.from = session.full_jid;
+	local event = { origin = session, stanza = stanza };
+	local name = "pre-"..stanza.name..(stanza.attr.to and kind_of(stanza.attr.to) or "/bare");
+	return server.hosts["example.org"].events.fire_event(name, event);
+end
+
+-- A stanza comes for an address of the VirtualHost; gives what the last hook said.
+function fake.arrives(server, stanza)
+	local event = { origin = server.hosts["rooms.example.org"], stanza = stanza };
+	return server.hosts["example.org"].events.fire_event(stanza.name..kind_of(stanza.attr.to), event);
+end
+
+function fake.fires(server, event, data)
+	return server.hosts["example.org"].events.fire_event(event, data);
+end
+
+return fake;
