@@ -18,7 +18,7 @@ import time
 import stories
 from harness.report import report, server_errors
 from harness.runner import run_all
-from harness.story import STORIES, Story
+from harness.story import STORIES, Form, Story
 from lab.lab import WITH, WITHOUT, Lab
 from lab.prosody import CORE, WRAPPER
 
@@ -28,7 +28,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("words", nargs="*", help="parts of the names of the stories to run")
     parser.add_argument("--list", action="store_true", help="name the stories and the statements that they show")
     parser.add_argument("--stock", action="store_true", help="compare stock Prosody with itself, to test the harness")
-    parser.add_argument("--all", action="store_true", help="with --stock also the judged stories, most of which then fail")
+    parser.add_argument("--all", action="store_true", help="with --stock also the other stories, most of which then fail")
     parser.add_argument("--keep", action="store_true", help="keep the servers' logs and data")
     return parser.parse_args()
 
@@ -49,7 +49,7 @@ def check_module() -> None:
 async def run(options: argparse.Namespace, selected: list[Story]) -> bool:
     start = time.monotonic()
     lab = Lab(with_module=not options.stock)
-    passed = False
+    keep = True
     try:
         await lab.start()
         if errors := server_errors(lab):
@@ -57,11 +57,15 @@ async def run(options: argparse.Namespace, selected: list[Story]) -> bool:
             return False
         outcomes = await run_all(lab, selected, WITHOUT if options.stock else WITH)
         passed = report(lab, outcomes, time.monotonic() - start)
+        keep = options.keep or not passed
+        return passed
+    except asyncio.CancelledError:
+        keep = options.keep
+        raise
     finally:
-        await lab.stop(keep=options.keep or not passed)
-        if options.keep or not passed:
+        await lab.stop(keep)
+        if keep:
             print(f"logs and data: {lab.directory}")
-    return passed
 
 
 def main() -> None:
@@ -74,7 +78,7 @@ def main() -> None:
     if not selected:
         sys.exit("prosody-test: no story has such a name")
     if options.stock:
-        selected = [story for story in selected if story.compared or options.all]
+        selected = [story for story in selected if story.form is Form.COMPARED or options.all]
     else:
         check_module()
     # A terminated run stops its servers like an interrupted one.

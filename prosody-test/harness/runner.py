@@ -5,11 +5,13 @@ import time
 import traceback
 from dataclasses import dataclass
 
+from client.person import Person
 from client.raw import Unexpected
 from lab.lab import WITH, WITHOUT, Lab
 
+from harness.puppet import ScriptedScene
 from harness.scene import ComparedScene, JudgedScene
-from harness.story import Story
+from harness.story import Form, Story
 from harness.transcript import Normaliser, difference
 
 AT_ONCE = 12
@@ -34,7 +36,9 @@ async def run_all(lab: Lab, stories: list[Story], module_host: str = WITH) -> li
         _print(outcome)
         return outcome
 
-    return await asyncio.gather(*(run(story, kind) for story in stories for kind in story.kinds))
+    together = [run(story, kind) for story in stories if not story.alone for kind in story.kinds]
+    outcomes = await asyncio.gather(*together)
+    return outcomes + [await run(story, kind) for story in stories if story.alone for kind in story.kinds]
 
 
 def _print(outcome: Outcome) -> None:
@@ -45,11 +49,10 @@ def _print(outcome: Outcome) -> None:
 
 
 async def _run_one(lab: Lab, story: Story, kind: str, module_host: str) -> Outcome:
-    tell = _compare if story.compared else _judge
     start = time.monotonic()
     try:
         async with asyncio.timeout(STORY_TIMEOUT_S):
-            failure = await tell(lab, story, kind, module_host)
+            failure = await _tell(lab, story, kind, module_host)
     except (AssertionError, Unexpected) as error:
         failure = _where(error)
     except TimeoutError:
@@ -64,6 +67,18 @@ def _where(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     lines = [f"{frame.name}, line {frame.lineno}: {frame.line}" for frame in frames if "/stories/" in frame.filename]
     return "\n".join([*lines, *getattr(error, "__notes__", []), str(error)])
+
+
+async def _tell(lab: Lab, story: Story, kind: str, module_host: str) -> str | None:
+    """Returns what differs, for a compared story; raises what else is wrong."""
+    match story.form:
+        case Form.COMPARED:
+            return await _compare(lab, story, kind, module_host)
+        case Form.JUDGED:
+            await _play(JudgedScene(lab, story.name, kind, module_host), story)
+        case Form.SCRIPTED:
+            await _play(ScriptedScene(lab, story.name, kind, module_host), story)
+    return None
 
 
 async def _compare(lab: Lab, story: Story, kind: str, module_host: str) -> str | None:
@@ -83,16 +98,19 @@ async def _record(scene: ComparedScene, story: Story) -> list[str]:
         await scene.prepare()
         await story.tell(scene)
         normaliser = Normaliser(scene.labels(), scene.known_ids(), story.ignored_codes)
-        return normaliser.lines(scene.me.received)
+        return [line for person in scene.recorded for line in _transcript(person, normaliser)]
     finally:
         await scene.end()
 
 
-async def _judge(lab: Lab, story: Story, kind: str, module_host: str) -> str | None:
-    scene = JudgedScene(lab, story.name, kind, module_host)
+def _transcript(person: Person, normaliser: Normaliser) -> list[str]:
+    name = person.account.partition("-")[0]
+    return [f"==== {name}/{person.jid.rpartition('/')[2]} received:", *normaliser.lines(person.received)]
+
+
+async def _play(scene: JudgedScene | ScriptedScene, story: Story) -> None:
     try:
         await scene.prepare()
         await story.tell(scene)
     finally:
         await scene.end()
-    return None

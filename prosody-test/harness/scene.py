@@ -57,6 +57,10 @@ class Scene:
         for person in people:
             await person.drain(self.room)
 
+    async def order(self, words: str) -> str:
+        """Gives an order to the shell of the account's server."""
+        return await self._lab.order(words)
+
     async def end(self) -> None:
         await asyncio.gather(*(person.stop() for person in self.people))
 
@@ -69,26 +73,23 @@ class Scene:
 
 
 class ComparedScene(Scene):
-    """One device, `me`, whose account is on a host with or without the module."""
+    """One device, `me`, whose account is on a host with or without the module.
+
+    What it receives is compared, and what those receive whom the story adds to `recorded`.
+    """
 
     me: Person
 
     async def prepare(self, managed: bool = True) -> None:
         self.me = await self.device("me", "phone", managed=managed)
+        self.recorded = [self.me]
 
     def known_ids(self) -> set[str]:
         return {id for person in self.people for id in person.own_ids}
 
 
-class JudgedScene(Scene):
-    """Several devices of one account, and a judge on another host, who owns the room and sees every real JID."""
-
-    judge: Person
-    _seen = 0  # of what the judge received
-
-    async def prepare(self) -> None:
-        self.judge = await self.owner("judge")
-        await self.judge.drain(self.room)
+class DevicesScene(Scene):
+    """Several devices of one account."""
 
     async def phone(self, managed: bool = False) -> Person:
         return await self.device("me", "phone", managed=managed)
@@ -97,12 +98,23 @@ class JudgedScene(Scene):
         return await self.device("me", "laptop", managed=managed)
 
     @property
+    def me(self) -> str:
+        return self.account("me", self.host)
+
+    @property
     def endpoint(self) -> Endpoint:
         return self._lab.endpoint(self.host)
 
-    @property
-    def me(self) -> str:
-        return self.account("me", self.host)
+
+class JudgedScene(DevicesScene):
+    """Several devices of one account, and a judge on another host, who owns the room and sees every real JID."""
+
+    judge: Person
+    _seen = 0  # of what the judge received
+
+    async def prepare(self) -> None:
+        self.judge = await self.owner("judge")
+        await self.judge.drain(self.room)
 
     async def judge_saw(self, *devices: Person) -> list[Element]:
         """What the judge was shown of the account since the last question."""

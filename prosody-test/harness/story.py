@@ -1,23 +1,36 @@
-"""The register of stories.
+"""The register of stories, of three forms.
 
 A *compared* story has one device. It runs with and without the module, and both must receive the same.
 A *judged* story has several devices of one account, and somebody on another host who watches the room.
+A *scripted* story has several devices too, and a room that does and says just what the story tells it.
 """
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from enum import Enum
 
 ROOM_KINDS = ("local", "slow", "remote")
+Tell = Callable[..., Awaitable[None]]
+
+
+class Form(Enum):
+    COMPARED = "compared"
+    JUDGED = "judged"
+    SCRIPTED = "scripted"
 
 
 @dataclass(frozen=True)
 class Story:
-    name: str
+    form: Form
     statements: tuple[str, ...]
-    tell: Callable[..., Awaitable[None]]
-    compared: bool
-    ignored_codes: frozenset[str]
+    tell: Tell
     kinds: tuple[str, ...]
+    ignored_codes: frozenset[str] = frozenset()
+    alone: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.tell.__name__
 
     @property
     def title(self) -> str:
@@ -29,17 +42,29 @@ STORIES: list[Story] = []
 
 def compared(*statements: str, ignored_codes: set[str] = frozenset(), kinds: tuple[str, ...] = ROOM_KINDS) -> Callable:
     """Registers a single-device story; `ignored_codes` are left out of the comparison."""
-    return _register(statements, True, frozenset(ignored_codes), kinds)
+
+    def decorate(tell: Tell) -> Tell:
+        STORIES.append(Story(Form.COMPARED, statements, tell, kinds, frozenset(ignored_codes)))
+        return tell
+
+    return decorate
 
 
-def judged(*statements: str, kinds: tuple[str, ...] = ROOM_KINDS) -> Callable:
-    """Registers a story of several devices."""
-    return _register(statements, False, frozenset(), kinds)
+def judged(*statements: str, kinds: tuple[str, ...] = ROOM_KINDS, alone: bool = False) -> Callable:
+    """Registers a story of several devices; one that disturbs a whole server runs `alone`, after the others."""
+
+    def decorate(tell: Tell) -> Tell:
+        STORIES.append(Story(Form.JUDGED, statements, tell, kinds, alone=alone))
+        return tell
+
+    return decorate
 
 
-def _register(statements: tuple[str, ...], is_compared: bool, ignored: frozenset[str], kinds: tuple[str, ...]) -> Callable:
-    def decorate(tell: Callable[..., Awaitable[None]]) -> Callable:
-        STORIES.append(Story(tell.__name__, statements, tell, is_compared, ignored, kinds))
+def scripted(*statements: str) -> Callable:
+    """Registers a story whose room is a puppet."""
+
+    def decorate(tell: Tell) -> Tell:
+        STORIES.append(Story(Form.SCRIPTED, statements, tell, ("puppet",)))
         return tell
 
     return decorate

@@ -4,6 +4,7 @@ Server A has the accounts, with the module (`with.lab`) and without it (`without
 which answers late. Server B is another server, with accounts and rooms of its own, reached by real s2s.
 """
 
+import asyncio
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from lab.server import Server
 WITH = "with.lab"
 WITHOUT = "without.lab"
 FAR = "far.lab"
-SERVICES = {"local": "rooms.lab", "slow": "slow.lab", "remote": "rooms.far.lab"}
+PUPPETS = "puppet.far.lab"
+SERVICES = {"local": "rooms.lab", "slow": "slow.lab", "remote": "rooms.far.lab", "puppet": PUPPETS}
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,19 @@ class Lab:
     def logs(self) -> list[Path]:
         return sorted(self.directory.glob("*/debug.log"))
 
+    async def order(self, words: str) -> str:
+        """Gives an order to the shell of server A, and returns its answer."""
+        process = await asyncio.create_subprocess_exec(
+            *prosody.shell(self._servers[0].directory, words),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+        if process.returncode != 0:
+            raise AssertionError(f"the shell refused {words!r}: {output.decode()}")
+        return output.decode()
+
     async def start(self) -> None:
         for server in self._servers:
             await server.start()
@@ -65,7 +80,7 @@ class Lab:
             Host(SERVICES["local"], rooms=True),
             Host(SERVICES["slow"], rooms=True, modules=["lab_delay"]),
         ]
-        far = [Host(FAR), Host(SERVICES["remote"], rooms=True)]
+        far = [Host(FAR), Host(SERVICES["remote"], rooms=True), Host(PUPPETS, component="lab_puppet")]
         return [
             self._prosody("a", here, here_s2s, near, {host.name: (there, there_s2s) for host in far}),
             self._prosody("b", there, there_s2s, far, {host.name: (here, here_s2s) for host in near}),

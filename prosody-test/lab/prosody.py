@@ -14,17 +14,18 @@ TEST_MODULES = CHECKOUT / "prosody-test" / "modules"
 MODULES = [
     "roster", "saslauth", "disco", "dialback", "ping", "time", "version", "uptime",
     "pep", "vcard4", "vcard_legacy", "private", "bookmarks", "blocklist",
-    "carbons", "mam", "smacks", "csi_simple", "lab_peers",
+    "carbons", "mam", "smacks", "csi_simple", "admin_shell", "lab_peers",
 ]  # fmt: skip
 ROOM_MODULES = ["muc_mam", "lab_peers"]
 
 
 @dataclass(frozen=True)
 class Host:
-    """A VirtualHost, or a room service."""
+    """A VirtualHost, a room service, or a component of another kind."""
 
     name: str
     rooms: bool = False
+    component: str = ""
     modules: list[str] = field(default_factory=list)
     options: dict[str, object] = field(default_factory=dict)
 
@@ -64,6 +65,7 @@ def _global_options(settings: Settings) -> dict[str, object]:
         "run_as_root": True,
         "data_path": directory / "data",
         "pidfile": directory / "prosody.pid",
+        "admin_socket": directory / "prosody.sock",
         "log": {"debug": directory / "debug.log", "info": "*console"},
         "plugin_paths": [WRAPPER, TEST_MODULES],
         "interfaces": [settings.address],
@@ -86,6 +88,9 @@ def _global_options(settings: Settings) -> dict[str, object]:
 
 
 def _host_lines(host: Host) -> list[str]:
+    if host.component:
+        options = {"modules_enabled": ["lab_peers", *host.modules], **host.options}
+        return [f"\nComponent {lua(host.name)} {lua(host.component)}", *_option_lines(options)]
     if not host.rooms:
         options = {"modules_enabled": host.modules, **host.options}
         return [f"\nVirtualHost {lua(host.name)}", *_option_lines(options)]
@@ -108,6 +113,11 @@ def configuration(settings: Settings) -> str:
     for host in settings.hosts:
         lines += _host_lines(host)
     return "\n".join(lines) + "\n"
+
+
+def shell(directory: Path, words: str) -> list[str]:
+    """Returns what gives a running Prosody an order of its admin shell."""
+    return ["prosodyctl", "--config", str(directory / "prosody.cfg.lua"), "shell", *words.split()]
 
 
 def command(settings: Settings, binary: str = "prosody") -> Command:

@@ -1,0 +1,53 @@
+"""What disturbs the whole server: reloads, and lost connections between servers."""
+
+from client import xml
+from harness.scene import JudgedScene
+from harness.story import check, judged
+
+from stories.devices import two_devices
+
+
+@judged("L4", "L2", alone=True)
+async def module_reloaded(scene: JudgedScene) -> None:
+    """Nobody notices."""
+    phone, laptop = await two_devices(scene)
+    await scene.order(f"module reload minimix {scene.host}")
+    check(not await scene.judge_saw(phone, laptop), "the judge sees nothing")
+    scene.check_one_occupant("me")
+    await phone.say("after the reload")
+    await laptop.expect(xml.message(body="after the reload"))
+    check((await laptop.ping(f"{scene.room}/me")).get("type") == "result", "both are in")
+    tablet = await scene.device("me", "tablet")
+    came = await tablet.join(scene.room, "me")
+    check(any(stanza.get("from") == f"{scene.room}/judge" for stanza in came), "a later device is shown the room")
+    check(not await scene.judge_saw(tablet), "and the judge sees nothing of it")
+
+
+@judged("X5", "L6", alone=True)
+async def joined_before_the_module(scene: JudgedScene) -> None:
+    """A session that had joined by itself goes on by itself."""
+    await scene.order(f"module unload minimix {scene.host}")
+    try:
+        phone = await scene.phone()
+        await phone.join(scene.room, "me")
+    finally:
+        await scene.order(f"module load minimix {scene.host}")
+    await phone.say("by myself")
+    check((await phone.ping(f"{scene.room}/me")).get("type") == "result", "it is still in")
+    await scene.judge_saw(phone)
+    check(scene.occupants() == {"me": phone.jid}, f"the judge sees {scene.occupants()}")
+    await phone.leave()
+    await scene.judge.expect(xml.presence(sender=f"{scene.room}/me", type="unavailable"))
+    scene.check_no_occupant()
+
+
+@judged("K9", "I2", kinds=("remote",), alone=True)
+async def connection_between_servers_lost(scene: JudgedScene) -> None:
+    """A closed s2s stream is no loss: it only ends the trust, and a self-ping goes up."""
+    phone, laptop = await two_devices(scene)
+    await scene.order(f"s2s close {scene.host} {scene.service}")
+    check((await phone.ping(f"{scene.room}/me")).get("type") == "result", "still in")
+    await laptop.say("still here")
+    await phone.expect(xml.message(body="still here"))
+    check(not await scene.judge_saw(phone, laptop), "the judge sees nothing")
+    scene.check_one_occupant("me")
