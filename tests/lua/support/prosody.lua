@@ -38,7 +38,7 @@ local function new_api(server, name, options)
 	function api:fire_event(event, data) return host.events.fire_event(event, data); end -- luacheck: ignore 212/self
 	function api:add_timer(delay, callback)
 		local timer = { delay = delay, callback = callback };
-		function timer:stop() self.callback = nil; end
+		function timer.stop() timer.callback = nil; end
 		table.insert(self.timers, timer);
 		return timer;
 	end
@@ -54,6 +54,7 @@ local function new_api(server, name, options)
 		return options[option];
 	end
 	function api:get_directory() return wrapper; end -- luacheck: ignore 212/self
+	function api:on_ready() end -- luacheck: ignore 212/self
 	function api:load_resource(path) return io.open(wrapper.."/"..path); end -- luacheck: ignore 212/self
 	function api:require(library)
 		return assert(loadfile(wrapper.."/"..library..".lib.lua", "t", self.environment))();

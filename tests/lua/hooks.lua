@@ -1,0 +1,158 @@
+-- Which hook makes which call of the core, and what its answer means there.
+
+local check = require "support.check";
+local fake = require "support.prosody";
+local scenes = require "support.scenes";
+local stub = require "support.stub_core";
+
+local st = fake.st;
+local room, alice = scenes.room, scenes.alice;
+local new_scene, groupchat, to_room = scenes.new, scenes.groupchat, scenes.to_room;
+local logged = scenes.logged;
+
+check.test("hooks have the priorities that Prosody's own handlers leave free", function ()
+	local priorities = new_scene().module.priorities;
+	table.sort(priorities);
+	check.list(priorities, {
+		"carbons-should-copy 1", "delivery/failure -1", "iq/bare 5", "message/bare -0.25", "message/bare 5",
+		"pre-iq/bare -2", "pre-iq/full -2", "pre-message/bare -2", "pre-message/full -2",
+		"pre-presence/bare -10", "pre-presence/full -10", "presence/bare 5", "resource-unbind 1",
+		"smacks-hibernation-end 0", "smacks-hibernation-start 0",
+	});
+end);
+
+check.test("a session whose send fails or raises is told to the core, the others get theirs", function ()
+	local scene = new_scene();
+	stub.says.room_stanza = function () return 1, 2; end;
+	scene.phone.send = function () return false; end;
+	local stanza = groupchat();
+	check.equal(fake.arrives(scene.server, stanza), true);
+	scene.phone.send = function () error("broken"); end;
+	check.equal(fake.arrives(scene.server, stanza), true);
+	check.equal(#scene.desk.received, 2);
+	check.equal(stanza.attr.to, alice);
+	local failed = "delivery_failed 1 "..alice.." "..alice.."/phone "..room.."/bob";
+	check.list({ stub.calls[2], stub.calls[4] }, { failed, failed });
+end);
+
+check.test("handled without actions is not the same as not ours", function ()
+	local scene = new_scene();
+	check.equal(fake.arrives(scene.server, groupchat()), nil);
+	stub.says.room_stanza = true;
+	check.equal(fake.arrives(scene.server, groupchat()), true);
+	stub.says.room_stanza = { handled = false, log = { "debug", "100%" } };
+	check.equal(fake.arrives(scene.server, groupchat()), nil);
+	check.equal(logged(scene.server, "^debug 100%%$"), 1);
+end);
+
+check.test("each kind of stanza to the account is asked about once", function ()
+	local scene = new_scene();
+	for _, stanza in ipairs({
+		st.presence({ from = room.."/bob", to = alice }), st.presence({ from = room, to = alice, type = "error" }),
+		groupchat(), st.message({ from = room.."/bob", to = alice, type = "chat" }),
+		st.iq({ from = room.."/bob", to = alice, type = "get", id = "q" }),
+	}) do
+		stub.calls = {};
+		fake.arrives(scene.server, stanza);
+		check.equal(#stub.calls, 1, tostring(stanza));
+	end
+	stub.calls = {};
+	fake.arrives(scene.server, st.presence({ from = "bob@example.org", to = alice, type = "subscribe" }));
+	check.equal(#stub.calls, 0, "a subscription");
+end);
+
+check.test("what no session sent, and what goes to the own account, is none of ours", function ()
+	local scene = new_scene();
+	local component = { type = "component", host = "bridge.example.org", full_jid = "x" };
+	fake.client_sends(scene.server, component, to_room());
+	local host = scene.server.hosts["example.org"];
+	host.full_jid = "example.org";
+	fake.client_sends(scene.server, host, to_room());
+	fake.client_sends(scene.server, scene.phone, st.message({ type = "chat" }));
+	fake.client_sends(scene.server, scene.phone, st.presence());
+	check.equal(#stub.calls, 0);
+end);
+
+check.test("only a join to what may be a room is called one", function ()
+	local scene = new_scene();
+	local function presence(to, presence_type)
+		return st.presence({ to = to, type = presence_type }):tag("x", { xmlns = "http://jabber.org/protocol/muc" }):up();
+	end
+	fake.client_sends(scene.server, scene.phone, presence(room.."/alice"));
+	fake.client_sends(scene.server, scene.phone, presence(room));
+	fake.client_sends(scene.server, scene.phone, presence(room.."/alice", "unavailable"));
+	fake.client_sends(scene.server, scene.phone, presence("bob@example.org/desk"));
+	check.list(stub.calls, {
+		"client_stanza 1 "..alice.." "..room.."/alice true",
+		"client_stanza 1 "..alice.." "..room.." true",
+		"client_stanza 1 "..alice.." "..room.."/alice false",
+	});
+end);
+
+check.test("mod_carbons leaves private messages of our rooms alone", function ()
+	local scene = new_scene();
+	local event = { session = scene.phone, stanza = st.message({ to = room.."/bob", type = "chat" }) };
+	check.equal(fake.fires(scene.server, "carbons-should-copy", event), nil);
+	stub.says.concerns = true;
+	check.equal(fake.fires(scene.server, "carbons-should-copy", event), false);
+	check.equal(event.reason, "muc-pm");
+	event = { session = { type = "s2sin" }, stanza = groupchat() };
+	check.equal(fake.fires(scene.server, "carbons-should-copy", event), nil);
+end);
+
+check.test("after a panic the session gets an error and the room is abandoned", function ()
+	local scene = new_scene();
+	stub.says.client_stanza = function () error("panic"); end;
+	check.equal(fake.client_sends(scene.server, scene.phone, to_room("secret")), true);
+	check.equal(stub.calls[2], "abandoned "..alice.." "..room);
+	check.equal(scene.phone.received[1]:find("internal-server-error", 1, true) ~= nil, true);
+	stub.says.abandoned = function () error("panic"); end;
+	check.equal(fake.client_sends(scene.server, scene.phone, to_room("secret")), true);
+	stub.says.room_stanza = function () error("panic"); end;
+	check.equal(fake.arrives(scene.server, groupchat("secret")), true);
+	check.equal(#scene.server.sent, 0);
+	check.equal(logged(scene.server, "secret"), 0);
+end);
+
+check.test("what can't be read is swallowed, and its session told", function ()
+	local scene = new_scene();
+	stub.says.client_stanza, stub.says.room_stanza = "stanza too large", "stanza too large";
+	check.equal(fake.client_sends(scene.server, scene.phone, to_room()), true);
+	check.equal(#scene.phone.received, 1);
+	check.equal(fake.client_sends(scene.server, scene.phone, st.message({ to = room, type = "error" })), true);
+	check.equal(#scene.phone.received, 1, "an error is not answered");
+	check.equal(fake.arrives(scene.server, groupchat()), true);
+	check.equal(#scene.server.sent, 0);
+	check.equal(logged(scene.server, "too large"), 3);
+end);
+
+check.test("the end of a session is told before mod_presence tells rooms", function ()
+	local scene = new_scene();
+	scene.server.hosts["example.org"].events.add_handler("resource-unbind", function ()
+		table.insert(stub.calls, "mod_presence");
+	end, 0);
+	fake.client_sends(scene.server, scene.phone, st.presence({ type = "unavailable" }));
+	fake.fires(scene.server, "smacks-hibernation-start", { origin = scene.desk });
+	fake.fires(scene.server, "smacks-hibernation-end", { origin = {}, resumed = scene.desk });
+	scene.phone.destroyed = true;
+	fake.fires(scene.server, "resource-unbind", { session = scene.phone });
+	fake.client_sends(scene.server, scene.phone, st.presence({ type = "unavailable" }));
+	check.list(stub.calls, {
+		"session_unavailable 1", "session_hibernated 2", "session_resumed 2", "session_gone 1", "mod_presence",
+	});
+	stub.says.room_stanza = function () return 1; end;
+	check.equal(fake.arrives(scene.server, groupchat()), true, "its number means nobody");
+	check.equal(#scene.phone.received, 0);
+end);
+
+check.test("a delivery that failed later is answered by the core", function ()
+	local scene = new_scene();
+	local event = { session = scene.phone, stanza = groupchat() };
+	event.stanza.attr.to = scene.phone.full_jid;
+	check.equal(fake.fires(scene.server, "delivery/failure", event), nil);
+	stub.says.delivery_failed = true;
+	check.equal(fake.fires(scene.server, "delivery/failure", event), true);
+	check.equal(stub.calls[1], "delivery_failed 1 "..alice.." "..scene.phone.full_jid.." "..room.."/bob");
+end);
+
+check.done();

@@ -1,0 +1,114 @@
+-- Loading, options, timers, reload and the end.
+
+local check = require "support.check";
+local fake = require "support.prosody";
+local scenes = require "support.scenes";
+local stub = require "support.stub_core";
+
+local st = fake.st;
+local room, alice = scenes.room, scenes.alice;
+local new_scene, groupchat, to_room = scenes.new, scenes.groupchat, scenes.to_room;
+local answer = scenes.answer;
+
+check.test("the timer is armed before the actions, and a later one replaces it", function ()
+	local scene = new_scene();
+	local armed_at;
+	stub.says.client_stanza = { handled = true, wake_in = 30, actions = { { kind = "forward", id = true } } };
+	scene.server.send = function () armed_at = #scene.module.timers; end;
+	fake.client_sends(scene.server, scene.phone, to_room());
+	check.equal(armed_at, 1);
+	stub.says.client_stanza = { handled = true, wake_in = 5 };
+	fake.client_sends(scene.server, scene.phone, to_room());
+	stub.calls = {};
+	scene.module:run_timers();
+	check.list(stub.calls, { "wake " });
+end);
+
+check.test("a reload keeps numbers, and what the core saved; it lets the queue go first", function ()
+	local scene = new_scene();
+	stub.says.snapshot = "all that matters";
+	stub.says.room_stanza = answer({ kind = "send", stanza = st.presence({ from = alice, to = room }) });
+	fake.arrives(scene.server, groupchat());
+	scene.phone.directed = { [room.."/alice"] = true };
+	stub.calls = {};
+	local loaded = fake.reload(scene.server, scene.module);
+	loaded.ready();
+	check.equal(#scene.server.sent, 1);
+	check.equal(stub.opened_with, "all that matters");
+	check.list(stub.calls, { "snapshot ", "close ", "wake " });
+	stub.says.room_stanza = function () return 1, 2; end;
+	fake.arrives(scene.server, groupchat());
+	check.equal(#scene.phone.received + #scene.desk.received, 2);
+	local tablet = fake.session(scene.server, "alice", "tablet");
+	fake.client_sends(scene.server, tablet, to_room());
+	check.equal(tablet.minimix_id, 3);
+end);
+
+check.test("unloaded for good, it hands over, forgets its numbers and empties the queue", function ()
+	local scene = new_scene();
+	stub.says.shutdown = answer({ kind = "send", stanza = st.presence({ from = alice, to = room, type = "unavailable" }) });
+	scene.module.unload();
+	check.list(stub.calls, { "shutdown ", "close " });
+	check.equal(#scene.server.sent, 1);
+	check.equal(scene.phone.minimix_id, nil);
+end);
+
+check.test("when the server stops the core hears of it once", function ()
+	local scene = new_scene();
+	scene.server.events.fire_event("server-stopping");
+	scene.module.unload();
+	check.list(stub.calls, { "shutdown ", "close " });
+end);
+
+check.test("sessions that joined before the module was loaded are told to the core", function ()
+	local server = fake.server();
+	stub.reset();
+	local phone = fake.session(server, "alice", "phone");
+	phone.minimix_id = 7; -- of an earlier life of the module
+	phone.directed = { [room.."/b"] = true, [room.."/a"] = true, [room] = true, ["bob@example.org/desk"] = true };
+	fake.load(server).ready();
+	check.list(stub.calls, { "already_in 1 "..room.."/a", "already_in 1 "..room.."/b", "wake " });
+end);
+
+check.test("options reach the core, in seconds", function ()
+	new_scene({
+		minimix_history = 12.7, minimix_linger = "never", minimix_trust = "5 minutes", minimix_check = 90,
+		minimix_exclude = { "irc.example" },
+	});
+	check.equal(stub.options.history, 12);
+	check.equal(stub.options.linger, math.huge);
+	check.equal(stub.options.trust, 300);
+	check.equal(stub.options.check, 90);
+	check.equal(stub.options.exclude[1], "irc.example");
+	check.equal(stub.options.away_delay, nil);
+	check.equal(math.type(stub.seed), "integer");
+end);
+
+check.test("a core that does not fit is refused in one line", function ()
+	for field, value in pairs({ VERSION = "0.0.1", LUA = "5.1" }) do
+		local server, right = fake.server(), stub[field];
+		stub[field] = value;
+		local module = fake.load(server);
+		stub[field] = right;
+		check.equal(#server.log, 1);
+		check.equal(server.log[1]:match("^error mod_minimix .*") ~= nil and not server.log[1]:find("\n"), true, server.log[1]);
+		check.equal(#module.priorities, 0, "no hooks");
+	end
+	package.loaded.minimix_core = nil;
+	local cpath = package.cpath;
+	package.cpath = "/nonexistent/?.so";
+	local server = fake.server();
+	fake.load(server);
+	package.cpath, package.loaded.minimix_core = cpath, stub;
+	check.equal(#server.log, 1);
+	check.equal(server.log[1]:find("needs minimix_core.so", 1, true) ~= nil, true, server.log[1]);
+	check.equal(server.log[1]:find("\n"), nil);
+end);
+
+check.test("nothing of ours happens in prosodyctl", function ()
+	local server = fake.server();
+	server.process_type = "prosodyctl";
+	check.equal(#fake.load(server).priorities, 0);
+end);
+
+check.done();

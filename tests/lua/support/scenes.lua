@@ -1,0 +1,43 @@
+-- A server with the wrapper and a core that says what the test wants.
+
+local fake = require "support.prosody";
+local stub = require "support.stub_core";
+
+local st = fake.st;
+local scenes = { room = "lounge@rooms.example.org", alice = "alice@example.org" };
+
+-- Two sessions of alice, which the core knows as 1 and 2, and no call on record.
+function scenes.new(options)
+	local server = fake.server();
+	local scene = { server = server };
+	stub.reset();
+	scene.module = fake.load(server, options);
+	scene.phone, scene.desk = fake.session(server, "alice", "phone"), fake.session(server, "alice", "desk");
+	for _, session in ipairs({ scene.phone, scene.desk }) do
+		fake.client_sends(server, session, st.message({ to = "x@y" }));
+	end
+	stub.calls = {};
+	return scene;
+end
+
+function scenes.groupchat(text)
+	return st.message({ from = scenes.room.."/bob", to = scenes.alice, type = "groupchat", id = "m1" }):body(text or "hi");
+end
+
+function scenes.to_room(text)
+	return st.message({ to = scenes.room, type = "groupchat", id = "c1" }):body(text or "hi");
+end
+
+function scenes.answer(...)
+	return { handled = true, actions = { ... } };
+end
+
+function scenes.logged(server, pattern)
+	local count = 0;
+	for _, line in ipairs(server.log) do
+		if line:find(pattern) then count = count + 1; end
+	end
+	return count;
+end
+
+return scenes;
