@@ -81,11 +81,15 @@ def settings(port: int, tls: bool) -> Settings:
 def tell(port: int, tls: bool) -> None:
     accounts = ", ".join(f"{name}@{HOST} (password {password})" for name, password in PASSWORDS.items())
     security = "TLS with a self-signed certificate, or none" if tls else "without TLS"
-    print(f"accounts {accounts}; room {ROOM}@{SERVICE}; server {ADDRESS} port {port}, {security}; ^C ends it", flush=True)
+    print(
+        f"accounts {accounts}; room {ROOM}@{SERVICE}; server {ADDRESS} port {port}, {security}; ^C ends it", flush=True
+    )
 
 
 async def serve(port: int, tls: bool) -> int:
-    server = Server("Prosody", prosody.command(settings(port, tls)), DIRECTORY, show=lambda line: print(line, flush=True))
+    server = Server(
+        "Prosody", prosody.command(settings(port, tls)), DIRECTORY, show=lambda line: print(line, flush=True)
+    )
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
@@ -111,7 +115,9 @@ def only_one() -> object:
     sys.exit("another `make run` of this checkout is active")
 
 
-def check_built(files: tuple[Path, ...] = (WRAPPER / "mod_minimix" / "mod_minimix.lua", CORE / "minimix_core.so")) -> None:
+def check_built(
+    files: tuple[Path, ...] = (WRAPPER / "mod_minimix" / "mod_minimix.lua", CORE / "minimix_core.so"),
+) -> None:
     for needed in files:
         if not needed.exists():
             sys.exit(f"{needed.relative_to(CHECKOUT)} is missing")

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Runs the stories on real servers.
 
-    run.py                       all stories
-    run.py kick ban              those whose name contains one of the words
-    run.py --list                names them
-    run.py --stock               the module stays out: both sides are stock Prosody, which tests the harness
+run.py                       all stories
+run.py kick ban              those whose name contains one of the words
+run.py --list                names them
+run.py --stock               the module stays out: both sides are stock Prosody, which tests the harness
 """
 
 import argparse
@@ -28,7 +28,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("words", nargs="*", help="parts of the names of the stories to run")
     parser.add_argument("--list", action="store_true", help="name the stories and the statements that they show")
     parser.add_argument("--stock", action="store_true", help="compare stock Prosody with itself, to test the harness")
-    parser.add_argument("--all", action="store_true", help="with --stock also the other stories, most of which then fail")
+    parser.add_argument(
+        "--all", action="store_true", help="with --stock also the other stories, most of which then fail"
+    )
     parser.add_argument("--keep", action="store_true", help="keep the servers' logs and data")
     return parser.parse_args()
 

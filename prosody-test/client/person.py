@@ -21,9 +21,8 @@ class Person(RawClient):
         """Sends a join and returns its id; `inside` goes into its <x/>, `beside` next to it."""
         self.room, self.nick = room, nick
         id = self.new_id("join")
-        self.send(
-            f"<presence id='{id}' to={quoteattr(self.occupant_jid)}><x xmlns='{xml.MUC}'>{inside}</x>{beside}</presence>"
-        )
+        x = f"<x xmlns='{xml.MUC}'>{inside}</x>"
+        self.send(f"<presence id='{id}' to={quoteattr(self.occupant_jid)}>{x}{beside}</presence>")
         return id
 
     async def join(self, room: str, nick: str, inside: str = "", beside: str = "") -> list[Element]:
@@ -62,7 +61,8 @@ class Person(RawClient):
         """Sends to the room, or privately to one occupant."""
         id = self.new_id("message")
         type = "chat" if to else "groupchat"
-        self.send(f"<message type='{type}' id='{id}' to={quoteattr(to or self.room)}><body>{escape(body)}</body>{extra}</message>")
+        payload = f"<body>{escape(body)}</body>{extra}"
+        self.send(f"<message type='{type}' id='{id}' to={quoteattr(to or self.room)}>{payload}</message>")
         return id
 
     async def say(self, body: str, extra: str = "") -> Element:
@@ -123,7 +123,8 @@ class Person(RawClient):
     async def configure(self, **fields: str) -> None:
         """Sets fields of the room, named without `muc#roomconfig_`."""
         form = "".join(
-            f"<field var='muc#roomconfig_{name}'><value>{escape(value)}</value></field>" for name, value in fields.items()
+            f"<field var='muc#roomconfig_{name}'><value>{escape(value)}</value></field>"
+            for name, value in fields.items()
         )
         form = f"<field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#roomconfig</value></field>{form}"
         await self.command(f"<x xmlns='jabber:x:data' type='submit'>{form}</x>", xml.MUC_OWNER)

@@ -4,10 +4,11 @@ import asyncio
 import base64
 import contextlib
 
+from lab.lab import Endpoint
+
 from client import xml
 from client.stream import Stream, StreamClosed
 from client.xml import CLIENT, SASL, SM, STREAM, Element, Match
-from lab.lab import Endpoint
 
 TIMEOUT_S = 15
 MARKER = "marker-"

@@ -2,9 +2,8 @@
 
 import asyncio
 
-from slixmpp import ClientXMPP
-
 from lab.lab import Endpoint
+from slixmpp import ClientXMPP
 
 TIMEOUT_S = 15
 

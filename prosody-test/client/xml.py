@@ -67,7 +67,9 @@ def _described(name: str, **wanted: object) -> str:
     return " ".join([name, *(f"{key}={value!r}" for key, value in wanted.items() if value is not None)])
 
 
-def presence(sender: str | None = None, type: str | None = None, status: set[str] = frozenset(), id: str | None = None) -> Match:
+def presence(
+    sender: str | None = None, type: str | None = None, status: set[str] = frozenset(), id: str | None = None
+) -> Match:
     """A presence of exactly this type (None is available) that has all these status codes."""
 
     def holds(stanza: Element) -> bool:
@@ -86,7 +88,9 @@ def presence_error(id: str) -> Match:
     return presence(type="error", id=id)
 
 
-def message(body: str | None = None, sender: str | None = None, id: str | None = None, type: str | None = None) -> Match:
+def message(
+    body: str | None = None, sender: str | None = None, id: str | None = None, type: str | None = None
+) -> Match:
     def holds(stanza: Element) -> bool:
         return (
             stanza.tag == CLIENT + "message"

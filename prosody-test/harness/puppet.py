@@ -32,16 +32,17 @@ class ScriptedScene(DevicesScene):
 
     async def got(self, match: Match) -> Element:
         """Returns the next stanza that matches and that came for the room."""
-        wrapped = Match(lambda stanza: _inside(stanza) is not None and match(_inside(stanza)), f"for the room, {match.words}")
+        wrapped = Match(
+            lambda stanza: _inside(stanza) is not None and match(_inside(stanza)), f"for the room, {match.words}"
+        )
         return _inside(await self.handler.expect(wrapped))
 
     async def drain(self, device: Person) -> list[Element]:
         """Returns all that the room's earlier stanzas still bring to the device."""
         id = device.send_query("get", self.room, "<query xmlns='http://jabber.org/protocol/disco#info'/>")
         asked = await self.got(Match(lambda stanza: stanza.tag == xml.CLIENT + "iq", "a query"))
-        await self.emit(
-            f"<iq xmlns='jabber:client' type='result' id='{asked.get('id')}' from='{self.room}' to='{asked.get('from')}'/>"
-        )
+        addresses = f"id='{asked.get('id')}' from='{self.room}' to='{asked.get('from')}'"
+        await self.emit(f"<iq xmlns='jabber:client' type='result' {addresses}/>")
         return (await device.until(xml.answer(id)))[:-1]
 
     async def let_in(self, join: Element, nick: str = "") -> None:

@@ -86,7 +86,7 @@ async def _compare(lab: Lab, story: Story, kind: str, module_host: str) -> str |
     stock = ComparedScene(lab, f"{story.name}-stock", kind, WITHOUT)
     ours = ComparedScene(lab, f"{story.name}-ours", kind, module_host)
     results = await asyncio.gather(_record(stock, story), _record(ours, story), return_exceptions=True)
-    for scene, result in zip((stock, ours), results):
+    for scene, result in zip((stock, ours), results, strict=True):
         if isinstance(result, BaseException):
             result.add_note(f"on {scene.host}:")
             raise result

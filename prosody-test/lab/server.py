@@ -52,7 +52,9 @@ class Server:
         except (TimeoutError, ServerFailed) as error:
             await self.stop()
             lines = "\n  ".join(self._last_lines)
-            raise ServerFailed(f"{self.name} did not start ({error or 'timeout'}). Its last lines:\n  {lines}") from None
+            raise ServerFailed(
+                f"{self.name} did not start ({error or 'timeout'}). Its last lines:\n  {lines}"
+            ) from None
 
     async def _until_ready(self) -> None:
         ready = asyncio.create_task(self._ready.wait())

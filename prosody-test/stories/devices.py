@@ -58,7 +58,7 @@ async def both_join_at_once(scene: JudgedScene) -> None:
     phone, laptop = await scene.phone(), await scene.laptop()
     ids = [phone.send_join(scene.room, "me"), laptop.send_join(scene.room, "me")]
     came = await asyncio.gather(phone.joined(), laptop.joined())
-    for id, stanzas in zip(ids, came):
+    for id, stanzas in zip(ids, came, strict=True):
         own = [stanza for stanza in stanzas if "110" in xml.codes(stanza)]
         check([stanza.get("id") for stanza in own] == [id], "one self-presence, with the id of its own join")
     check(len(await scene.judge_saw(phone, laptop)) == 1, "the judge sees one join")

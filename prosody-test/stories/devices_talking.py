@@ -148,9 +148,7 @@ async def forged_stanza_id(scene: JudgedScene) -> None:
 async def mediated_invitation(scene: JudgedScene) -> None:
     """An invitation reaches every device of an account that is not in the room."""
     phone, laptop = await scene.phone(), await scene.laptop()
-    scene.judge.send(
-        f"<message to='{scene.room}'><x xmlns='{xml.MUC_USER}'><invite to='{scene.me}'/></x></message>"
-    )
+    scene.judge.send(f"<message to='{scene.room}'><x xmlns='{xml.MUC_USER}'><invite to='{scene.me}'/></x></message>")
     invitation = xml.Match(
         lambda stanza: stanza.find(f"{{{xml.MUC_USER}}}x/{{{xml.MUC_USER}}}invite") is not None, "an invitation"
     )

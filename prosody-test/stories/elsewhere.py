@@ -54,7 +54,9 @@ async def stray_groupchat(scene: ComparedScene) -> None:
     """A groupchat message and an occupant's presence from a room that the account is not in."""
     bob = await scene.person("bob")
     scene.recorded.append(bob)
-    bob.send(f"<message type='groupchat' id='{bob.new_id('stray')}' to='{scene.me.account}'><body>stray</body></message>")
+    bob.send(
+        f"<message type='groupchat' id='{bob.new_id('stray')}' to='{scene.me.account}'><body>stray</body></message>"
+    )
     await bob.expect(xml.message(type="error"))
     bob.send(f"<presence to='{scene.me.account}'><x xmlns='{xml.MUC_USER}'/></presence>")
     await bob.drain()

@@ -11,7 +11,9 @@ async def late_join(scene: ComparedScene) -> None:
     bob = await scene.owner()
     carol = await scene.guest("carol")
     await scene.guest("dave")
-    await carol.update("<show>away</show><status>tea</status><idle xmlns='urn:xmpp:idle:1' since='2020-01-01T00:00:00Z'/>")
+    await carol.update(
+        "<show>away</show><status>tea</status><idle xmlns='urn:xmpp:idle:1' since='2020-01-01T00:00:00Z'/>"
+    )
     await bob.set_subject("tea at five")
     for number in range(1, 25):
         await bob.say(f"old {number}")

@@ -50,8 +50,8 @@ async def join_refused(scene: ScriptedScene) -> None:
         "<text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>members only</text></error>"
     )
     await scene.emit(
-        f"<presence xmlns='jabber:client' type='error' id='{join.get('id')}' from='{join.get('to')}' to='{join.get('from')}'>"
-        f"{error}</presence>"
+        f"<presence xmlns='jabber:client' type='error' id='{join.get('id')}' from='{join.get('to')}'"
+        f" to='{join.get('from')}'>{error}</presence>"
     )
     refused = await phone.expect(xml.presence_error(id))
     check(xml.condition(refused) == "registration-required", xml.text(refused))
@@ -63,7 +63,7 @@ async def join_refused(scene: ScriptedScene) -> None:
 
 @scripted("J26", "J17")
 async def join_never_answered(scene: ScriptedScene) -> None:
-    """After 30 s the device hears of a time-out, and the room of a leave; what comes late is no part of a later join."""
+    """After 30 s the device hears of a time-out, and the room of a leave; a late answer reaches nobody."""
     phone = await scene.phone()
     id = phone.send_join(scene.room, "me")
     first = await scene.got(JOIN)
@@ -96,7 +96,8 @@ async def nonsense_from_a_room(scene: ScriptedScene) -> None:
         + scene.presence(f"{room}/nobody", to, type="unavailable")
         + f"<presence xmlns='jabber:client' from='{room}/bare' to='{to}'/>"
         + f"<presence xmlns='jabber:client' from='{room}/x' to='{to}'><x xmlns='{xml.MUC_USER}'/></presence>"
-        + f"<presence xmlns='jabber:client' from='{room}/y' to='{to}'><x xmlns='{xml.MUC_USER}'><item/><item/></x></presence>"
+        + f"<presence xmlns='jabber:client' from='{room}/y' to='{to}'><x xmlns='{xml.MUC_USER}'>"
+        + "<item/><item/></x></presence>"
         + scene.message(room, to, "")
         + scene.message(f"{room}/other", to, "<subject>a</subject><subject>b</subject>")
         + scene.message(f"{elsewhere}/other", to, "<body>stray</body>")
@@ -118,7 +119,11 @@ async def removal_without_110(scene: ScriptedScene) -> None:
     await laptop.join(scene.room, "me")
     await scene.emit(
         scene.presence(
-            f"{scene.room}/me", join.get("from"), codes=("307",), type="unavailable", item="affiliation='none' role='none'"
+            f"{scene.room}/me",
+            join.get("from"),
+            codes=("307",),
+            type="unavailable",
+            item="affiliation='none' role='none'",
         )
     )
     for device in (phone, laptop):
