@@ -77,8 +77,7 @@ cargo-test: ## Unit tests, transcripts and the binding against a vendored Lua
 .PHONY: lint
 lint: ## Lua lints
 	@test -e lua/mod_minimix/mod_minimix.lua || { echo "lua/mod_minimix is missing" >&2; exit 1; }
-	luacheck --quiet lua
-	luacheck --quiet prosody-test/modules
+	luacheck --quiet lua tests/lua prosody-test/modules
 
 .PHONY: hygiene
 hygiene: ## Rules that no compiler knows
