@@ -154,3 +154,41 @@ async def mediated_invitation(scene: JudgedScene) -> None:
     )
     await phone.expect(invitation)
     await laptop.expect(invitation)
+
+
+@judged("J14")
+async def presence_of_one_that_is_not_in(scene: JudgedScene) -> None:
+    """A device that believes to be in is told that it is not, in the form that its kind understands."""
+    phone = await scene.phone()
+    laptop = await scene.laptop()
+    await phone.join(scene.room, "me")
+    await scene.judge_saw(phone)
+    laptop.room, laptop.nick = scene.room, "me"
+    laptop.send_presence("<show>away</show>")
+    gone = await laptop.expect(xml.presence(sender=f"{scene.room}/me", type="unavailable"))
+    check({"110", "333", "307"} <= xml.codes(gone), f"not in: {xml.text(gone)}")
+    check(not await scene.judge_saw(phone, laptop), "the judge sees nothing")
+    scene.check_one_occupant("me")
+
+
+@judged("N11", "L2")
+async def device_of_negative_priority(scene: JudgedScene) -> None:
+    phone, laptop = await two_devices(scene)
+    phone.send("<presence><priority>-5</priority></presence>")
+    await phone.drain(scene.room)
+    await scene.judge.say("to both")
+    for device in (phone, laptop):
+        await device.expect(xml.message(body="to both"))
+
+
+@judged("J16", "J7")
+async def nick_of_somebody_else(scene: JudgedScene) -> None:
+    """Somebody else with the wanted nick is a conflict for each device, and for both the same."""
+    phone, laptop = await scene.phone(), await scene.laptop()
+    check(await phone.refused(scene.room, "judge") == "conflict", "the judge has it")
+    check(await laptop.refused(scene.room, "judge") == "conflict", "still")
+    await phone.join(scene.room, "me")
+    await laptop.join(scene.room, "judge")
+    check(laptop.nick == "me", "the account has one nick already")
+    await scene.judge_saw(phone, laptop)
+    scene.check_one_occupant("me")

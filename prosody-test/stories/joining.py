@@ -120,3 +120,19 @@ async def probe(scene: ComparedScene) -> None:
     await scene.me.join(scene.room, "me")
     scene.me.send(f"<presence type='probe' id='{scene.me.new_id('probe')}' to='{scene.room}/bob'/>")
     await scene.me.drain(scene.room)
+
+
+@compared("H4", "H11")
+async def history_since(scene: ComparedScene) -> None:
+    """A moment between two messages counts by the room's stamps; private messages are in no history."""
+    bob = await scene.owner()
+    await scene.me.join(scene.room, "me")
+    await bob.say("before")
+    bob.send_message("psst", to=scene.me.occupant_jid)
+    await scene.me.expect(xml.message(body="psst"))
+    await scene.me.leave()
+    await scene.settle(scene.me, bob)
+    for moment in ("2001-01-01T00:00:00Z", "2999-01-01T00:00:00Z"):
+        await scene.me.join(scene.room, "me", f"<history since='{moment}'/>")
+        await scene.me.leave()
+        await scene.settle(scene.me, bob)

@@ -120,3 +120,19 @@ async def resumption_and_rejoin(scene: ComparedScene) -> None:
     await scene.me.expect(xml.message(body="missed"))
     await scene.me.join(scene.room, "me", "<history maxstanzas='0'/>")
     await scene.me.drain(scene.room)
+
+
+@compared("K6")
+async def another_is_removed(scene: ComparedScene) -> None:
+    """Kick and ban of others are shown, and a later join does not show them."""
+    bob = await scene.owner()
+    carol = await scene.guest("carol")
+    await scene.guest("dave")
+    await scene.me.join(scene.room, "me")
+    await bob.kick("dave", "too loud")
+    await bob.affiliate(carol.account, "outcast", "enough")
+    await scene.settle(bob, scene.me)
+    await scene.me.leave()
+    await scene.settle(scene.me, bob)
+    await scene.me.join(scene.room, "me")
+    await scene.me.drain(scene.room)

@@ -102,3 +102,16 @@ async def queries_to_occupants(scene: ComparedScene) -> None:
     await scene.me.query("get", scene.room, "<query xmlns='http://jabber.org/protocol/disco#info'/>")
     await scene.me.query("get", scene.room, f"<query xmlns='{xml.MUC_ADMIN}'><item affiliation='owner'/></query>")
     await scene.me.drain(scene.room)
+
+
+@compared("N8")
+async def general_presence(scene: ComparedScene) -> None:
+    """What goes to nobody in particular does not reach the room."""
+    bob = await scene.owner()
+    scene.recorded.append(bob)
+    await scene.me.join(scene.room, "me")
+    scene.me.send("<presence><show>away</show><priority>-1</priority></presence>")
+    await scene.me.drain(scene.room)
+    await bob.say("to one of negative priority")
+    await scene.me.expect(xml.message(body="to one of negative priority"))
+    await scene.me.drain(scene.room)

@@ -184,3 +184,81 @@ async def late_traffic_of_an_earlier_stay(scene: ScriptedScene) -> None:
     check(not any(stanza.get("type") == "unavailable" for stanza in came), "the old leave is not shown")
     phone.send_message("in")
     await scene.got(xml.message(body="in"))
+
+
+@scripted("J31", "H6")
+async def room_without_subject(scene: ScriptedScene) -> None:
+    """A service that sends none: after 5 s the join is complete, with an empty one."""
+    phone = await scene.phone()
+    phone.send_join(scene.room, "me")
+    join = await scene.got(JOIN)
+    await scene.emit(scene.presence(f"{scene.room}/me", join.get("from"), ("110",), join.get("id")))
+    came = await phone.joined()
+    check(not (came[-1].findtext(xml.CLIENT + "subject") or ""), "an empty subject ends the join")
+
+
+@scripted("J23", "J1")
+async def message_before_the_presences(scene: ScriptedScene) -> None:
+    """It is neither subject nor history, and keeps its place."""
+    phone = await scene.phone()
+    phone.send_join(scene.room, "me")
+    join = await scene.got(JOIN)
+    await scene.emit(scene.message(scene.room, join.get("from"), "<diff xmlns='urn:example:diff'/>"))
+    await scene.let_in(join)
+    came = await phone.joined()
+    places = [index for index, stanza in enumerate(came) if stanza.find("{urn:example:diff}diff") is not None]
+    check(places == [0], f"it stands at {places}")
+
+
+@scripted("N5", "N3")
+async def renamed_by_the_room(scene: ScriptedScene) -> None:
+    """Nobody asked for it; both devices follow, and what they say next is right."""
+    phone, laptop = await scene.phone(), await scene.laptop()
+    phone.send_join(scene.room, "me")
+    join = await scene.got(JOIN)
+    await scene.let_in(join)
+    await phone.joined()
+    await laptop.join(scene.room, "me")
+    item = "affiliation='none' role='participant' nick='guest1'"
+    await scene.emit(
+        scene.presence(f"{scene.room}/me", join.get("from"), ("303", "110"), type="unavailable", item=item)
+        + scene.presence(f"{scene.room}/guest1", join.get("from"), ("110", "210"))
+    )
+    for device in (phone, laptop):
+        await device.expect(xml.presence(sender=f"{scene.room}/me", type="unavailable", status={"303", "110"}))
+        await device.expect(xml.presence(sender=f"{scene.room}/guest1", status={"110"}))
+        device.nick = "guest1"
+    check((await phone.ping(phone.occupant_jid)).get("type") == "result", "in under the new nick")
+
+
+@scripted("L7", "L1")
+async def leave_while_joining(scene: ScriptedScene) -> None:
+    """Answered at once; when the room lets the account in all the same, it is left again."""
+    phone = await scene.phone()
+    phone.send_join(scene.room, "me")
+    join = await scene.got(JOIN)
+    await phone.leave()
+    await scene.let_in(join)
+    await scene.got(LEAVE)
+    check(not await scene.drain(phone), "nothing of the room reaches the one that left")
+
+
+@scripted("M7", "L5", "P4")
+async def no_error_goes_to_the_room(scene: ScriptedScene) -> None:
+    """Whatever comes while no device is there, the room gets no error, for which it would throw out."""
+    phone = await scene.phone(managed=True)
+    phone.send_join(scene.room, "me")
+    join = await scene.got(JOIN)
+    await scene.let_in(join)
+    await phone.joined()
+    await phone.close()
+    to, other = join.get("from"), f"{scene.room}/other"
+    await scene.emit(
+        scene.message(other, to, "<body>to all</body>")
+        + scene.message(other, to, "<body>to one</body>", type="chat")
+        + scene.message(scene.room, to, "<subject>new</subject>")
+        + scene.presence(other, to, type="unavailable")
+        + f"<iq xmlns='jabber:client' type='get' id='last' from='{other}' to='{to}'><ping xmlns='urn:xmpp:ping'/></iq>"
+    )
+    answer = await scene.got(xml.answer("last") | xml.message(type="error") | xml.presence(type="error"))
+    check(xml.kind(answer) == "iq", f"the room got {xml.text(answer)}")

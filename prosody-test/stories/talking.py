@@ -106,3 +106,62 @@ async def room_reconfigured(scene: ComparedScene) -> None:
     await bob.configure(roomname="Kitchen", whois="anyone")
     await bob.affiliate("somebody@else.where", "member")
     await scene.me.drain(scene.room)
+
+
+@compared("M11", "I6")
+async def voice(scene: ComparedScene) -> None:
+    """A visitor asks for voice and gets it; later, as a moderator, it is asked, and gives it."""
+    bob = await scene.owner()
+    await bob.configure(moderatedroom="1")
+    carol = await scene.guest("carol")
+    await scene.me.join(scene.room, "me")
+    await bob.command("<item nick='me' role='visitor'/>")
+    await scene.me.expect(xml.presence(sender=scene.me.occupant_jid))
+    scene.me.send(voice_request(scene.room))
+    await bob.expect(IS_FORM)
+    await bob.command("<item nick='me' role='moderator'/>")
+    await scene.me.expect(xml.presence(sender=scene.me.occupant_jid))
+    await bob.command("<item nick='carol' role='visitor'/>")
+    await carol.expect(xml.presence(sender=carol.occupant_jid))
+    carol.send(voice_request(scene.room))
+    await scene.me.expect(IS_FORM)
+    await scene.me.command("<item nick='carol' role='participant'/>")
+    await carol.expect(xml.presence(sender=carol.occupant_jid))
+    await scene.me.drain(scene.room)
+
+
+IS_FORM = xml.Match(lambda stanza: stanza.find("{jabber:x:data}x") is not None, "a form")
+
+
+def voice_request(room: str) -> str:
+    fields = (
+        "<field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#request</value></field>"
+        "<field var='muc#role'><value>participant</value></field>"
+    )
+    return f"<message to='{room}'><x xmlns='jabber:x:data' type='submit'>{fields}</x></message>"
+
+
+@compared("M10", "B1")
+async def invited_and_told(scene: ComparedScene) -> None:
+    """What a room sends to an account that is not in: an invitation, and the notice of an affiliation."""
+    bob = await scene.owner()
+    invite = f"<x xmlns='{xml.MUC_USER}'><invite to='{scene.me.account}'><reason>come</reason></invite></x>"
+    bob.send(f"<message id='{bob.new_id('invite')}' to='{scene.room}'>{invite}</message>")
+    await scene.me.expect(xml.Match(lambda stanza: xml.kind(stanza) == "message", "an invitation"))
+    await bob.affiliate(scene.me.account, "member")
+    await scene.settle(bob, scene.me)
+
+
+@compared("M1", "M14")
+async def unusual_text(scene: ComparedScene) -> None:
+    """Entities, emoji, several languages, white space, markup and a big message arrive as they were."""
+    bob = await scene.owner()
+    await scene.me.join(scene.room, "me")
+    html = "<html xmlns='http://jabber.org/protocol/xhtml-im'><body xmlns='http://www.w3.org/1999/xhtml'>"
+    html += "<p>a <b>b</b> c</p></body></html>"
+    await bob.say("<&>\"' \u2028 👩‍👩‍👧 \t x", extra=html + "<body xml:lang='de'>zwei</body>")
+    await scene.me.expect(xml.message(sender=f"{scene.room}/bob"))
+    await bob.say("long " * 4000)
+    await scene.me.expect(xml.message(sender=f"{scene.room}/bob"))
+    await scene.me.say("mine <&> 👩‍👩‍👧")
+    await scene.me.drain(scene.room)
