@@ -25,8 +25,6 @@ pub struct Config {
     pub history_age_ms: u64,
     /// For how long after a sign of life an answer is given without asking the room (J29, I2).
     pub trust_ms: u64,
-    /// How long a room may be silent before the account asks whether it is still in (K10).
-    pub check_ms: u64,
     /// For how long the account stays in a room after its last session detached; `None` is for ever.
     pub linger_ms: Option<u64>,
     /// The same where the account has an affiliation above none.
@@ -47,7 +45,6 @@ impl Default for Config {
             history_bytes: 256 * 1024,
             history_age_ms: 7 * DAY_MS,
             trust_ms: 15 * MINUTE_MS,
-            check_ms: HOUR_MS,
             linger_ms: Some(DAY_MS),
             linger_affiliated_ms: Some(14 * DAY_MS),
             away_delay_ms: 2 * MINUTE_MS,

@@ -1,9 +1,23 @@
 //! The deciding core of `mod_minimix`.
 pub mod bouncer;
 pub mod config;
+mod delay;
 pub mod error;
 pub mod event;
+mod history;
+mod identity;
+mod ids;
 pub mod jid;
 pub mod lua;
 pub mod muc;
+mod occupancy;
+mod queries;
+mod room;
+mod roster;
+mod self_presence;
+mod senders;
+mod sessions;
+mod snapshot;
 pub mod stanza;
+mod timetable;
+mod turn;

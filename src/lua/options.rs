@@ -19,7 +19,6 @@ pub(super) fn config(options: &Table) -> Result<Config> {
     let periods = [
         ("history_age", &mut config.history_age_ms),
         ("trust", &mut config.trust_ms),
-        ("check", &mut config.check_ms),
         ("away_delay", &mut config.away_delay_ms),
     ];
     for (name, period) in periods {

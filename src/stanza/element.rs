@@ -74,6 +74,16 @@ impl Element {
         self.elements().find(|child| child.is(name, &self.namespace))
     }
 
+    /// About how many bytes of text it holds.
+    pub(super) fn weight(&self) -> usize {
+        let attributes = self.attributes.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        let nodes = self.nodes.iter().map(|node| match node {
+            Node::Element(element) => element.weight(),
+            Node::Text(text) => text.len(),
+        });
+        self.name.len() + self.namespace.len() + attributes + nodes.sum::<usize>()
+    }
+
     /// The text inside it, that of deeper elements left out.
     pub fn text(&self) -> String {
         self.nodes

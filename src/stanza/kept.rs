@@ -20,6 +20,12 @@ impl Kept {
         Self(intern::intern(stanza))
     }
 
+    /// Keeps a stanza that is made for one session, whose address is put in on delivery.
+    pub fn for_session(mut stanza: Stanza) -> Self {
+        stanza.to = None;
+        Self::own(stanza)
+    }
+
     /// Keeps a stanza that only one account will ever hold.
     pub fn own(stanza: Stanza) -> Self {
         Self(Arc::new(stanza))

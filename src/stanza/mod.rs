@@ -216,6 +216,12 @@ impl Stanza {
         self.from.as_ref().and_then(Jid::nick)
     }
 
+    /// About how many bytes of text it holds.
+    pub fn weight(&self) -> usize {
+        let addresses = self.from.iter().chain(&self.to).map(|jid| jid.as_str().len()).sum::<usize>();
+        addresses + self.children.iter().map(Element::weight).sum::<usize>()
+    }
+
     /// The condition of an error stanza (RFC 6120 §8.3.3).
     pub fn error_condition(&self) -> Option<&str> {
         let error = self.find("error", NS_CLIENT)?;

@@ -1,0 +1,186 @@
+//! Queries, in both directions: self-pings, what sessions ask the room and occupants, what those ask the
+//! account (XEP-0045 §17.4).
+
+use super::check::NS_PING;
+use super::joining::may_answer_captcha;
+use super::{Occupancy, Phase, Way};
+use crate::config::limit;
+use crate::error::StanzaError;
+use crate::event::{Action, Id, SessionId, Verdict};
+use crate::jid::Jid;
+use crate::queries::Query;
+use crate::stanza::{IqType, Kind, Stanza};
+use crate::turn::Turn;
+
+/// Queries to the room itself that go out unchanged from the session that asks (I8, I9).
+const SESSION_NAMESPACES: [&str; 6] = [
+    "urn:xmpp:mam:2",
+    "urn:xmpp:mam:1",
+    "urn:xmpp:mam:0",
+    "urn:xmpp:mam:tmp",
+    "http://jabber.org/protocol/disco#info",
+    "http://jabber.org/protocol/disco#items",
+];
+
+/// Queries to the account that Prosody answers (I5).
+const PROSODY_NAMESPACES: [&str; 5] = [
+    "vcard-temp",
+    "urn:ietf:params:xml:ns:vcard-4.0",
+    "http://jabber.org/protocol/pubsub",
+    NS_PING,
+    "urn:xmpp:time",
+];
+
+impl Occupancy {
+    /// A session asks the room or an occupant something.
+    pub(super) fn query_sent(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) -> Verdict {
+        let Some(attachment) = self.sessions.get(session) else {
+            return self.query_from_outside(turn, session, stanza);
+        };
+        let is_live = attachment.is_live();
+        if stanza.target_nick().is_none() && asks_in(stanza, &SESSION_NAMESPACES) {
+            return Verdict::Pass("the room answers the session itself");
+        }
+        if is_live {
+            self.query_up(turn, session, stanza, Way::InHand);
+        } else if self.joining_mut().is_some_and(|joining| joining.wants_answer) && may_answer_captcha(stanza)
+        {
+            self.map_up(turn, session, stanza, Way::InHand); // J27
+        } else {
+            self.hold(turn, session, stanza);
+        }
+        Verdict::Handled
+    }
+
+    /// A session that is not in pings the account's occupant JID: it is told so, as the room would (I2).
+    fn query_from_outside(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) -> Verdict {
+        if self.holds_leave() {
+            self.release_held_leave(turn);
+            return Verdict::Pass("the leave went first");
+        }
+        if matches!(self.phase, Phase::In(_)) && self.is_self_ping(turn, session, stanza) {
+            self.refuse(turn, session, stanza, StanzaError::NOT_JOINED, Way::InHand);
+            return Verdict::Handled;
+        }
+        Verdict::Pass("the session is not in the room")
+    }
+
+    /// Answers a self-ping, sends everything else up.
+    pub(super) fn query_up(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza, way: Way) {
+        if self.is_self_ping(turn, session, stanza) {
+            self.pinged(turn, session, stanza);
+        } else {
+            self.map_up(turn, session, stanza, way);
+        }
+    }
+
+    /// A query goes up as the account, under an id of ours (I1, I6).
+    fn map_up(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza, way: Way) {
+        let (Some(id), Some(peer)) = (stanza.id.clone(), stanza.to.clone()) else { return };
+        let mapped = turn.fresh_id();
+        let deadline_ms = turn.after(limit::QUERY_MS);
+        if self.queries.ask(mapped.clone(), Query { session: Some(session), id, peer, deadline_ms }) {
+            self.go_up(turn, stanza, Id::Set(mapped), way);
+        } else {
+            self.refuse(turn, session, stanza, StanzaError::OVER_LIMIT, way);
+        }
+    }
+
+    /// Whether the session pings what it takes for its own occupant JID (XEP-0410 §3.1).
+    fn is_self_ping(&self, turn: &Turn<'_>, session: SessionId, stanza: &Stanza) -> bool {
+        stanza.kind == Kind::Iq(IqType::Get)
+            && stanza.has("ping", NS_PING)
+            && stanza.target_nick().is_some_and(|nick| {
+                self.is_own_nick(turn, session, &nick)
+                    || (self.me.had(&nick, turn) && !self.room.roster.has(&nick))
+            })
+    }
+
+    /// An answer from the room or an occupant.
+    pub(super) fn answer_came(&mut self, turn: &mut Turn<'_>, answer: &Stanza) -> Verdict {
+        let is_ours = answer.kind == Kind::Iq(IqType::Result);
+        if self.check_answered(turn, answer) || self.nick_asked_answered(turn, answer, is_ours) {
+            return Verdict::Handled;
+        }
+        let Some(query) = answer.id.as_deref().and_then(|id| self.queries.answered(id, answer.from.as_ref()))
+        else {
+            log::debug!("an answer from {} to nothing that was asked", self.me.room);
+            return Verdict::Handled;
+        };
+        if let Some(session) = query.session {
+            turn.relay(vec![(session, Id::Set(query.id))]);
+        }
+        if answer.error_condition() == Some("not-acceptable") {
+            self.suspect(turn); // K9
+        }
+        Verdict::Handled
+    }
+
+    /// The room asks the account something on behalf of an occupant (I5): Prosody answers, or one session.
+    pub(super) fn question_came(&mut self, turn: &mut Turn<'_>, question: &Stanza) -> Verdict {
+        if asks_in(question, &PROSODY_NAMESPACES) {
+            return Verdict::Pass("Prosody answers for the account");
+        }
+        let asker = question.sender_nick().and_then(|nick| self.queries.asker_of(&nick));
+        let awake =
+            |session: &SessionId| self.sessions.get(*session).is_some_and(|a| a.is_live() && !a.hibernating);
+        let Some(session) = asker.filter(awake).or_else(|| self.sessions.spokesman()) else {
+            return Verdict::Pass("no session is there to answer");
+        };
+        let (Some(id), Some(peer)) = (question.id.clone(), question.from.clone()) else {
+            return Verdict::Pass("a query without id or sender");
+        };
+        let mapped = turn.fresh_id();
+        let deadline_ms = turn.after(limit::ANSWER_MS);
+        if !self.queries.ask_session(mapped.clone(), Query { session: Some(session), id, peer, deadline_ms })
+        {
+            return Verdict::Pass("too many open queries");
+        }
+        turn.relay(vec![(session, Id::Set(mapped))]);
+        Verdict::Handled
+    }
+
+    /// A session answers what an occupant asked the account.
+    pub(super) fn answer_sent(
+        &mut self,
+        turn: &mut Turn<'_>,
+        session: SessionId,
+        answer: &Stanza,
+    ) -> Verdict {
+        let query =
+            answer.id.as_deref().and_then(|id| self.queries.answered_by_session(id, answer.to.as_ref()));
+        match query {
+            Some(query) if query.session == Some(session) => {
+                turn.act(Action::Forward { id: Id::Set(query.id) });
+            }
+            Some(_) | None => log::debug!("a session answers what {} did not ask", self.me.room),
+        }
+        Verdict::Handled
+    }
+
+    pub(super) fn expire_queries(&mut self, turn: &mut Turn<'_>) {
+        for query in self.queries.take_unanswered(turn.now.monotonic_ms) {
+            if let Some(session) = query.session {
+                let error = self.unanswered(&query.id, query.peer, StanzaError::TIMEOUT);
+                turn.deliver(session, error);
+            }
+        }
+        for query in self.queries.take_unanswered_by_sessions(turn.now.monotonic_ms) {
+            let mut error =
+                Stanza::new(Kind::Iq(IqType::Error)).from(self.me.account.to_jid()).to(query.peer);
+            error.id = Some(query.id);
+            turn.send(error.child(StanzaError::NO_ANSWER.element(self.me.account.as_str())));
+        }
+    }
+
+    fn unanswered(&self, id: &str, peer: Jid, error: StanzaError) -> Stanza {
+        Stanza::new(Kind::Iq(IqType::Error))
+            .from(peer)
+            .id(Some(id))
+            .child(error.element(self.me.room.as_str()))
+    }
+}
+
+fn asks_in(query: &Stanza, namespaces: &[&str]) -> bool {
+    query.children.iter().any(|child| namespaces.contains(&&*child.namespace))
+}

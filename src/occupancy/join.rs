@@ -1,0 +1,140 @@
+//! A session asks to join (XEP-0045 §7.2): the account joins, or is in already and the session attaches.
+
+use super::joining::Joining;
+use super::{Occupancy, Past, Phase};
+use crate::event::{SessionId, Verdict};
+use crate::history::HistoryRequest;
+use crate::jid::{FullJid, Jid, Nick};
+use crate::muc::{Departure, NS_MUC, NS_MUC_USER};
+use crate::room::Room;
+use crate::self_presence::client_payload;
+use crate::sessions::Ask;
+use crate::stanza::{Element, Kept, Node, PresenceType, Stanza};
+use crate::turn::Turn;
+
+impl Occupancy {
+    pub(super) fn join_asked(&mut self, turn: &mut Turn<'_>, session: SessionId, join: Stanza) -> Verdict {
+        let Some(nick) = join.to.as_ref().and_then(Jid::nick) else {
+            return Verdict::Pass("a join without a nick"); // J10
+        };
+        let Some(jid) = join.from.as_ref().and_then(FullJid::new) else {
+            return Verdict::Pass("a join from no session");
+        };
+        let ask = Ask::new(join, nick, turn);
+        match &self.phase {
+            Phase::Out(_) => {
+                self.attach(session, jid, ask);
+                self.try_join(turn, session);
+            }
+            Phase::Joining(_) => self.attach(session, jid, ask), // J12, J13
+            Phase::In(_) => self.join_while_in(turn, session, jid, ask),
+        }
+        Verdict::Handled
+    }
+
+    fn attach(&mut self, session: SessionId, jid: FullJid, ask: Ask) {
+        let presence = shown_presence(&ask.join);
+        self.sessions.attach(session, jid, presence, ask);
+    }
+
+    /// The account's own join goes up as that session's would (J13, J15).
+    pub(super) fn try_join(&mut self, turn: &mut Turn<'_>, session: SessionId) {
+        let Some(attachment) = self.sessions.get(session) else { return };
+        let Some(ask) = attachment.ask() else { return };
+        let id = turn.fresh_id();
+        self.me.nick = ask.nick.clone();
+        let mut join = self.me.presence(PresenceType::Available, &id);
+        join.attributes.clone_from(&ask.join.attributes);
+        join.children = account_payload(&ask.join, &limited_history(turn.config.history));
+        self.room = Room { sent: Some(attachment.presence.clone()), ..Room::default() };
+        let past = match std::mem::replace(&mut self.phase, Phase::Out(Past::default())) {
+            Phase::Out(past) => past,
+            Phase::Joining(joining) => joining.past,
+            Phase::In(_) => Past::default(),
+        };
+        self.phase = Phase::Joining(Box::new(Joining::new(id, session, ask.password(), past, turn)));
+        log::debug!("{} asks to join {}", self.me.account, self.me.room);
+        turn.send(join);
+    }
+
+    fn join_while_in(&mut self, turn: &mut Turn<'_>, session: SessionId, jid: FullJid, ask: Ask) {
+        let asks_again = self.sessions.has(session);
+        if asks_again && !self.resyncs(turn, session, &ask.nick) {
+            self.wish_nick(turn, session, ask.nick.clone(), ask.join.id.clone(), Some(ask));
+            return;
+        }
+        if self.holds_leave() && ask.nick != self.me.nick {
+            self.depart(turn, Departure::Left); // the held leave goes first (L3)
+            self.attach(session, jid, ask);
+            self.try_join(turn, session);
+            return;
+        }
+        self.cancel_held_leave();
+        let alias = (ask.nick != self.me.nick && !self.room.roster.has(&ask.nick)).then(|| ask.nick.clone());
+        log::debug!("{jid} attaches to {}", self.me.room);
+        self.attach(session, jid, ask);
+        if let Some(attachment) = self.sessions.get_mut(session) {
+            attachment.alias = alias;
+        }
+        if let Some(stay) = self.stay_mut() {
+            stay.detached_ms = None;
+        }
+        self.serve(turn);
+        self.advance(turn);
+    }
+
+    /// Whether a join of an attached session to that nick only wants to see the room again (design decision 5):
+    /// profanity rejoins after a resumption with the nick that it knew.
+    fn resyncs(&self, turn: &Turn<'_>, session: SessionId, nick: &Nick) -> bool {
+        let just_resumed = self
+            .sessions
+            .get(session)
+            .and_then(|attachment| attachment.resumed_ms)
+            .is_some_and(|resumed_ms| turn.since(resumed_ms) < crate::config::limit::RESUMED_MS);
+        self.is_own_nick(turn, session, nick) || (just_resumed && self.me.had(nick, turn))
+    }
+
+    /// Whether the session means the account by that nick: the real one, its alias, or a former one that it
+    /// does not know to be former.
+    pub(super) fn is_own_nick(&self, turn: &Turn<'_>, session: SessionId, nick: &Nick) -> bool {
+        if *nick == self.me.nick {
+            return true;
+        }
+        if self.room.roster.has(nick) {
+            return false; // by now that is somebody else
+        }
+        let alias = self.sessions.get(session).and_then(|attachment| attachment.alias.as_ref());
+        alias == Some(nick) || self.me.crossed(nick, session, turn)
+    }
+}
+
+impl Ask {
+    fn new(join: Stanza, nick: Nick, turn: &Turn<'_>) -> Self {
+        let history = HistoryRequest::read(&join, turn.config);
+        Self { join: Kept::own(join), nick, history, created: false, held: Vec::new(), later: Vec::new() }
+    }
+}
+
+/// The presence of a session as the room may be shown it.
+pub(super) fn shown_presence(presence: &Stanza) -> Kept {
+    let mut shown = Stanza::new(presence.kind).id(presence.id.as_deref());
+    shown.attributes.clone_from(&presence.attributes);
+    shown.children = client_payload(presence);
+    Kept::own(shown)
+}
+
+fn limited_history(messages: usize) -> Element {
+    Element::build("history", NS_MUC).attribute("maxstanzas", &messages.to_string()).done()
+}
+
+/// The payload of the account's join: the session's, with the history that the account wants (H13), and
+/// without what only a room may say (N9).
+pub(super) fn account_payload(join: &Stanza, history: &Element) -> Vec<Element> {
+    let mut children: Vec<Element> =
+        join.children.iter().filter(|child| !child.is("x", NS_MUC_USER)).cloned().collect();
+    for x in children.iter_mut().filter(|child| child.is("x", NS_MUC)) {
+        x.nodes.retain(|node| !matches!(node, Node::Element(child) if child.is("history", NS_MUC)));
+        x.nodes.push(Node::Element(history.clone()));
+    }
+    children
+}

@@ -1,0 +1,358 @@
+//! The account's join is under way: the room is taken in and shown to nobody until it is complete (J31).
+
+use serde::{Deserialize, Serialize};
+
+use super::{Occupancy, Past, Phase, Stay, Way};
+use crate::config::limit;
+use crate::error::StanzaError;
+use crate::event::{Action, Id, SessionId, Verdict};
+use crate::muc::{Departure, MucUser, NS_MUC, sets_subject, status};
+use crate::room::Room;
+use crate::sessions::{Attachment, Stage};
+use crate::stanza::{Element, Kept, Kind, MessageType, NS_CLIENT, PresenceType, Stanza};
+use crate::turn::Turn;
+
+/// How many messages that come before the occupants are kept (J23).
+const EARLY_MESSAGES: usize = 32;
+
+/// A join of the account that is not complete.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Joining {
+    /// The id of the join.
+    id: Box<str>,
+    /// The session whose join went up.
+    asked_by: SessionId,
+    /// The password that went up.
+    password: Option<String>,
+    deadline_ms: u64,
+    awaits: Awaits,
+    /// Whether the room wants an answer from a human first (J27).
+    pub(super) wants_answer: bool,
+    /// Messages that came before the occupants (J23).
+    early: Vec<Kept>,
+    /// What sessions have sent that ended meanwhile (M3).
+    orphans: Vec<Kept>,
+    /// What is remembered if nothing comes of it.
+    pub(super) past: Past,
+}
+
+/// What the join waits for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Awaits {
+    /// The account's own presence; when one with an older id came last, it counts after a silence.
+    SelfPresence { older_ms: Option<u64> },
+    /// The subject; when the last stanza came.
+    Subject { last_ms: u64 },
+}
+
+impl Joining {
+    pub(super) fn new(
+        id: Box<str>,
+        asked_by: SessionId,
+        password: Option<String>,
+        past: Past,
+        turn: &Turn<'_>,
+    ) -> Self {
+        Self {
+            id,
+            asked_by,
+            password,
+            deadline_ms: turn.after(limit::JOIN_MS),
+            awaits: Awaits::SelfPresence { older_ms: None },
+            wants_answer: false,
+            early: Vec::new(),
+            orphans: Vec::new(),
+            past,
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<u64> {
+        let silent_since = match self.awaits {
+            Awaits::SelfPresence { older_ms } => older_ms,
+            Awaits::Subject { last_ms } => Some(last_ms),
+        };
+        let silence = silent_since.map(|since_ms| since_ms + limit::JOIN_SILENCE_MS);
+        silence.into_iter().chain([self.deadline_ms]).min()
+    }
+
+    /// Keeps what a session sent that ends before its join is answered: it is forwarded on success.
+    pub(super) fn adopt_held(&mut self, attachment: Attachment) {
+        if let Stage::Waiting(ask) = attachment.stage {
+            let room = limit::HELD_BACK.saturating_sub(self.orphans.len());
+            self.orphans.extend(ask.held.into_iter().take(room));
+        }
+    }
+
+    fn touch(&mut self, now_ms: u64) {
+        match &mut self.awaits {
+            Awaits::Subject { last_ms } | Awaits::SelfPresence { older_ms: Some(last_ms) } => {
+                *last_ms = now_ms
+            }
+            Awaits::SelfPresence { older_ms: None } => {}
+        }
+    }
+
+    fn is_stale(&self) -> bool {
+        self.past.unanswered_ms.is_some()
+    }
+}
+
+impl Occupancy {
+    pub(super) fn joining_mut(&mut self) -> Option<&mut Joining> {
+        match &mut self.phase {
+            Phase::Joining(joining) => Some(joining),
+            Phase::Out(_) | Phase::In(_) => None,
+        }
+    }
+
+    pub(super) fn presence_while_joining(
+        &mut self,
+        turn: &mut Turn<'_>,
+        stanza: &Stanza,
+        presence_type: PresenceType,
+    ) -> Verdict {
+        if let Some(joining) = self.joining_mut() {
+            joining.touch(turn.now.monotonic_ms);
+        }
+        let occupant = MucUser::read(stanza);
+        match presence_type {
+            PresenceType::Available if occupant.has(status::SELF) => {
+                self.own_join_came(turn, stanza, &occupant)
+            }
+            PresenceType::Available => {
+                self.room.fold_presence(stanza);
+            }
+            PresenceType::Unavailable if occupant.has(status::SELF) && !occupant.has(status::NICK_CHANGE) => {
+                self.removed_while_joining(turn, stanza, &occupant);
+            }
+            PresenceType::Unavailable => self.room.fold_unavailable(stanza, &occupant),
+            PresenceType::Error => self.join_refused(turn, stanza),
+            PresenceType::Probe | PresenceType::Other => {}
+        }
+        Verdict::Handled
+    }
+
+    /// The room says that the account is in. Late traffic of an earlier stay is not taken for it (design
+    /// decision 13).
+    fn own_join_came(&mut self, turn: &mut Turn<'_>, stanza: &Stanza, occupant: &MucUser) {
+        let Some(nick) = stanza.sender_nick() else { return };
+        let now_ms = turn.now.monotonic_ms;
+        let Some(joining) = self.joining_mut() else { return };
+        if joining.is_stale() && stanza.id.as_deref() != Some(&joining.id) {
+            joining.awaits = Awaits::SelfPresence { older_ms: Some(now_ms) };
+        } else {
+            joining.awaits = Awaits::Subject { last_ms: now_ms };
+        }
+        let asked_by = joining.asked_by;
+        if let Some(Attachment { stage: Stage::Waiting(ask), .. }) = self.sessions.get_mut(asked_by) {
+            ask.created |= occupant.has(status::CREATED);
+        }
+        self.room.roster.remove(&nick);
+        self.me.nick = nick;
+        self.room.flags.fold(&occupant.codes);
+        self.room.own = Some(Kept::own(stanza.clone()));
+    }
+
+    /// The end of an earlier stay is forgotten with all that belonged to it; the end of this one is shown
+    /// after the join that it ends.
+    fn removed_while_joining(&mut self, turn: &mut Turn<'_>, stanza: &Stanza, occupant: &MucUser) {
+        let sent = self.room.sent.clone();
+        let Some(joining) = self.joining_mut() else { return };
+        if joining.is_stale() {
+            joining.past.unanswered_ms = None;
+            joining.awaits = Awaits::SelfPresence { older_ms: None };
+            joining.early.clear();
+            self.room = Room { sent, ..Room::default() };
+            return;
+        }
+        self.complete(turn);
+        self.removed(turn, stanza, occupant);
+    }
+
+    pub(super) fn message_while_joining(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) -> Verdict {
+        let now_ms = turn.now.monotonic_ms;
+        let Some(joining) = self.joining_mut() else { return Verdict::Handled };
+        joining.touch(now_ms);
+        let before_self = matches!(joining.awaits, Awaits::SelfPresence { older_ms: None });
+        match stanza.kind {
+            Kind::Message(MessageType::Error) => {}
+            Kind::Message(MessageType::Groupchat) if before_self => {
+                if joining.early.len() < EARLY_MESSAGES {
+                    joining.early.push(Kept::shared(stanza.clone()));
+                }
+            }
+            Kind::Message(MessageType::Groupchat) => self.history_came(turn, stanza),
+            Kind::Message(_) | Kind::Presence(_) | Kind::Iq(_) => {
+                return self.other_message_while_joining(turn, stanza, before_self);
+            }
+        }
+        Verdict::Handled
+    }
+
+    /// Between our 110 and the subject all is history, whoever its delay is from (H10).
+    fn history_came(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) {
+        let stamp_ms = Room::stamp(stanza, &self.me.room, turn.now);
+        if sets_subject(stanza) {
+            self.room.fold_subject(stanza, None);
+            let is_complete =
+                self.joining_mut().is_some_and(|joining| matches!(joining.awaits, Awaits::Subject { .. }));
+            if is_complete {
+                self.complete(turn);
+            }
+        } else if !self.room.history.knows(stanza, stamp_ms, &self.me.room) {
+            self.room.history.keep(stanza, stamp_ms, turn.config);
+        }
+    }
+
+    /// A private message waits for the subject (P3), a CAPTCHA does not (J27), an invitation is Prosody's.
+    fn other_message_while_joining(
+        &mut self,
+        turn: &mut Turn<'_>,
+        stanza: &Stanza,
+        before_self: bool,
+    ) -> Verdict {
+        let is_from_room = stanza.sender_nick().is_none();
+        if is_from_room && super::message::is_for_the_account(stanza) {
+            return Verdict::Pass("an invitation or a notice");
+        }
+        if is_from_room && before_self {
+            self.ask_for_answer(turn);
+        } else {
+            self.keep_for_waiting(turn, stanza);
+        }
+        Verdict::Handled
+    }
+
+    fn ask_for_answer(&mut self, turn: &mut Turn<'_>) {
+        let captcha_ms = turn.after(limit::CAPTCHA_MS);
+        if let Some(joining) = self.joining_mut() {
+            joining.deadline_ms = captcha_ms;
+            joining.wants_answer = true;
+        }
+        turn.relay(self.sessions.waiting().into_iter().map(|session| (session, Id::Keep)).collect());
+    }
+
+    fn keep_for_waiting(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) {
+        if self.sessions.is_empty() && super::message::is_worth_storing(stanza) {
+            turn.act(Action::StoreOffline); // P4
+            return;
+        }
+        let stanza = Kept::shared(stanza.clone());
+        for (_, attachment) in self.sessions.iter_mut() {
+            if let Stage::Waiting(ask) = &mut attachment.stage
+                && ask.later.len() < limit::HELD_BACK
+            {
+                ask.later.push(stanza.clone());
+            }
+        }
+    }
+
+    /// Everything that a session has to be shown is there.
+    fn complete(&mut self, turn: &mut Turn<'_>) {
+        let Phase::Joining(joining) = std::mem::replace(&mut self.phase, Phase::Out(Past::default())) else {
+            return;
+        };
+        let mut stay = Stay::default();
+        stay.trust.renew(turn);
+        stay.detached_ms = self.sessions.is_empty().then_some(turn.now.monotonic_ms);
+        self.phase = Phase::In(Box::new(stay));
+        log::debug!("{} joins {} as {}", self.me.account, self.me.room, self.me.nick);
+        self.sessions.represent();
+        for orphan in &joining.orphans {
+            self.go_up(turn, orphan, Id::Keep, Way::Held);
+        }
+        for session in self.sessions.waiting() {
+            self.start_replay(turn, session, &joining.early);
+        }
+        self.advance(turn);
+    }
+
+    /// The room refuses the join: the sessions that asked for the same are told, the next one's join is tried
+    /// (J13, J16, J17).
+    fn join_refused(&mut self, turn: &mut Turn<'_>, error: &Stanza) {
+        let Phase::Joining(joining) = &self.phase else { return };
+        if error.id.as_deref().is_some_and(|id| *id != *joining.id) {
+            return; // it answers an earlier join
+        }
+        let password = joining.password.clone();
+        let is_same = |attachment: &Attachment| {
+            attachment.ask().is_some_and(|ask| ask.nick == self.me.nick && ask.password() == password)
+        };
+        let refused: Vec<_> =
+            self.sessions.iter().filter(|(_, a)| is_same(a)).map(|(session, _)| session).collect();
+        let told = refused.iter().map(|session| (*session, self.join_id(*session))).collect();
+        turn.relay(told);
+        for session in refused {
+            self.refuse_waiting(turn, session);
+        }
+        self.try_next(turn);
+    }
+
+    /// The id under which a session expects the answer to its join.
+    fn join_id(&self, session: SessionId) -> Id {
+        let ask = self.sessions.get(session).and_then(Attachment::ask);
+        ask.and_then(|ask| ask.join.id.clone()).map_or(Id::Remove, Id::Set)
+    }
+
+    /// Takes a waiting session out; what it had sent meanwhile is refused (M3).
+    fn refuse_waiting(&mut self, turn: &mut Turn<'_>, session: SessionId) {
+        let Some(Attachment { stage: Stage::Waiting(ask), .. }) = self.sessions.detach(session) else {
+            return;
+        };
+        for held in &ask.held {
+            self.refuse(turn, session, held, StanzaError::NOT_JOINED, Way::Held);
+        }
+    }
+
+    /// Tries the join of the next session that waits; with none left the account is out.
+    pub(super) fn try_next(&mut self, turn: &mut Turn<'_>) {
+        if let Some(next) = self.sessions.waiting().first() {
+            self.try_join(turn, *next);
+            return;
+        }
+        self.room = Room::default();
+        self.phase = match std::mem::replace(&mut self.phase, Phase::Out(Past::default())) {
+            Phase::Joining(joining) => Phase::Out(joining.past),
+            out @ Phase::Out(_) => out,
+            Phase::In(_) => Phase::Out(Past::default()),
+        };
+    }
+
+    /// Tells every waiting session that the room does not answer (J26).
+    pub(super) fn time_out_waiting(&mut self, turn: &mut Turn<'_>) {
+        for session in self.sessions.waiting() {
+            if let Some(ask) = self.sessions.get(session).and_then(Attachment::ask) {
+                let mut error = StanzaError::JOIN_TIMEOUT.reply_to(&ask.join, self.me.room.as_str());
+                error.children.insert(0, Element::build("x", NS_MUC).done()); // profanity and slixmpp look for it
+                turn.deliver(session, error);
+            }
+            self.refuse_waiting(turn, session);
+        }
+    }
+
+    pub(super) fn wake_joining(&mut self, turn: &mut Turn<'_>) {
+        let Phase::Joining(joining) = &mut self.phase else { return };
+        let silent = |since_ms: u64| turn.is_due(since_ms + limit::JOIN_SILENCE_MS);
+        match joining.awaits {
+            Awaits::Subject { last_ms } if silent(last_ms) => return self.complete(turn),
+            Awaits::SelfPresence { older_ms: Some(last_ms) } if silent(last_ms) => {
+                joining.awaits = Awaits::Subject { last_ms: turn.now.monotonic_ms };
+            }
+            Awaits::Subject { .. } | Awaits::SelfPresence { .. } => {}
+        }
+        if turn.is_due(joining.deadline_ms) {
+            log::debug!("{} does not answer the join of {}", self.me.room, self.me.account);
+            self.time_out_waiting(turn);
+            self.depart(turn, Departure::Technical);
+        }
+    }
+}
+
+/// Whether a stanza can be an answer to a CAPTCHA (XEP-0158 §3).
+pub(super) fn may_answer_captcha(stanza: &Stanza) -> bool {
+    stanza.children.iter().any(|child| {
+        &*child.namespace == "urn:xmpp:captcha"
+            || child.is("x", "jabber:x:data")
+            || child.is("body", NS_CLIENT)
+    })
+}

@@ -1,0 +1,226 @@
+//! A session leaves, or ends; the last one out decides whether the account goes (XEP-0045 §7.14).
+
+use serde::{Deserialize, Serialize};
+
+use super::{Occupancy, Past, Phase, Way};
+use crate::config::{Config, limit};
+use crate::error::StanzaError;
+use crate::event::{Id, SessionId, Verdict};
+use crate::jid::Jid;
+use crate::muc::{Departure, MucUser};
+use crate::room::Room;
+use crate::self_presence::{client_payload, left};
+use crate::sessions::{Attachment, Stage};
+use crate::stanza::{Element, PresenceType, Stanza};
+use crate::turn::Turn;
+
+/// The leave of the last session, held back in case that session is only quitting (design decision 3).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct HeldLeave {
+    session: SessionId,
+    leave: crate::stanza::Kept,
+    pub(super) until_ms: u64,
+}
+
+impl Occupancy {
+    /// A session sent `unavailable` to the room or to any occupant: a stock room asks for no more (L1).
+    pub(super) fn leave_asked(&mut self, turn: &mut Turn<'_>, session: SessionId, leave: &Stanza) -> Verdict {
+        let Some(attachment) = self.sessions.get(session) else {
+            return Verdict::Handled; // L6: not joined, nothing to say
+        };
+        let answer = self.leave_answer(attachment, leave);
+        log::debug!("{} leaves {}", attachment.jid, self.me.room);
+        turn.deliver(session, answer);
+        let Some(attachment) = self.sessions.detach(session) else { return Verdict::Handled };
+        self.forget_waits(turn, session);
+        match &mut self.phase {
+            Phase::Joining(joining) if !self.sessions.is_empty() => joining.adopt_held(attachment),
+            Phase::Joining(_) => self.depart(turn, Departure::Left), // L7
+            Phase::In(_) if !self.sessions.is_empty() => self.advance(turn),
+            Phase::In(_) if self.room.roster.is_empty() => self.depart_with(turn, &client_payload(leave)),
+            Phase::In(_) => self.hold_leave(turn, session, leave),
+            Phase::Out(_) => {}
+        }
+        Verdict::Handled
+    }
+
+    /// What a stock room answers to the leave of that session, from the nick that the session knows.
+    fn leave_answer(&self, attachment: &Attachment, leave: &Stanza) -> Stanza {
+        let addressed = leave.to.as_ref().and_then(Jid::nick);
+        let by_alias = attachment.alias.as_ref().filter(|alias| addressed.as_ref() == Some(alias));
+        let waiting = attachment.ask().map(|ask| &ask.nick);
+        let nick = by_alias.or(waiting).unwrap_or(&self.me.nick);
+        let nothing = Stanza::new(leave.kind);
+        let own = self.room.own.as_deref().unwrap_or(&nothing);
+        left(own, self.room.sent_payload(), &self.me.account, leave).from(self.me.room.occupant(nick))
+    }
+
+    fn hold_leave(&mut self, turn: &mut Turn<'_>, session: SessionId, leave: &Stanza) {
+        let until_ms = turn.after(limit::LEAVE_HOLD_MS);
+        let leave = crate::stanza::Kept::own(leave.clone());
+        if let Some(stay) = self.stay_mut() {
+            stay.held_leave = Some(HeldLeave { session, leave, until_ms });
+        }
+    }
+
+    pub(super) fn holds_leave(&self) -> bool {
+        self.stay().is_some_and(|stay| stay.held_leave.is_some())
+    }
+
+    pub(super) fn cancel_held_leave(&mut self) {
+        if let Some(stay) = self.stay_mut() {
+            stay.held_leave = None;
+        }
+    }
+
+    /// A stanza of the account goes to the room while a leave is held: the leave goes first (L3).
+    pub(super) fn release_held_leave(&mut self, turn: &mut Turn<'_>) {
+        let Some(held) = self.stay_mut().and_then(|stay| stay.held_leave.take()) else { return };
+        self.depart_with(turn, &client_payload(&held.leave));
+    }
+
+    pub(super) fn expire_held_leave(&mut self, turn: &mut Turn<'_>) {
+        let due = self
+            .stay()
+            .and_then(|stay| stay.held_leave.as_ref())
+            .is_some_and(|held| turn.is_due(held.until_ms));
+        if due {
+            self.release_held_leave(turn);
+        }
+    }
+
+    /// The session has ended, or hides from everybody: it is detached, and that is no leave (L4).
+    pub(crate) fn session_ended(&mut self, turn: &mut Turn<'_>, session: SessionId) {
+        self.senders.forget(session);
+        self.queries.forget(session);
+        self.cancel_leave_of(turn, session);
+        let Some(attachment) = self.sessions.detach(session) else { return };
+        log::debug!("{} detaches from {}", attachment.jid, self.me.room);
+        self.forget_waits(turn, session);
+        match &mut self.phase {
+            Phase::Joining(joining) => joining.adopt_held(attachment),
+            Phase::In(_) => self.detached(turn, attachment),
+            Phase::Out(_) => {}
+        }
+    }
+
+    fn detached(&mut self, turn: &mut Turn<'_>, attachment: Attachment) {
+        let held = match attachment.stage {
+            Stage::Waiting(ask) => ask.held,
+            Stage::Replaying(replay) => replay.held,
+            Stage::Live => Vec::new(),
+        };
+        for stanza in &held {
+            self.go_up(turn, stanza, Id::Keep, Way::Held);
+        }
+        self.note_detached(turn);
+        self.advance(turn);
+    }
+
+    pub(super) fn note_detached(&mut self, turn: &Turn<'_>) {
+        let is_empty = self.sessions.is_empty();
+        let now_ms = turn.now.monotonic_ms;
+        if let Some(stay) = self.stay_mut() {
+            stay.detached_ms = is_empty.then_some(now_ms);
+        }
+    }
+
+    /// The connection of a session broke; a leave that it has just sent was a quit.
+    pub(crate) fn session_hibernated(&mut self, turn: &mut Turn<'_>, session: SessionId) {
+        self.cancel_leave_of(turn, session);
+        if let Some(attachment) = self.sessions.get_mut(session) {
+            attachment.hibernating = true;
+        }
+    }
+
+    /// The stream of a session was resumed.
+    pub(crate) fn session_resumed(&mut self, turn: &mut Turn<'_>, session: SessionId) {
+        if let Some(attachment) = self.sessions.get_mut(session) {
+            attachment.hibernating = false;
+            attachment.resumed_ms = Some(turn.now.monotonic_ms);
+        }
+    }
+
+    fn cancel_leave_of(&mut self, turn: &Turn<'_>, session: SessionId) {
+        let Some(stay) = self.stay_mut() else { return };
+        if stay.held_leave.take_if(|held| held.session == session).is_some() {
+            self.note_detached(turn);
+        }
+    }
+
+    /// Nothing of a session waits for the room any more.
+    fn forget_waits(&mut self, turn: &mut Turn<'_>, session: SessionId) {
+        self.answer_pingers_of(turn, session);
+        if let Some(stay) = self.stay_mut() {
+            stay.upstream.forget(session);
+            stay.probes.retain(|probe| !probe.is_of(session));
+        }
+    }
+
+    /// The account leaves, without a word.
+    pub(super) fn depart(&mut self, turn: &mut Turn<'_>, departure: Departure) {
+        self.depart_as(turn, departure, &[]);
+    }
+
+    fn depart_with(&mut self, turn: &mut Turn<'_>, payload: &[Element]) {
+        self.depart_as(turn, Departure::Left, payload);
+    }
+
+    fn depart_as(&mut self, turn: &mut Turn<'_>, departure: Departure, payload: &[Element]) {
+        log::debug!("{} leaves {}", self.me.account, self.me.room);
+        let leave = self.leave_stanza(turn, payload);
+        self.answer_pingers(turn, Some(StanzaError::NOT_JOINED));
+        let was_in = matches!(self.phase, Phase::In(_));
+        let before = match std::mem::replace(&mut self.phase, Phase::Out(Past::default())) {
+            Phase::Joining(joining) => joining.past,
+            Phase::Out(past) => past,
+            Phase::In(_) => Past::default(),
+        };
+        let left = if was_in { Some((turn.now.monotonic_ms, departure)) } else { before.left };
+        let own = self.room.own.take().or(before.own);
+        self.phase = Phase::Out(Past { left, unanswered_ms: Some(turn.now.monotonic_ms), own });
+        self.room = Room::default();
+        turn.send(leave);
+    }
+
+    /// A leave of the account, with what the session said at it.
+    pub(super) fn leave_stanza(&self, turn: &mut Turn<'_>, payload: &[Element]) -> Stanza {
+        let id = turn.fresh_id();
+        self.me.presence(PresenceType::Unavailable, &id).children(payload.iter().cloned())
+    }
+
+    /// A leave is under way that the room has not answered.
+    pub(super) fn await_answer(&mut self, turn: &Turn<'_>) {
+        if let Phase::Out(past) = &mut self.phase {
+            past.unanswered_ms = Some(turn.now.monotonic_ms);
+        }
+    }
+
+    /// When the account goes because nobody came back, or is shown as away.
+    pub(super) fn linger_deadline(&self, config: &Config) -> Option<u64> {
+        let stay = self.stay()?;
+        let detached_ms = stay.detached_ms?;
+        let is_away = self.room.sent_payload() == crate::sessions::nobody_there();
+        let away = (!is_away && !stay.upstream.is_busy()).then_some(detached_ms + config.away_delay_ms);
+        let gone = self.linger_ms(config).map(|linger_ms| detached_ms + linger_ms);
+        away.into_iter().chain(gone).min()
+    }
+
+    /// For how long the account stays with nobody attached (design decision 2).
+    fn linger_ms(&self, config: &Config) -> Option<u64> {
+        let affiliation = self.room.own.as_ref().and_then(|own| MucUser::read(own).affiliation);
+        match affiliation.as_deref() {
+            None | Some("none") => config.linger_ms,
+            Some(_) => config.linger_affiliated_ms,
+        }
+    }
+
+    pub(super) fn expire_linger(&mut self, turn: &mut Turn<'_>) {
+        let Some(detached_ms) = self.stay().and_then(|stay| stay.detached_ms) else { return };
+        if self.linger_ms(turn.config).is_some_and(|linger_ms| turn.since(detached_ms) >= linger_ms) {
+            self.depart(turn, Departure::Left);
+        } else {
+            self.advance(turn);
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Messages: groupchat, subject, private ones, errors, and what a room says itself (§7.4, §7.5, §8.1).
+
+use super::joining::may_answer_captcha;
+use super::{Occupancy, Phase, Way};
+use crate::error::StanzaError;
+use crate::event::{Action, Id, SessionId, Verdict};
+use crate::muc::{MucUser, sets_subject, status};
+use crate::room::Room;
+use crate::sessions::Stage;
+use crate::stanza::{Kept, Kind, MessageType, NS_CLIENT, Stanza};
+use crate::turn::Turn;
+
+const NS_STANZA_ID: &str = "urn:xmpp:sid:0";
+
+impl Occupancy {
+    /// A session sent a message to the room or to an occupant.
+    pub(super) fn message_sent(
+        &mut self,
+        turn: &mut Turn<'_>,
+        session: SessionId,
+        stanza: &Stanza,
+    ) -> Verdict {
+        let to_occupant = stanza.target_nick().is_some();
+        let is_groupchat = stanza.kind == Kind::Message(MessageType::Groupchat);
+        let Some(attachment) = self.sessions.get_mut(session) else {
+            return self.message_from_outside(turn, session, stanza, is_groupchat || to_occupant);
+        };
+        if is_groupchat && to_occupant {
+            self.refuse(turn, session, stanza, StanzaError::GROUPCHAT_TO_OCCUPANT, Way::InHand); // M15
+        } else if attachment.is_live() {
+            self.message_up(turn, session, stanza, Way::InHand);
+        } else if self.joining_mut().is_some_and(|joining| joining.wants_answer) && may_answer_captcha(stanza)
+        {
+            self.go_up(turn, stanza, Id::Keep, Way::InHand); // J27
+        } else {
+            self.hold(turn, session, stanza);
+        }
+        Verdict::Handled
+    }
+
+    /// Keeps what a session sends until its join is answered (M3).
+    pub(super) fn hold(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) {
+        let held = self.sessions.get_mut(session).is_some_and(|a| a.hold(Kept::own(stanza.clone())));
+        if !held {
+            self.refuse(turn, session, stanza, StanzaError::OVER_LIMIT, Way::InHand);
+        }
+    }
+
+    /// Messages of a session that is not in the room: only an occupant may send most of them (M3, P2).
+    fn message_from_outside(
+        &mut self,
+        turn: &mut Turn<'_>,
+        session: SessionId,
+        stanza: &Stanza,
+        needs_occupant: bool,
+    ) -> Verdict {
+        if matches!(self.phase, Phase::Out(_)) {
+            return Verdict::Pass("the account is not in the room");
+        }
+        if self.holds_leave() {
+            self.release_held_leave(turn);
+            return Verdict::Pass("the leave went first");
+        }
+        if needs_occupant {
+            self.refuse(turn, session, stanza, StanzaError::NOT_JOINED, Way::InHand);
+            return Verdict::Handled;
+        }
+        Verdict::Pass("the session is not in the room") // B3: a decline needs no occupant
+    }
+
+    /// A message goes up as the account; its sender is remembered for an error (M1, M4).
+    pub(super) fn message_up(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza, way: Way) {
+        let (id, known_as, invented) = match &stanza.id {
+            Some(id) => (id.clone(), Id::Keep, false),
+            None => {
+                let id = turn.fresh_id();
+                (id.clone(), Id::Set(id), true)
+            }
+        };
+        self.senders.remember(&id, session, invented, turn.now.monotonic_ms);
+        if way == Way::InHand {
+            self.mirror_private(turn, session, stanza);
+        }
+        self.go_up(turn, stanza, known_as, way);
+    }
+
+    /// A private message is shown to the account's other sessions in the room (P5); one to our own nick comes
+    /// back from the room.
+    fn mirror_private(&self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) {
+        let Some(nick) = stanza.target_nick() else { return };
+        if nick == self.me.nick {
+            return;
+        }
+        let others: Vec<_> = self
+            .sessions
+            .iter()
+            .filter(|(other, attachment)| *other != session && attachment.is_live())
+            .map(|(other, _)| other)
+            .collect();
+        if !others.is_empty() {
+            turn.act(Action::Mirror { sessions: others });
+        }
+    }
+
+    /// The room or an occupant sent a message while the account is in.
+    pub(super) fn message_came(
+        &mut self,
+        turn: &mut Turn<'_>,
+        stanza: &Stanza,
+        message_type: MessageType,
+    ) -> Verdict {
+        match message_type {
+            MessageType::Error => self.message_refused(turn, stanza),
+            MessageType::Groupchat => self.groupchat_came(turn, stanza),
+            MessageType::Chat | MessageType::Normal if stanza.sender_nick().is_some() => {
+                self.private_came(turn, stanza);
+            }
+            MessageType::Chat | MessageType::Normal => return self.notice_came(turn, stanza),
+        }
+        Verdict::Handled
+    }
+
+    fn groupchat_came(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) {
+        if stanza.sender_nick().as_ref() == Some(&self.me.nick)
+            && let Some(id) = &stanza.id
+        {
+            self.senders.reflected(id);
+        }
+        if self.groupchat_resynced(turn, stanza) {
+            return;
+        }
+        self.fold_flags(&MucUser::read(stanza));
+        if sets_subject(stanza) {
+            self.room.fold_subject(stanza, Some(turn.now.utc_ms));
+        } else {
+            self.room.history.keep(stanza, turn.now.utc_ms, turn.config);
+        }
+        self.relay_checked(turn, stanza);
+    }
+
+    /// Takes in history and subject of a resync (H10); true if there is nothing new for the sessions in it.
+    fn groupchat_resynced(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) -> bool {
+        let now_ms = turn.now.monotonic_ms;
+        let Some(resync) = self.stay_mut().and_then(|stay| stay.upstream.resync_mut()) else { return false };
+        let Some(last_ms) = &mut resync.last_ms else { return false };
+        *last_ms = now_ms;
+        let stamp_ms = Room::stamp(stanza, &self.me.room, turn.now);
+        if sets_subject(stanza) {
+            let text = |message: &Stanza| message.text_of("subject");
+            let is_known =
+                self.room.subject.as_ref().is_some_and(|known| text(&known.message) == text(stanza));
+            if !is_known {
+                self.room.fold_subject(stanza, None);
+                self.relay(turn, stanza);
+            }
+            self.resynced(turn);
+            return true;
+        }
+        if self.room.history.knows(stanza, stamp_ms, &self.me.room) {
+            return true;
+        }
+        self.room.history.keep(stanza, stamp_ms, turn.config);
+        self.relay(turn, stanza);
+        true
+    }
+
+    /// Relays a message; a stanza-id that it claims to have from the account is taken out (A5).
+    fn relay_checked(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) {
+        let account = self.me.account.as_str();
+        let forged = |child: &crate::stanza::Element| {
+            child.is("stanza-id", NS_STANZA_ID) && child.attribute("by") == Some(account)
+        };
+        if !stanza.children.iter().any(forged) {
+            return self.relay(turn, stanza);
+        }
+        let mut honest = stanza.clone();
+        honest.children.retain(|child| !forged(child));
+        for session in self.shown_sessions() {
+            self.show(turn, session, honest.clone());
+        }
+    }
+
+    /// A private message: to all attached sessions once, to those that wait after their subject, into the
+    /// offline storage if there is none (P3, P4).
+    fn private_came(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) {
+        if self.holds_leave() {
+            return; // it counts as after the leave (L3)
+        }
+        if self.sessions.is_empty() {
+            if is_worth_storing(stanza) {
+                turn.act(Action::StoreOffline);
+            }
+            return;
+        }
+        for (_, attachment) in self.sessions.iter_mut() {
+            if let Stage::Waiting(ask) = &mut attachment.stage {
+                ask.later.push(Kept::shared(stanza.clone()));
+                ask.later.truncate(crate::config::limit::HELD_BACK);
+            }
+        }
+        self.relay(turn, stanza);
+    }
+
+    /// What the room itself says: invitations and notices for the account are Prosody's, everything else is
+    /// for the sessions that are in (M9, M10, B1).
+    fn notice_came(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) -> Verdict {
+        if is_for_the_account(stanza) {
+            return Verdict::Pass("an invitation or a notice");
+        }
+        self.fold_flags(&MucUser::read(stanza));
+        self.relay(turn, stanza);
+        Verdict::Handled
+    }
+
+    /// Takes in what the room says of itself; after a change of anonymity the kept presences are no longer
+    /// what a join would show (J8).
+    fn fold_flags(&mut self, occupant: &MucUser) {
+        let changed = self.room.flags.fold(&occupant.codes);
+        if let (true, Some(stay)) = (changed, self.stay_mut()) {
+            stay.outdated = true;
+        }
+    }
+
+    /// An error goes to the session whose message caused it, and to no other (M4, P7, P8).
+    fn message_refused(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) {
+        match stanza.id.as_deref().and_then(|id| self.senders.refused(id)) {
+            Some((session, id)) => turn.relay(vec![(session, id)]),
+            None => log::debug!("an error from {} that answers nothing", self.me.room),
+        }
+        if stanza.error_condition() == Some("not-acceptable") {
+            self.suspect(turn); // K9
+        }
+    }
+}
+
+/// Whether a message from a room is for the account whether or not it is in: an invitation, a decline, an
+/// affiliation notice (§7.8.2, §9, 101).
+pub(super) fn is_for_the_account(stanza: &Stanza) -> bool {
+    let occupant = MucUser::read(stanza);
+    occupant.invites || occupant.has(status::AFFILIATION_CHANGED)
+}
+
+/// Whether a private message is stored for later (P4): one without a body says nothing later.
+pub(super) fn is_worth_storing(stanza: &Stanza) -> bool {
+    stanza.kind != Kind::Message(MessageType::Error)
+        && (stanza.has("body", NS_CLIENT) || stanza.has("encryption", "urn:xmpp:eme:0"))
+}

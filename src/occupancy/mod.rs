@@ -1,0 +1,287 @@
+//! One account in one room, from the first join to the last stanza of the room that has to be swallowed.
+//!
+//! ```text
+//!            join asked               complete (J31)
+//!   Out ───────────────────▶ Joining ───────────────▶ In
+//!    ▲  ◀───────────────────    │                      │
+//!    │    refused, timed out,   │ left (L7)            │ left, removed, found to be out
+//!    └──────────────────────────┴──────────────────────┘
+//! ```
+//!
+//! Each file is one kind of thing that happens. What can coexist while the account is in (a check, a presence
+//! of ours that is not answered yet, a leave that is held back) are small machines in [`Stay`].
+
+mod check;
+mod iq;
+mod join;
+mod joining;
+mod leave;
+mod message;
+mod presence;
+mod removal;
+mod replay;
+mod upstream;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Config, limit};
+use crate::event::{Action, Id, SessionId, Verdict};
+use crate::identity::Identity;
+use crate::jid::{BareJid, Nick};
+use crate::muc::{Departure, asks_to_join};
+use crate::queries::Queries;
+use crate::room::Room;
+use crate::senders::Senders;
+use crate::sessions::Sessions;
+use crate::stanza::{IqType, Kept, Kind, MessageType, PresenceType, Stanza};
+use crate::turn::Turn;
+
+use check::{Check, Trust};
+use joining::Joining;
+use leave::HeldLeave;
+use upstream::Upstream;
+
+/// An account's being in a room.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Occupancy {
+    me: Identity,
+    phase: Phase,
+    sessions: Sessions,
+    room: Room,
+    senders: Senders,
+    queries: Queries,
+}
+
+/// Where the account stands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Phase {
+    /// Not in the room.
+    Out(Past),
+    /// The account's join is not complete.
+    Joining(Box<Joining>),
+    /// In the room.
+    In(Box<Stay>),
+}
+
+/// What is remembered of a room that the account is not in.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Past {
+    /// When and why the account left, if it was in.
+    left: Option<(u64, Departure)>,
+    /// Since when a join or leave of ours has not been answered (design decision 13).
+    unanswered_ms: Option<u64>,
+    /// The last self-presence: a session that believes that it is in is told with its occupant-id (J14).
+    own: Option<Kept>,
+}
+
+/// The account is in.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Stay {
+    trust: Trust,
+    check: Option<Check>,
+    upstream: Upstream,
+    held_leave: Option<HeldLeave>,
+    /// Since when no session is attached.
+    detached_ms: Option<u64>,
+    /// Whether the kept presences are no longer what a join would show (J8).
+    outdated: bool,
+    /// Probes of sessions that the room has not answered (J11).
+    probes: Vec<presence::Probe>,
+}
+
+/// How a stanza of a session comes to be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// It is the stanza in hand.
+    InHand,
+    /// It was held back until the session's join was answered.
+    Held,
+}
+
+impl Occupancy {
+    /// Starts outside of the room.
+    pub(crate) fn new(account: BareJid, room: BareJid) -> Self {
+        let nick = Nick::new("");
+        Self {
+            me: Identity::new(account, room, nick),
+            phase: Phase::Out(Past::default()),
+            sessions: Sessions::default(),
+            room: Room::default(),
+            senders: Senders::default(),
+            queries: Queries::default(),
+        }
+    }
+
+    /// A session sent a stanza to the room or to an occupant.
+    pub(crate) fn from_session(
+        &mut self,
+        turn: &mut Turn<'_>,
+        session: SessionId,
+        stanza: Stanza,
+    ) -> Verdict {
+        match stanza.kind {
+            Kind::Presence(PresenceType::Available) if asks_to_join(&stanza) => {
+                self.join_asked(turn, session, stanza)
+            }
+            Kind::Presence(PresenceType::Available) => self.presence_sent(turn, session, &stanza),
+            Kind::Presence(PresenceType::Unavailable) => self.leave_asked(turn, session, &stanza),
+            Kind::Presence(PresenceType::Probe) => self.probe_sent(turn, session, stanza),
+            Kind::Presence(PresenceType::Error) | Kind::Message(MessageType::Error) => {
+                log::debug!("absorbs an error that a session answered to {}", self.me.room); // R6
+                Verdict::Handled
+            }
+            Kind::Presence(PresenceType::Other) => Verdict::Pass("a subscription"),
+            Kind::Message(MessageType::Groupchat | MessageType::Chat | MessageType::Normal) => {
+                self.message_sent(turn, session, &stanza)
+            }
+            Kind::Iq(IqType::Get | IqType::Set) => self.query_sent(turn, session, &stanza),
+            Kind::Iq(IqType::Result | IqType::Error) => self.answer_sent(turn, session, &stanza),
+        }
+    }
+
+    /// The room, or somebody in it, sent a stanza to the account.
+    pub(crate) fn from_room(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) -> Verdict {
+        self.note_sign_of_life(turn, stanza);
+        match (stanza.kind, &self.phase) {
+            (Kind::Iq(IqType::Get | IqType::Set), _) => self.question_came(turn, stanza),
+            (Kind::Iq(IqType::Result | IqType::Error), _) => self.answer_came(turn, stanza),
+            (Kind::Presence(PresenceType::Other), _) => Verdict::Pass("a subscription"),
+            (Kind::Presence(PresenceType::Probe), _) => Verdict::Handled,
+            (_, Phase::Out(_)) => self.stray_came(turn, stanza),
+            (Kind::Presence(presence_type), Phase::Joining(_)) => {
+                self.presence_while_joining(turn, stanza, presence_type)
+            }
+            (Kind::Message(_), Phase::Joining(_)) => self.message_while_joining(turn, stanza),
+            (Kind::Presence(presence_type), Phase::In(_)) => self.presence_came(turn, stanza, presence_type),
+            (Kind::Message(message_type), Phase::In(_)) => self.message_came(turn, stanza, message_type),
+        }
+    }
+
+    /// When this occupancy wants to be woken.
+    pub(crate) fn deadline(&self, config: &Config) -> Option<u64> {
+        let of_phase = match &self.phase {
+            Phase::Out(past) => past.over_ms(),
+            Phase::Joining(joining) => joining.deadline(),
+            Phase::In(stay) => {
+                let of_stay = stay.deadline(self.has_replay());
+                of_stay.into_iter().chain(self.linger_deadline(config)).min()
+            }
+        };
+        of_phase.into_iter().chain(self.queries.deadline()).min()
+    }
+
+    /// The time that was asked for has come, or an earlier one.
+    pub(crate) fn wake(&mut self, turn: &mut Turn<'_>) {
+        self.expire_queries(turn);
+        match &self.phase {
+            Phase::Out(_) => {}
+            Phase::Joining(_) => self.wake_joining(turn),
+            Phase::In(_) => self.wake_in(turn),
+        }
+    }
+
+    fn wake_in(&mut self, turn: &mut Turn<'_>) {
+        self.go_on_replaying(turn);
+        self.expire_check(turn);
+        self.expire_upstream(turn);
+        self.expire_probes(turn);
+        self.expire_held_leave(turn);
+        self.expire_linger(turn);
+    }
+
+    /// Whether nothing of this room needs to be known any more.
+    pub(crate) fn is_over(&self, turn: &Turn<'_>) -> bool {
+        match &self.phase {
+            Phase::Out(past) => past.over_ms().is_none_or(|over_ms| turn.is_due(over_ms)),
+            Phase::Joining(_) | Phase::In(_) => false,
+        }
+    }
+
+    /// Whether the account is in or about to be.
+    pub(crate) fn is_held(&self) -> bool {
+        !matches!(self.phase, Phase::Out(_))
+    }
+
+    /// Whether that session is attached.
+    pub(crate) fn has_session(&self, session: SessionId) -> bool {
+        self.sessions.has(session)
+    }
+
+    /// Whether an error to the room would throw the account out, or come from a room just left (L5).
+    pub(crate) fn absorbs_failures(&self, turn: &Turn<'_>) -> bool {
+        match &self.phase {
+            Phase::Out(past) => past.swallows(turn),
+            Phase::Joining(_) | Phase::In(_) => true,
+        }
+    }
+
+    fn stay(&self) -> Option<&Stay> {
+        match &self.phase {
+            Phase::In(stay) => Some(stay),
+            Phase::Out(_) | Phase::Joining(_) => None,
+        }
+    }
+
+    fn stay_mut(&mut self) -> Option<&mut Stay> {
+        match &mut self.phase {
+            Phase::In(stay) => Some(stay),
+            Phase::Out(_) | Phase::Joining(_) => None,
+        }
+    }
+
+    /// Sends a stanza of a session up as the account.
+    fn go_up(&self, turn: &mut Turn<'_>, stanza: &Stanza, id: Id, way: Way) {
+        match way {
+            Way::InHand => turn.act(Action::Forward { id }),
+            Way::Held => {
+                let mut stanza = stanza.clone().from(self.me.account.to_jid());
+                match id {
+                    Id::Keep => {}
+                    Id::Set(id) => stanza.id = Some(id),
+                    Id::Remove => stanza.id = None,
+                }
+                turn.send(stanza);
+            }
+        }
+    }
+
+    /// Answers a stanza of a session with an error.
+    fn refuse(
+        &self,
+        turn: &mut Turn<'_>,
+        session: SessionId,
+        stanza: &Stanza,
+        error: crate::error::StanzaError,
+        way: Way,
+    ) {
+        match way {
+            Way::InHand => turn.act(Action::Reply { error, by: self.me.room.clone() }),
+            Way::Held => turn.deliver(session, error.reply_to(stanza, self.me.room.as_str())),
+        }
+    }
+}
+
+impl Past {
+    /// When it may be forgotten.
+    fn over_ms(&self) -> Option<u64> {
+        let remembered = self.left.map(|(left_ms, _)| left_ms + limit::REMEMBER_MS);
+        let swallowed = self.unanswered_ms.map(|since_ms| since_ms + limit::SWALLOW_MS);
+        remembered.into_iter().chain(swallowed).max()
+    }
+
+    /// Whether the room's stanzas are still swallowed (M8).
+    fn swallows(&self, turn: &Turn<'_>) -> bool {
+        let since = self.left.map(|(left_ms, _)| left_ms).into_iter().chain(self.unanswered_ms).max();
+        since.is_some_and(|since_ms| turn.since(since_ms) < limit::SWALLOW_MS)
+    }
+}
+
+impl Stay {
+    fn deadline(&self, has_replay: bool) -> Option<u64> {
+        let replay = has_replay.then_some(0);
+        let check = self.check.as_ref().map(|check| check.deadline_ms);
+        let held_leave = self.held_leave.as_ref().map(|held| held.until_ms);
+        let probes = self.probes.iter().map(|probe| probe.deadline_ms).min();
+        [replay, check, held_leave, probes, self.upstream.deadline()].into_iter().flatten().min()
+    }
+}

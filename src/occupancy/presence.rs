@@ -1,0 +1,378 @@
+//! The room shows an occupant, or the account itself; a session shows itself to the room (§7.6, §7.7).
+
+use serde::{Deserialize, Serialize};
+
+use super::upstream::{Answer, Echo, NickWish};
+use super::{Occupancy, Phase};
+use crate::config::limit;
+use crate::event::{Id, SessionId, Verdict};
+use crate::jid::{BareJid, Nick};
+use crate::muc::{MucUser, NS_MUC_USER, status};
+use crate::roster::Change;
+use crate::self_presence::{add_code, name_session, retain_codes, said_by_room, technical};
+use crate::sessions::{Attachment, Stage};
+use crate::stanza::{Element, Kept, Kind, PresenceType, Stanza};
+use crate::turn::Turn;
+
+/// A session's probe of an occupant (J11).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Probe {
+    session: SessionId,
+    nick: Option<Nick>,
+    pub(super) deadline_ms: u64,
+}
+
+impl Occupancy {
+    /// A session sent presence that does not ask to join: an update, a nick change, or a sign that it believes
+    /// to be in and is not.
+    pub(super) fn presence_sent(
+        &mut self,
+        turn: &mut Turn<'_>,
+        session: SessionId,
+        stanza: &Stanza,
+    ) -> Verdict {
+        if !self.sessions.has(session) {
+            return self.tell_not_joined(turn, session, stanza);
+        }
+        let nick = stanza.target_nick();
+        let is_own = nick.as_ref().is_none_or(|nick| self.is_own_nick(turn, session, nick));
+        let is_waiting = self.sessions.get(session).is_some_and(|attachment| attachment.ask().is_some());
+        self.sessions.update(session, super::join::shown_presence(stanza));
+        match nick {
+            Some(nick) if !is_own && matches!(self.phase, Phase::In(_)) => {
+                self.wish_nick(turn, session, nick, stanza.id.clone(), None);
+            }
+            _ if is_waiting => self.advance(turn), // it is part of what the join is answered with
+            _ => {
+                self.end_alias(session, nick.as_ref());
+                self.wish_echo(turn, session, stanza.id.clone());
+            }
+        }
+        Verdict::Handled
+    }
+
+    /// A session that addresses the real nick knows it.
+    fn end_alias(&mut self, session: SessionId, addressed: Option<&Nick>) {
+        if addressed == Some(&self.me.nick)
+            && let Some(attachment) = self.sessions.get_mut(session)
+        {
+            attachment.alias = None;
+        }
+    }
+
+    /// J14: the session is told that it is out, if it could believe otherwise.
+    fn tell_not_joined(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) -> Verdict {
+        let own = match &self.phase {
+            Phase::Out(past) => match past.left {
+                Some((left_ms, _)) if turn.since(left_ms) < limit::REMEMBER_MS => past.own.as_ref(),
+                Some(_) | None => return Verdict::Pass("the account is not in the room"),
+            },
+            Phase::Joining(_) | Phase::In(_) => self.room.own.as_ref(),
+        };
+        let Some(from) = stanza.to.clone() else { return Verdict::Pass("presence to nobody") };
+        let from = if from.resource().is_some() { from } else { self.me.occupant() };
+        let occupant_id = own.and_then(|own| crate::self_presence::occupant_id(own));
+        let told = technical(from, occupant_id).id(stanza.id.as_deref());
+        turn.deliver(session, told);
+        Verdict::Handled
+    }
+
+    /// A probe goes up as the account; its answer is for that session only (J11).
+    pub(super) fn probe_sent(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: Stanza) -> Verdict {
+        let deadline_ms = turn.after(limit::PRESENCE_MS);
+        let nick = stanza.target_nick();
+        let attached = self.sessions.get(session).is_some_and(Attachment::is_live);
+        let Some(stay) = self.stay_mut().filter(|_| attached) else {
+            return Verdict::Pass("a probe from outside");
+        };
+        if stay.probes.len() < limit::PINGERS {
+            stay.probes.push(Probe { session, nick, deadline_ms });
+        }
+        turn.send(stanza.from(self.me.account.to_jid()));
+        Verdict::Handled
+    }
+
+    pub(super) fn expire_probes(&mut self, turn: &Turn<'_>) {
+        if let Some(stay) = self.stay_mut() {
+            stay.probes.retain(|probe| !turn.is_due(probe.deadline_ms));
+        }
+    }
+
+    /// The room sent a presence while the account is in.
+    pub(super) fn presence_came(
+        &mut self,
+        turn: &mut Turn<'_>,
+        stanza: &Stanza,
+        presence_type: PresenceType,
+    ) -> Verdict {
+        let occupant = MucUser::read(stanza);
+        let nick = stanza.sender_nick();
+        let is_self = occupant.has(status::SELF) || nick.as_ref() == Some(&self.me.nick);
+        match presence_type {
+            PresenceType::Error => self.presence_error_came(turn, stanza),
+            _ if self.answers_probe(turn, nick.as_ref()) => {}
+            PresenceType::Available if is_self && nick.is_some() => {
+                self.own_presence_came(turn, stanza, &occupant)
+            }
+            PresenceType::Unavailable if is_self && occupant.has(status::NICK_CHANGE) => {
+                self.own_nick_changes(turn, stanza, &occupant);
+            }
+            PresenceType::Unavailable if is_self => self.removed(turn, stanza, &occupant),
+            PresenceType::Available => self.occupant_came(turn, stanza, nick.as_ref()),
+            PresenceType::Unavailable => {
+                self.room.fold_unavailable(stanza, &occupant);
+                self.relay(turn, stanza);
+            }
+            PresenceType::Probe | PresenceType::Other => {}
+        }
+        Verdict::Handled
+    }
+
+    fn occupant_came(&mut self, turn: &mut Turn<'_>, stanza: &Stanza, nick: Option<&Nick>) {
+        let change = self.room.fold_presence(stanza);
+        for (_, attachment) in self.sessions.iter_mut() {
+            if attachment.alias.as_ref() == nick {
+                attachment.alias = None; // that name means somebody else from now on
+            }
+        }
+        let shown_again = self.note_seen(nick);
+        if !(shown_again && change == Change::Same) {
+            self.relay(turn, stanza);
+        }
+    }
+
+    /// Whether a presence answers a probe; then it is that session's alone.
+    fn answers_probe(&mut self, turn: &mut Turn<'_>, nick: Option<&Nick>) -> bool {
+        let Some(stay) = self.stay_mut() else { return false };
+        let Some(position) = stay.probes.iter().position(|probe| probe.nick.as_ref() == nick) else {
+            return false;
+        };
+        let probe = stay.probes.remove(position);
+        turn.relay(vec![(probe.session, Id::Keep)]);
+        true
+    }
+
+    /// The room shows the account. Each session sees its own presence in it, those that wait for it or all if
+    /// the room has changed something (N2, N7, N12, N13).
+    fn own_presence_came(&mut self, turn: &mut Turn<'_>, stanza: &Stanza, occupant: &MucUser) {
+        let Some(nick) = stanza.sender_nick() else { return };
+        if nick != self.me.nick {
+            self.rename(turn, nick.clone());
+        }
+        let changed = self.room_says_otherwise(stanza);
+        self.note_role(occupant);
+        self.room.flags.fold(&occupant.codes);
+        self.room.own = Some(Kept::own(stanza.clone()));
+        let answer = match self.stay_mut() {
+            Some(stay) => stay.upstream.answered(&nick),
+            None => Answer::Nothing,
+        };
+        if self.note_seen(None) {
+            self.note_all_seen(turn);
+        }
+        match answer {
+            Answer::Nothing => self.show_own(turn, changed, &[]),
+            Answer::Update(echoes) => self.show_own(turn, changed, &echoes),
+            Answer::Nick(wish) => self.nick_changed(turn, wish),
+        }
+        self.advance(turn);
+    }
+
+    fn nick_changed(&mut self, turn: &mut Turn<'_>, wish: NickWish) {
+        let echo = Echo { session: wish.session, id: wish.id };
+        match wish.ask {
+            None => self.show_own(turn, true, &[echo]),
+            Some(ask) => {
+                // mcabber changes its nick by a join, and a stock room then shows it the room
+                self.show_own_except(turn, wish.session);
+                if let Some(attachment) = self.sessions.get_mut(wish.session) {
+                    attachment.stage = Stage::Waiting(ask);
+                    self.start_replay(turn, wish.session, &[]);
+                }
+            }
+        }
+    }
+
+    /// Whether the room says something of the account that it had not said.
+    fn room_says_otherwise(&self, stanza: &Stanza) -> bool {
+        let sent = self.room.sent_payload();
+        let essence = |presence: &Stanza| {
+            let mut presence = presence.clone();
+            retain_codes(&mut presence, |_| false);
+            (presence.from.clone(), said_by_room(&presence, sent))
+        };
+        self.room.own.as_ref().is_none_or(|own| essence(own) != essence(stanza))
+    }
+
+    /// A change of our own role to or from moderator alone changes which real JIDs we may see (J8).
+    fn note_role(&mut self, occupant: &MucUser) {
+        let Some(own) = &self.room.own else { return };
+        let before = MucUser::read(own);
+        let moderates = |role: &Option<Box<str>>| role.as_deref() == Some("moderator");
+        if moderates(&before.role) != moderates(&occupant.role)
+            && before.affiliation == occupant.affiliation
+            && let Some(stay) = self.stay_mut()
+        {
+            stay.outdated = true;
+        }
+    }
+
+    /// Shows the account's presence to those who wait for it and, if the room changed it, to all.
+    fn show_own(&mut self, turn: &mut Turn<'_>, to_all: bool, echoes: &[Echo]) {
+        self.show_echoes(turn, echoes);
+        if !to_all {
+            return;
+        }
+        for session in self.shown_sessions() {
+            if !echoes.iter().any(|echo| echo.session == session) {
+                self.show_own_to(turn, session, None);
+            }
+        }
+    }
+
+    fn show_own_except(&mut self, turn: &mut Turn<'_>, asker: SessionId) {
+        for session in self.shown_sessions() {
+            if session != asker {
+                self.show_own_to(turn, session, None);
+            }
+        }
+    }
+
+    /// Shows sessions their own presence, each under the id that it gave it (N7).
+    pub(super) fn show_echoes(&mut self, turn: &mut Turn<'_>, echoes: &[Echo]) {
+        for echo in echoes {
+            self.show_own_to(turn, echo.session, echo.id.as_deref());
+        }
+    }
+
+    fn show_own_to(&mut self, turn: &mut Turn<'_>, session: SessionId, id: Option<&str>) {
+        let Some(attachment) = self.sessions.get(session) else { return };
+        let Some(mut shown) = self.personal(attachment) else { return };
+        if let Some(alias) = &attachment.alias {
+            shown.from = Some(self.me.room.occupant(alias));
+        }
+        retain_codes(&mut shown, |code| {
+            !matches!(code, status::NON_ANONYMOUS | status::LOGGED | status::CREATED | status::NICK_ASSIGNED)
+        });
+        add_code(&mut shown, status::SELF);
+        self.show(turn, session, shown.id(id));
+    }
+
+    /// 303: the account goes on under another nick; all are told, the one who asked under its id (N2, N5).
+    fn own_nick_changes(&mut self, turn: &mut Turn<'_>, stanza: &Stanza, occupant: &MucUser) {
+        let Some(new) = occupant.nick.as_deref().map(Nick::new) else { return };
+        let asker = self.stay_mut().and_then(|stay| stay.upstream.note_renamed());
+        self.tell_nick_change(turn, stanza, asker);
+        self.rename_by(turn, new, asker);
+    }
+
+    fn tell_nick_change(&mut self, turn: &mut Turn<'_>, stanza: &Stanza, asker: Option<SessionId>) {
+        for session in self.shown_sessions() {
+            let Some(attachment) = self.sessions.get(session) else { continue };
+            let mut told = stanza.clone();
+            name_session(&mut told, &self.me.account, &attachment.jid);
+            add_code(&mut told, status::SELF);
+            if let Some(alias) = &attachment.alias {
+                told.from = Some(self.me.room.occupant(alias));
+            }
+            if asker != Some(session) {
+                told.id = None;
+            }
+            self.show(turn, session, told);
+        }
+    }
+
+    fn rename(&mut self, turn: &Turn<'_>, nick: Nick) {
+        self.rename_by(turn, nick, None);
+    }
+
+    fn rename_by(&mut self, turn: &Turn<'_>, nick: Nick, changed_by: Option<SessionId>) {
+        log::debug!("{} is now {nick} in {}", self.me.account, self.me.room);
+        self.room.roster.remove(&nick);
+        self.me.rename(nick, changed_by, turn);
+        for (_, attachment) in self.sessions.iter_mut() {
+            attachment.alias = None;
+        }
+    }
+
+    /// A self-ping says that a nick that the room never confirmed is ours: all are told as if it had (N4).
+    pub(super) fn adopt_nick(&mut self, turn: &mut Turn<'_>, wish: &NickWish) {
+        let Some(own) = self.room.own.clone() else { return };
+        let own = Stanza::clone(&own);
+        let new = wish.nick.clone();
+        let mut gone = own.clone();
+        gone.kind = Kind::Presence(PresenceType::Unavailable);
+        gone.id = None;
+        retain_codes(&mut gone, |_| false);
+        if let Some(x) = gone.children.iter_mut().find(|child| child.is("x", NS_MUC_USER)) {
+            for item in x.elements_mut() {
+                item.set_attribute("nick", Some(new.as_str()));
+            }
+        }
+        add_code(&mut gone, status::NICK_CHANGE);
+        self.tell_nick_change(turn, &gone, Some(wish.session));
+        self.rename_by(turn, new, Some(wish.session));
+        let mut own = own;
+        own.from = Some(self.me.occupant());
+        self.room.own = Some(Kept::own(own));
+        self.show_own(turn, true, &[Echo { session: wish.session, id: wish.id.clone() }]);
+    }
+
+    /// An error that answers nothing we asked is a sign that the account is out (K9).
+    fn presence_error_came(&mut self, turn: &mut Turn<'_>, error: &Stanza) {
+        if !self.presence_refused(turn, error) {
+            log::debug!("{} answers a presence of {} with an error", self.me.room, self.me.account);
+            self.suspect(turn);
+        }
+    }
+
+    /// While the account is out, only a self-presence matters: a room in which nothing is held is left.
+    pub(super) fn stray_came(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) -> Verdict {
+        let Phase::Out(past) = &mut self.phase else { return Verdict::Handled };
+        let occupant = MucUser::read(stanza);
+        let is_message_for_account = matches!(stanza.kind, Kind::Message(_))
+            && stanza.sender_nick().is_none()
+            && super::message::is_for_the_account(stanza);
+        if is_message_for_account || !past.swallows(turn) {
+            return Verdict::Pass("the account is not in the room");
+        }
+        match stanza.kind {
+            Kind::Presence(PresenceType::Unavailable)
+                if occupant.has(status::SELF) && !occupant.has(status::NICK_CHANGE) =>
+            {
+                past.unanswered_ms = None;
+            }
+            Kind::Presence(PresenceType::Available)
+                if occupant.has(status::SELF) && past.unanswered_ms.is_none() =>
+            {
+                past.unanswered_ms = Some(turn.now.monotonic_ms);
+                let id = turn.fresh_id();
+                turn.send(self.me.presence(PresenceType::Unavailable, &id));
+            }
+            _ => {}
+        }
+        Verdict::Handled
+    }
+}
+
+impl Probe {
+    pub(super) fn is_of(&self, session: SessionId) -> bool {
+        self.session == session
+    }
+}
+
+impl Stanza {
+    /// The nick that a stanza of a session is addressed to.
+    pub(super) fn target_nick(&self) -> Option<Nick> {
+        self.to.as_ref().and_then(crate::jid::Jid::nick)
+    }
+}
+
+/// The presence of an occupant whose going was not seen.
+pub(super) fn silently_gone(room: &BareJid, nick: &Nick) -> Stanza {
+    let item =
+        Element::build("item", NS_MUC_USER).attribute("affiliation", "none").attribute("role", "none").done();
+    Stanza::new(Kind::Presence(PresenceType::Unavailable))
+        .from(room.occupant(nick))
+        .child(Element::build("x", NS_MUC_USER).child(item).done())
+}

@@ -1,0 +1,78 @@
+//! The account is no longer in the room, and did not ask for it (XEP-0045 §8.2, §9, §10.9, §11.2).
+
+use super::{Occupancy, Past, Phase};
+use crate::error::StanzaError;
+use crate::event::{Action, SessionId};
+use crate::muc::{Departure, MucUser, status};
+use crate::room::Room;
+use crate::self_presence::{add_code, name_session, occupant_id, technical};
+use crate::sessions::{Attachment, Stage};
+use crate::stanza::{Kept, Stanza};
+use crate::turn::Turn;
+
+impl Occupancy {
+    /// The room says that the account is out. A permanent removal is told as it came (K1), a transient one as
+    /// technical (K3).
+    pub(super) fn removed(&mut self, turn: &mut Turn<'_>, stanza: &Stanza, occupant: &MucUser) {
+        let departure = Departure::read(occupant);
+        let told = (!departure.is_transient()).then_some(stanza);
+        self.lose(turn, departure, told);
+    }
+
+    /// The occupancy ends: whoever was shown the room is told, whoever waits is tried upstream (K2).
+    pub(super) fn lose(&mut self, turn: &mut Turn<'_>, departure: Departure, told: Option<&Stanza>) {
+        log::debug!("{} is out of {}: {departure:?}", self.me.account, self.me.room);
+        turn.act(Action::Drop { account: self.me.account.clone(), room: self.me.room.clone() });
+        self.answer_pingers(turn, Some(StanzaError::NOT_JOINED));
+        let own = self.room.own.take();
+        let sent_nick = self.me.nick.clone();
+        self.phase = Phase::Out(Past {
+            left: Some((turn.now.monotonic_ms, departure)),
+            unanswered_ms: None,
+            own: own.clone(),
+        });
+        let sessions = self.sessions.detach_all();
+        for (session, attachment) in sessions {
+            if let Stage::Waiting(ask) = attachment.stage {
+                self.sessions.attach(session, attachment.jid, attachment.presence, ask);
+            } else {
+                self.tell_removed(turn, session, &attachment, own.as_ref(), told);
+            }
+        }
+        self.room = Room::default();
+        self.me.nick = sent_nick;
+        self.try_next(turn);
+    }
+
+    fn tell_removed(
+        &self,
+        turn: &mut Turn<'_>,
+        session: SessionId,
+        attachment: &Attachment,
+        own: Option<&Kept>,
+        told: Option<&Stanza>,
+    ) {
+        let nick = attachment.alias.as_ref().unwrap_or(&self.me.nick);
+        let from = self.me.room.occupant(nick);
+        let Some(told) = told else {
+            turn.deliver(session, technical(from, own.and_then(|own| occupant_id(own))));
+            return;
+        };
+        let mut told = told.clone().from(from);
+        name_session(&mut told, &self.me.account, &attachment.jid);
+        add_code(&mut told, status::SELF); // Converse trusts nothing else
+        turn.deliver(session, told);
+    }
+
+    /// An event about this room caused a panic: nothing that is known of it can be relied upon.
+    pub(crate) fn abandon(&mut self, turn: &mut Turn<'_>) {
+        if !self.is_held() {
+            return;
+        }
+        let leave = self.leave_stanza(turn, &[]);
+        self.time_out_waiting(turn);
+        self.lose(turn, Departure::Technical, None);
+        self.await_answer(turn);
+        turn.send(leave);
+    }
+}

@@ -1,0 +1,180 @@
+//! Showing the room to a session: the one way (XEP-0045 §7.2.2, §7.1).
+
+use std::collections::VecDeque;
+
+use super::{Occupancy, Phase};
+use crate::config::limit;
+use crate::event::{Id, SessionId};
+use crate::muc::status;
+use crate::self_presence::{add_code, personal, retain_codes};
+use crate::sessions::{Ask, Attachment, Replay, Stage};
+use crate::stanza::{Kept, Kind, Stanza};
+use crate::turn::Turn;
+
+impl Occupancy {
+    /// Answers every waiting session, if the account is known to be in and its copy to be right; else finds
+    /// out first (J8, J29).
+    pub(super) fn serve(&mut self, turn: &mut Turn<'_>) {
+        let waiting = self.sessions.waiting();
+        let Some(stay) = self.stay_mut() else { return };
+        if waiting.is_empty() || stay.upstream.resyncs() {
+            return;
+        }
+        if !stay.trust.holds(turn) {
+            self.check(turn);
+        } else if stay.outdated {
+            stay.upstream.wish_resync();
+            self.advance(turn);
+        } else {
+            for session in waiting {
+                self.start_replay(turn, session, &[]);
+            }
+        }
+    }
+
+    /// Shows a waiting session the whole room, after what has to come first.
+    pub(super) fn start_replay(&mut self, turn: &mut Turn<'_>, session: SessionId, first: &[Kept]) {
+        let Some(attachment) = self.sessions.get(session) else { return };
+        let Some(ask) = attachment.ask() else { return };
+        let mut queue: VecDeque<Kept> = first.iter().cloned().collect();
+        queue.extend(self.whole_room(turn, attachment, ask));
+        queue.extend(ask.later.iter().cloned());
+        let replay = Replay { queue, held: ask.held.clone() };
+        if let Some(attachment) = self.sessions.get_mut(session) {
+            attachment.stage = Stage::Replaying(replay);
+        }
+        self.hand_out(turn, session, limit::REPLAY_BATCH);
+    }
+
+    /// Others, the room itself, the session's self-presence, history, subject (J1).
+    fn whole_room(&self, turn: &Turn<'_>, attachment: &Attachment, ask: &Ask) -> Vec<Kept> {
+        let room = &self.room;
+        // Swift takes an `unavailable` that comes first for a failed join (J21).
+        let early_asides = !room.roster.is_empty();
+        let aside = |early: bool| {
+            let wanted = move |aside: &&crate::room::Aside| (!aside.after_self && early_asides) == early;
+            room.aside.iter().filter(wanted).map(|aside| aside.presence.clone())
+        };
+        let mut shown: Vec<Kept> = room.roster.iter().cloned().collect();
+        shown.extend(aside(true));
+        shown.extend(self.join_presence(attachment, ask).map(Kept::for_session));
+        shown.extend(aside(false));
+        shown.extend(room.history.select(&ask.history, &self.me.room, turn.now, turn.config));
+        shown.push(room.subject_message(&self.me.room));
+        shown
+    }
+
+    /// The self-presence that ends the occupants of a join (J4, J5, J7, J8, J9).
+    fn join_presence(&self, attachment: &Attachment, ask: &Ask) -> Option<Stanza> {
+        let flags = self.room.flags;
+        let other_nick = ask.nick != self.me.nick;
+        let mut shown = self.personal(attachment)?.id(ask.join.id.as_deref());
+        retain_codes(&mut shown, |code| match code {
+            status::CREATED => ask.created,
+            status::NICK_ASSIGNED => other_nick,
+            status::NON_ANONYMOUS => flags.non_anonymous,
+            status::LOGGED => flags.logged,
+            _ => true,
+        });
+        let codes = [
+            (status::NON_ANONYMOUS, flags.non_anonymous),
+            (status::LOGGED, flags.logged),
+            (status::SELF, true),
+            (status::NICK_ASSIGNED, other_nick),
+        ];
+        for (code, _) in codes.iter().filter(|(_, is_true)| *is_true) {
+            add_code(&mut shown, *code);
+        }
+        Some(shown)
+    }
+
+    /// The room's self-presence as that session has to see it (N13).
+    pub(super) fn personal(&self, attachment: &Attachment) -> Option<Stanza> {
+        let own = self.room.own.as_ref()?;
+        let payload = &attachment.presence.children;
+        Some(personal(own, self.room.sent_payload(), &self.me.account, &attachment.jid, payload))
+    }
+
+    /// Hands out the next part of a replay; when it is complete, what the session has sent since it asked goes
+    /// up (M3).
+    fn hand_out(&mut self, turn: &mut Turn<'_>, session: SessionId, most: usize) {
+        let Some(attachment) = self.sessions.get_mut(session) else { return };
+        let Stage::Replaying(replay) = &mut attachment.stage else { return };
+        let count = replay.queue.len().min(most);
+        for stanza in replay.queue.drain(..count) {
+            turn.deliver_kept(session, stanza);
+        }
+        if !replay.queue.is_empty() {
+            return;
+        }
+        let held = std::mem::take(&mut replay.held);
+        attachment.stage = Stage::Live;
+        for stanza in held {
+            self.release(turn, session, &stanza);
+        }
+    }
+
+    fn release(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) {
+        match stanza.kind {
+            Kind::Message(_) => self.message_up(turn, session, stanza, super::Way::Held),
+            Kind::Iq(_) => self.query_up(turn, session, stanza, super::Way::Held),
+            Kind::Presence(_) => {}
+        }
+    }
+
+    pub(super) fn has_replay(&self) -> bool {
+        matches!(self.phase, Phase::In(_))
+            && self.sessions.iter().any(|(_, attachment)| matches!(attachment.stage, Stage::Replaying(_)))
+    }
+
+    pub(super) fn go_on_replaying(&mut self, turn: &mut Turn<'_>) {
+        let replaying: Vec<_> = self
+            .sessions
+            .iter()
+            .filter(|(_, attachment)| matches!(attachment.stage, Stage::Replaying(_)))
+            .map(|(session, _)| session)
+            .collect();
+        for session in replaying {
+            self.hand_out(turn, session, limit::REPLAY_BATCH);
+        }
+    }
+
+    /// Relays the stanza in hand to all who have been shown the room; whoever is being shown it gets the stanza
+    /// at the end (J2).
+    pub(super) fn relay(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) {
+        let mut live = Vec::new();
+        let mut crowded = Vec::new();
+        let mut copy = None;
+        for (session, attachment) in self.sessions.iter_mut() {
+            match &mut attachment.stage {
+                Stage::Live => live.push((session, Id::Keep)),
+                Stage::Replaying(replay) => {
+                    let copy = copy.get_or_insert_with(|| Kept::shared(stanza.clone()));
+                    replay.queue.push_back(copy.clone());
+                    if replay.queue.len() > limit::REPLAY_TAIL + self.room.roster.iter().count() {
+                        crowded.push(session);
+                    }
+                }
+                Stage::Waiting(_) => {}
+            }
+        }
+        turn.relay(live);
+        for session in crowded {
+            self.hand_out(turn, session, usize::MAX);
+        }
+    }
+
+    /// Shows a session a stanza made for it alone, in its place.
+    pub(super) fn show(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: Stanza) {
+        match self.sessions.get_mut(session).map(|attachment| &mut attachment.stage) {
+            Some(Stage::Live) => turn.deliver(session, stanza),
+            Some(Stage::Replaying(replay)) => replay.queue.push_back(Kept::for_session(stanza)),
+            Some(Stage::Waiting(_)) | None => {}
+        }
+    }
+
+    /// The sessions that have been shown the room, or are being shown it.
+    pub(super) fn shown_sessions(&self) -> Vec<SessionId> {
+        self.sessions.iter().filter(|(_, a)| a.ask().is_none()).map(|(session, _)| session).collect()
+    }
+}

@@ -1,0 +1,160 @@
+//! IQs on their way, in both directions, with their ids mapped (I1, I5): two sessions may use one id.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::limit;
+use crate::event::SessionId;
+use crate::jid::{Jid, Nick};
+
+/// How many occupants are known for having been asked something.
+const ASKED_OCCUPANTS: usize = 256;
+
+/// The open queries of one account to and from one room.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Queries {
+    /// From our sessions, by the id under which they went up.
+    up: BTreeMap<Box<str>, Query>,
+    /// From occupants, by the id under which a session was asked.
+    down: BTreeMap<Box<str>, Query>,
+    /// Which session last asked an occupant something.
+    askers: BTreeMap<Nick, SessionId>,
+}
+
+/// An open query.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Query {
+    /// The session that asked or is asked; nobody, once it has ended.
+    pub(crate) session: Option<SessionId>,
+    /// The id that the one who asks knows it by.
+    pub(crate) id: Box<str>,
+    /// The other end: whom the session asked, or who asks it.
+    pub(crate) peer: Jid,
+    pub(crate) deadline_ms: u64,
+}
+
+impl Queries {
+    /// A session asks something; false if too much is open already.
+    pub(crate) fn ask(&mut self, mapped: Box<str>, query: Query) -> bool {
+        if self.up.len() >= limit::QUERIES {
+            return false;
+        }
+        if let (Some(nick), Some(session)) = (query.peer.nick(), query.session) {
+            if self.askers.len() >= ASKED_OCCUPANTS {
+                self.askers.clear();
+            }
+            self.askers.insert(nick, session);
+        }
+        self.up.insert(mapped, query);
+        true
+    }
+
+    /// The query that this answers, if it comes from whom it was sent to.
+    pub(crate) fn answered(&mut self, id: &str, from: Option<&Jid>) -> Option<Query> {
+        take(&mut self.up, id, from)
+    }
+
+    /// An occupant asks a session something; false if too much is open already.
+    pub(crate) fn ask_session(&mut self, mapped: Box<str>, query: Query) -> bool {
+        if self.down.len() >= limit::QUERIES {
+            return false;
+        }
+        self.down.insert(mapped, query);
+        true
+    }
+
+    /// The query of an occupant that a session answers.
+    pub(crate) fn answered_by_session(&mut self, id: &str, to: Option<&Jid>) -> Option<Query> {
+        take(&mut self.down, id, to)
+    }
+
+    /// The session that last asked that occupant something.
+    pub(crate) fn asker_of(&self, nick: &Nick) -> Option<SessionId> {
+        self.askers.get(nick).copied()
+    }
+
+    /// The session has ended: answers to it reach nobody (I13), and what it was asked is answered by others.
+    pub(crate) fn forget(&mut self, session: SessionId) {
+        self.askers.retain(|_, asker| *asker != session);
+        for query in self.up.values_mut().filter(|query| query.session == Some(session)) {
+            query.session = None;
+        }
+        for query in self.down.values_mut().filter(|query| query.session == Some(session)) {
+            query.session = None;
+            query.deadline_ms = 0;
+        }
+    }
+
+    /// When the first query has waited too long.
+    pub(crate) fn deadline(&self) -> Option<u64> {
+        self.up.values().chain(self.down.values()).map(|query| query.deadline_ms).min()
+    }
+
+    /// The queries of sessions that have waited too long.
+    pub(crate) fn take_unanswered(&mut self, now_ms: u64) -> Vec<Query> {
+        take_due(&mut self.up, now_ms)
+    }
+
+    /// The queries of occupants that no session has answered in time.
+    pub(crate) fn take_unanswered_by_sessions(&mut self, now_ms: u64) -> Vec<Query> {
+        take_due(&mut self.down, now_ms)
+    }
+}
+
+fn take(queries: &mut BTreeMap<Box<str>, Query>, id: &str, peer: Option<&Jid>) -> Option<Query> {
+    if queries.get(id).map(|query| &query.peer) != peer {
+        return None;
+    }
+    queries.remove(id)
+}
+
+fn take_due(queries: &mut BTreeMap<Box<str>, Query>, now_ms: u64) -> Vec<Query> {
+    let due: Vec<_> =
+        queries.iter().filter(|(_, query)| query.deadline_ms <= now_ms).map(|(id, _)| id.clone()).collect();
+    due.iter().filter_map(|id| queries.remove(id)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(session: u32, id: &str) -> Query {
+        Query {
+            session: Some(SessionId(session)),
+            id: id.into(),
+            peer: Jid::new("lounge@rooms.example/bob"),
+            deadline_ms: 10,
+        }
+    }
+
+    #[test]
+    fn i1_two_sessions_may_use_one_id() {
+        let mut queries = Queries::default();
+        queries.ask("x".into(), query(1, "q"));
+        queries.ask("y".into(), query(2, "q"));
+        let bob = Jid::new("lounge@rooms.example/bob");
+        assert_eq!(queries.answered("y", Some(&bob)), Some(query(2, "q")));
+        assert_eq!(queries.answered("y", Some(&bob)), None);
+    }
+
+    #[test]
+    fn a_reply_from_the_wrong_address_answers_nothing() {
+        let mut queries = Queries::default();
+        queries.ask("x".into(), query(1, "q"));
+        assert_eq!(queries.answered("x", Some(&Jid::new("lounge@rooms.example/eve"))), None);
+        assert_eq!(queries.answered("x", None), None);
+        assert_eq!(queries.take_unanswered(10), [query(1, "q")]);
+    }
+
+    #[test]
+    fn i13_an_ended_session_gets_no_answer_and_owes_none() {
+        let mut queries = Queries::default();
+        queries.ask("x".into(), query(1, "q"));
+        queries.ask_session("d".into(), query(1, "p"));
+        queries.forget(SessionId(1));
+        assert_eq!(queries.deadline(), Some(0));
+        assert_eq!(queries.take_unanswered_by_sessions(0).len(), 1);
+        assert_eq!(queries.answered("x", Some(&query(1, "q").peer)).unwrap().session, None);
+    }
+}

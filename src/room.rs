@@ -1,0 +1,184 @@
+//! The account's own copy of a room: all that a session has to be shown when it joins.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::limit;
+use crate::delay;
+use crate::event::Now;
+use crate::history::{self, History};
+use crate::jid::{BareJid, Nick};
+use crate::muc::{MucUser, status};
+use crate::roster::{Change, Roster};
+use crate::stanza::{Kept, Kind, MessageType, NS_CLIENT, Stanza};
+
+/// The room as the account knows it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Room {
+    /// The room's last self-presence of the account.
+    pub(crate) own: Option<Kept>,
+    /// The presence that we sent last: the payload that the room reflects in `own`.
+    pub(crate) sent: Option<Kept>,
+    /// Everybody else.
+    pub(crate) roster: Roster,
+    /// Presences from the room itself (J21).
+    pub(crate) aside: Vec<Aside>,
+    /// The messages that may be shown again.
+    pub(crate) history: History,
+    /// The last subject message, and when it came.
+    pub(crate) subject: Option<Subject>,
+    /// What the status codes 100, 170 to 173 say of the room.
+    pub(crate) flags: Flags,
+}
+
+/// A presence that the room sent from its bare JID.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Aside {
+    pub(crate) presence: Kept,
+    pub(crate) after_self: bool,
+}
+
+/// The subject, and its stamp if it has to be given one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Subject {
+    pub(crate) message: Kept,
+    pub(crate) stamp_ms: Option<i64>,
+}
+
+/// What a room tells everybody who joins (XEP-0045 §7.2.3, §7.2.12).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Flags {
+    pub(crate) non_anonymous: bool,
+    pub(crate) logged: bool,
+}
+
+impl Flags {
+    /// Takes in the codes of a stanza; says whether the anonymity of the room changed.
+    pub(crate) fn fold(&mut self, codes: &[u16]) -> bool {
+        let before = self.non_anonymous;
+        for code in codes {
+            match *code {
+                status::NON_ANONYMOUS | status::NOW_NON_ANONYMOUS => self.non_anonymous = true,
+                status::NOW_SEMI_ANONYMOUS => self.non_anonymous = false,
+                status::LOGGED => self.logged = true,
+                status::NOT_LOGGED => self.logged = false,
+                _ => {}
+            }
+        }
+        before != self.non_anonymous
+    }
+}
+
+impl Room {
+    /// Takes in the presence of somebody else, or of the room.
+    pub(crate) fn fold_presence(&mut self, presence: &Stanza) -> Change {
+        let Some(nick) = presence.sender_nick() else {
+            self.fold_aside(presence);
+            return Change::Changed;
+        };
+        if nick.as_str().len() > limit::NICK_BYTES {
+            return Change::Same;
+        }
+        self.roster.put(Kept::shared(presence.clone()))
+    }
+
+    /// Takes in that somebody left, or goes on under another nick (N6).
+    pub(crate) fn fold_unavailable(&mut self, presence: &Stanza, occupant: &MucUser) {
+        let Some(nick) = presence.sender_nick() else {
+            self.fold_aside(presence);
+            return;
+        };
+        let Some(mut known) = self.roster.remove(&nick).map(|kept| Stanza::clone(&kept)) else { return };
+        let (Some(new), true) = (&occupant.nick, occupant.has(status::NICK_CHANGE)) else { return };
+        known.from = known.from.map(|from| from.to_bare().occupant(&Nick::new(new)));
+        self.roster.put(Kept::shared(known));
+    }
+
+    /// One entry for each affiliated nobody, one for the room itself (J21).
+    fn fold_aside(&mut self, presence: &Stanza) {
+        let item_jid = MucUser::read(presence).jid;
+        let after_self = self.own.is_some();
+        let same = |aside: &Aside| MucUser::read(&aside.presence).jid == item_jid;
+        let presence = Kept::shared(presence.clone());
+        if let Some(known) = self.aside.iter_mut().find(|aside| same(aside)) {
+            known.presence = presence;
+        } else if self.aside.len() < limit::ROOM_PRESENCES {
+            self.aside.push(Aside { presence, after_self });
+        }
+    }
+
+    /// Takes in a subject message; `stamp_ms` is when it came, if it has to be told (H6).
+    pub(crate) fn fold_subject(&mut self, message: &Stanza, stamp_ms: Option<i64>) {
+        self.subject = Some(Subject { message: Kept::shared(message.clone()), stamp_ms });
+    }
+
+    /// The subject message that ends a join (H6): always one, with a delay where its time is known.
+    pub(crate) fn subject_message(&self, room: &BareJid) -> Kept {
+        match &self.subject {
+            Some(Subject { message, stamp_ms: Some(stamp_ms) }) => history::delayed(message, *stamp_ms, room),
+            Some(Subject { message, stamp_ms: None }) => message.clone(),
+            None => Kept::own(
+                Stanza::new(Kind::Message(MessageType::Groupchat))
+                    .from(room.to_jid())
+                    .child(crate::stanza::Element::build("subject", NS_CLIENT).done()),
+            ),
+        }
+    }
+
+    /// The payload of the presence that we sent last.
+    pub(crate) fn sent_payload(&self) -> &[crate::stanza::Element] {
+        self.sent.as_ref().map_or(&[], |sent| &sent.children)
+    }
+
+    /// When a message of a join was sent: what it says itself, else now.
+    pub(crate) fn stamp(message: &Stanza, room: &BareJid, now: Now) -> i64 {
+        delay::stamp(message, room).unwrap_or(now.utc_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn presence(xml: &str) -> Stanza {
+        Stanza::from_xml(xml).unwrap()
+    }
+
+    fn nicks(room: &Room) -> Vec<String> {
+        room.roster.iter().map(|kept| kept.sender_nick().unwrap().to_string()).collect()
+    }
+
+    #[test]
+    fn n6_a_nick_change_moves_the_occupant() {
+        let mut room = Room::default();
+        room.fold_presence(&presence("<presence from='r@s/bob'/>"));
+        let change = presence(
+            "<presence from='r@s/bob' type='unavailable'><x xmlns='http://jabber.org/protocol/muc#user'>\
+             <item nick='bobby'/><status code='303'/></x></presence>",
+        );
+        room.fold_unavailable(&change, &MucUser::read(&change));
+        assert_eq!(nicks(&room), ["bobby"]);
+    }
+
+    #[test]
+    fn j21_the_room_and_absent_members_are_kept_apart() {
+        let mut room = Room::default();
+        let member = |jid: &str| {
+            presence(&format!(
+                "<presence from='r@s' type='unavailable'><x xmlns='http://jabber.org/protocol/muc#user'>\
+                 <item jid='{jid}'/></x></presence>"
+            ))
+        };
+        for presence in [member("a@b"), member("c@d"), member("a@b"), presence("<presence from='r@s'/>")] {
+            room.fold_presence(&presence);
+        }
+        assert_eq!(room.aside.len(), 3);
+        assert!(room.roster.is_empty());
+    }
+
+    #[test]
+    fn h6_there_is_always_a_subject() {
+        let room = Room::default();
+        let subject = room.subject_message(&BareJid::new("r@s"));
+        assert_eq!(subject.to_xml(), "<message from='r@s' type='groupchat'><subject/></message>");
+    }
+}

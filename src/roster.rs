@@ -1,0 +1,103 @@
+//! The occupants of a room as it shows them to the account, without the account itself.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::limit;
+use crate::jid::{Jid, Nick};
+use crate::stanza::Kept;
+
+/// The last presence of each occupant, in the order of their nicks. An entry is one pointer: the presence,
+/// which all accounts in the room share, knows the nick.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Roster(Vec<Kept>);
+
+/// What a presence did to the roster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// It says what was known.
+    Same,
+    /// It says something else, or somebody came.
+    Changed,
+}
+
+impl Roster {
+    /// Takes in the presence of an occupant; a stanza without a nick is refused.
+    pub(crate) fn put(&mut self, presence: Kept) -> Change {
+        let Some(nick) = nick(&presence) else { return Change::Same };
+        match self.position(nick) {
+            Ok(position) => match self.0.get_mut(position) {
+                Some(known) if *known == presence => Change::Same,
+                Some(known) => {
+                    *known = presence;
+                    Change::Changed
+                }
+                None => Change::Same,
+            },
+            Err(position) => {
+                if self.0.len() < limit::OCCUPANTS {
+                    self.0.insert(position, presence);
+                }
+                Change::Changed
+            }
+        }
+    }
+
+    /// Takes out an occupant.
+    pub(crate) fn remove(&mut self, nick: &Nick) -> Option<Kept> {
+        self.position(nick.as_str()).ok().map(|position| self.0.remove(position))
+    }
+
+    /// Whether an occupant has that nick.
+    pub(crate) fn has(&self, nick: &Nick) -> bool {
+        self.position(nick.as_str()).is_ok()
+    }
+
+    /// The occupants, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Kept> {
+        self.0.iter()
+    }
+
+    /// Whether nobody else is there.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn position(&self, wanted: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|presence| nick(presence).unwrap_or_default().cmp(wanted))
+    }
+}
+
+fn nick(presence: &Kept) -> Option<&str> {
+    presence.from.as_ref().and_then(Jid::resource)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stanza::Stanza;
+
+    fn presence(nick: &str, show: &str) -> Kept {
+        let xml = format!("<presence from='lounge@rooms.example/{nick}'><show>{show}</show></presence>");
+        Kept::shared(Stanza::from_xml(&xml).unwrap())
+    }
+
+    #[test]
+    fn occupants_come_change_and_go_in_the_order_of_nicks() {
+        let mut roster = Roster::default();
+        assert_eq!(roster.put(presence("carol", "away")), Change::Changed);
+        assert_eq!(roster.put(presence("bob", "away")), Change::Changed);
+        assert_eq!(roster.put(presence("bob", "away")), Change::Same);
+        assert_eq!(roster.put(presence("bob", "dnd")), Change::Changed);
+        assert_eq!(roster.iter().map(nick).collect::<Vec<_>>(), [Some("bob"), Some("carol")]);
+        assert!(roster.remove(&Nick::new("bob")).is_some());
+        assert!(!roster.has(&Nick::new("bob")) && roster.has(&Nick::new("carol")));
+    }
+
+    #[test]
+    fn the_room_itself_is_no_occupant() {
+        let mut roster = Roster::default();
+        let bare = Kept::own(Stanza::from_xml("<presence from='lounge@rooms.example'/>").unwrap());
+        assert_eq!(roster.put(bare), Change::Same);
+        assert!(roster.is_empty());
+    }
+}

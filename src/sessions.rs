@@ -1,0 +1,297 @@
+//! The sessions that are attached to an occupancy, and what each of them is shown next.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::limit;
+use crate::event::SessionId;
+use crate::history::HistoryRequest;
+use crate::jid::{FullJid, Nick};
+use crate::stanza::{Element, Kept, NS_CLIENT, Stanza};
+
+/// The attached sessions, and which of them the room is shown.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Sessions {
+    attached: BTreeMap<SessionId, Attachment>,
+    representative: Option<SessionId>,
+    /// Counts presences, so that the latest can be told.
+    clock: u64,
+}
+
+/// A session that is in the room through the account, or about to be.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Attachment {
+    pub(crate) jid: FullJid,
+    /// What it last sent to the room, without what is not for others.
+    pub(crate) presence: Kept,
+    /// When it sent it, by the count of all presences.
+    order: u64,
+    /// The nick that it takes for its own though the account has another (J7).
+    pub(crate) alias: Option<Nick>,
+    pub(crate) stage: Stage,
+    pub(crate) hibernating: bool,
+    /// When its stream was last resumed.
+    pub(crate) resumed_ms: Option<u64>,
+}
+
+/// What a session has seen of the room.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Stage {
+    /// Nothing since it asked.
+    Waiting(Ask),
+    /// A part.
+    Replaying(Replay),
+    /// Everything.
+    Live,
+}
+
+/// A join that is not answered yet.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Ask {
+    /// The join as the session sent it.
+    pub(crate) join: Kept,
+    pub(crate) nick: Nick,
+    pub(crate) history: HistoryRequest,
+    /// Whether the room was created by this join (J9).
+    pub(crate) created: bool,
+    /// What the session sent since (M3).
+    pub(crate) held: Vec<Kept>,
+    /// What came for it alone and is shown after the subject (P3).
+    pub(crate) later: Vec<Kept>,
+}
+
+/// A room that is being shown.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Replay {
+    pub(crate) queue: VecDeque<Kept>,
+    /// What the session sent since it asked (M3).
+    pub(crate) held: Vec<Kept>,
+}
+
+impl Ask {
+    /// The password that came with the join.
+    pub(crate) fn password(&self) -> Option<String> {
+        let x = self.join.find("x", crate::muc::NS_MUC)?;
+        x.find("password").map(Element::text)
+    }
+}
+
+impl Attachment {
+    /// Whether it is shown what happens in the room as it happens.
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self.stage, Stage::Live)
+    }
+
+    /// The id of the join that is not answered yet, and its other particulars.
+    pub(crate) fn ask(&self) -> Option<&Ask> {
+        match &self.stage {
+            Stage::Waiting(ask) => Some(ask),
+            Stage::Replaying(_) | Stage::Live => None,
+        }
+    }
+
+    /// Keeps what the session sends until its join is answered; false if there is no more room.
+    pub(crate) fn hold(&mut self, stanza: Kept) -> bool {
+        let held = match &mut self.stage {
+            Stage::Waiting(ask) => &mut ask.held,
+            Stage::Replaying(replay) => &mut replay.held,
+            Stage::Live => return false,
+        };
+        if held.len() >= limit::HELD_BACK {
+            return false;
+        }
+        held.push(stanza);
+        true
+    }
+}
+
+impl Sessions {
+    /// Attaches a session, or has an attached one ask anew; what it had sent meanwhile stays held.
+    pub(crate) fn attach(&mut self, session: SessionId, jid: FullJid, presence: Kept, mut ask: Ask) {
+        self.clock += 1;
+        let order = self.clock;
+        if let Some(known) = self.attached.get_mut(&session) {
+            match &mut known.stage {
+                Stage::Waiting(before) => {
+                    ask.held.append(&mut before.held);
+                    ask.later.append(&mut before.later);
+                    ask.created |= before.created;
+                }
+                Stage::Replaying(before) => ask.held.append(&mut before.held),
+                Stage::Live => {}
+            }
+            known.presence = presence;
+            known.order = order;
+            known.stage = Stage::Waiting(ask);
+            return;
+        }
+        let stage = Stage::Waiting(ask);
+        let attachment =
+            Attachment { jid, presence, order, alias: None, stage, hibernating: false, resumed_ms: None };
+        self.attached.insert(session, attachment);
+    }
+
+    /// Takes in a presence that an attached session sent.
+    pub(crate) fn update(&mut self, session: SessionId, presence: Kept) {
+        self.clock += 1;
+        if let Some(attachment) = self.attached.get_mut(&session) {
+            attachment.presence = presence;
+            attachment.order = self.clock;
+        }
+    }
+
+    pub(crate) fn detach(&mut self, session: SessionId) -> Option<Attachment> {
+        if self.representative == Some(session) {
+            self.representative = None;
+        }
+        self.attached.remove(&session)
+    }
+
+    /// Detaches all, in order.
+    pub(crate) fn detach_all(&mut self) -> BTreeMap<SessionId, Attachment> {
+        self.representative = None;
+        std::mem::take(&mut self.attached)
+    }
+
+    pub(crate) fn get(&self, session: SessionId) -> Option<&Attachment> {
+        self.attached.get(&session)
+    }
+
+    pub(crate) fn get_mut(&mut self, session: SessionId) -> Option<&mut Attachment> {
+        self.attached.get_mut(&session)
+    }
+
+    pub(crate) fn has(&self, session: SessionId) -> bool {
+        self.attached.contains_key(&session)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.attached.is_empty()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (SessionId, &Attachment)> {
+        self.attached.iter().map(|(session, attachment)| (*session, attachment))
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (SessionId, &mut Attachment)> {
+        self.attached.iter_mut().map(|(session, attachment)| (*session, attachment))
+    }
+
+    /// The sessions whose joins are not answered yet.
+    pub(crate) fn waiting(&self) -> Vec<SessionId> {
+        self.iter().filter(|(_, attachment)| attachment.ask().is_some()).map(|(session, _)| session).collect()
+    }
+
+    /// The session whose presence the room is shown: the best, and the present one as long as none is better
+    /// (design decision 4).
+    pub(crate) fn represent(&mut self) -> Option<&Attachment> {
+        let rank = |attachment: &Attachment| rank(&attachment.presence);
+        let best = self.attached.values().map(rank).min()?;
+        let stays = self.representative.filter(|session| self.get(*session).is_some_and(|a| rank(a) == best));
+        self.representative = stays.or_else(|| {
+            let equals = self.iter().filter(|(_, attachment)| rank(attachment) == best);
+            equals.max_by_key(|(_, attachment)| attachment.order).map(|(session, _)| session)
+        });
+        self.get(self.representative?)
+    }
+
+    /// The session that answers for the account: the one the room is shown, but not a hibernating one while
+    /// another is there (I5).
+    pub(crate) fn spokesman(&self) -> Option<SessionId> {
+        let awake = |session: &SessionId| self.get(*session).is_some_and(|a| !a.hibernating && a.is_live());
+        self.representative
+            .filter(awake)
+            .or_else(|| self.iter().map(|(session, _)| session).find(awake))
+            .or(self.representative)
+    }
+}
+
+/// How available a presence says its sender is: less is better.
+fn rank(presence: &Stanza) -> u8 {
+    match presence.text_of("show").as_deref() {
+        Some("chat") => 0,
+        None => 1,
+        Some("dnd") => 2,
+        Some("away") => 3,
+        Some("xa") => 4,
+        Some(_) => 1,
+    }
+}
+
+/// The payload of the presence of an account without attached sessions.
+pub(crate) fn nobody_there() -> Vec<Element> {
+    vec![Element::build("show", NS_CLIENT).text("xa").done()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jid::Jid;
+
+    fn kept(show: &str) -> Kept {
+        let show = if show.is_empty() { String::new() } else { format!("<show>{show}</show>") };
+        Kept::own(Stanza::from_xml(&format!("<presence>{show}</presence>")).unwrap())
+    }
+
+    fn ask() -> Ask {
+        Ask {
+            join: kept(""),
+            nick: Nick::new("alice"),
+            history: HistoryRequest::default(),
+            created: false,
+            held: Vec::new(),
+            later: Vec::new(),
+        }
+    }
+
+    fn sessions(shows: &[&str]) -> Sessions {
+        let mut sessions = Sessions::default();
+        for (number, show) in (0..).zip(shows) {
+            let jid = FullJid::new(&Jid::new(&format!("alice@example.org/{number}"))).unwrap();
+            sessions.attach(SessionId(number), jid, kept(show), ask());
+        }
+        sessions
+    }
+
+    #[track_caller]
+    fn represented(sessions: &mut Sessions) -> String {
+        sessions.represent().unwrap().jid.as_jid().resource().unwrap().to_owned()
+    }
+
+    #[test]
+    fn the_best_presence_represents_the_account() {
+        for (shows, best) in [
+            (["away", "", "dnd"], "1"),
+            (["chat", "", ""], "0"),
+            (["xa", "away", "away"], "2"),
+            (["dnd", "away", "xa"], "0"),
+        ] {
+            assert_eq!(represented(&mut sessions(&shows)), best, "{shows:?}");
+        }
+    }
+
+    #[test]
+    fn f28_a_presence_that_is_no_better_changes_nothing() {
+        let mut sessions = sessions(&["", "away"]);
+        assert_eq!(represented(&mut sessions), "0");
+        sessions.update(SessionId(1), kept(""));
+        assert_eq!(represented(&mut sessions), "0");
+        sessions.update(SessionId(0), kept("away"));
+        assert_eq!(represented(&mut sessions), "1");
+    }
+
+    #[test]
+    fn i5_a_sleeping_session_does_not_answer_while_another_is_awake() {
+        let mut sessions = sessions(&["", "away"]);
+        for (_, attachment) in sessions.iter_mut() {
+            attachment.stage = Stage::Live;
+        }
+        sessions.represent();
+        assert_eq!(sessions.spokesman(), Some(SessionId(0)));
+        if let Some(sleeper) = sessions.get_mut(SessionId(0)) {
+            sleeper.hibernating = true;
+        }
+        assert_eq!(sessions.spokesman(), Some(SessionId(1)));
+    }
+}

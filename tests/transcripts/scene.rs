@@ -1,0 +1,229 @@
+//! Plays the events of a story to a core, and writes down what it answers.
+
+use minimix_core::bouncer::Bouncer;
+use minimix_core::config::Config;
+use minimix_core::event::{Action, Event, Id, Now, Outcome, SessionId, Verdict};
+use minimix_core::jid::{BareJid, Jid};
+use minimix_core::stanza::{Kind, MessageType, PresenceType, Stanza};
+
+use crate::shorthand::{ACCOUNT, ROOM, from_room, from_session};
+
+/// 2026-01-01T00:00:00Z, when every story begins.
+const BEGIN_MS: i64 = 1_767_225_600_000;
+const SEED: u64 = 7;
+
+/// A core, and the time of its story.
+pub(crate) struct Scene {
+    config: Config,
+    bouncer: Bouncer,
+    elapsed_ms: u64,
+    wake_at: Option<u64>,
+    reloads: u64,
+    /// The ids that the core has made, in the order in which the story calls them `#1`, `#2`, …
+    ids: Vec<String>,
+}
+
+/// Whether a line of a story is an event.
+pub(crate) fn is_event(line: &str) -> bool {
+    !line.is_empty() && !line.starts_with('#') && !line.starts_with("  ")
+}
+
+impl Scene {
+    pub(crate) fn new() -> Self {
+        let config = Config::default();
+        let bouncer = Bouncer::new(config.clone(), SEED);
+        Self { config, bouncer, elapsed_ms: 0, wake_at: None, reloads: 0, ids: Vec::new() }
+    }
+
+    /// The module is reloaded.
+    pub(crate) fn reload(&mut self) {
+        self.reloads += 1;
+        let snapshot = self.bouncer.snapshot().expect("a snapshot");
+        self.bouncer =
+            Bouncer::restore(self.config.clone(), SEED + self.reloads, &snapshot).expect("a restored core");
+    }
+
+    /// Plays one event; the answers, a line each.
+    pub(crate) fn play(&mut self, line: &str) -> Vec<String> {
+        let line = self.with_real_ids(line);
+        if let Some(options) = line.strip_prefix("config ") {
+            self.configure(options);
+            return Vec::new();
+        }
+        if let Some(time) = line.strip_prefix("wait ") {
+            return self.wait(milliseconds(time));
+        }
+        if line == "reload" {
+            self.reload();
+            return Vec::new();
+        }
+        let (who, what) = line.split_once("> ").unwrap_or_else(|| panic!("no event: {line}"));
+        self.happen(event(who, what))
+    }
+
+    fn configure(&mut self, options: &str) {
+        for option in options.split(' ') {
+            let (name, value) = option.split_once('=').expect("name=value");
+            match name {
+                "history" => self.config.history = value.parse().expect("a number"),
+                "trust" => self.config.trust_ms = milliseconds(value),
+                "linger" => {
+                    self.config.linger_ms = (value != "never").then(|| milliseconds(value));
+                    self.config.linger_affiliated_ms = self.config.linger_ms;
+                }
+                "away_delay" => self.config.away_delay_ms = milliseconds(value),
+                "rooms" => self.config.rooms_per_account = value.parse().expect("a number"),
+                "exclude" => self.config.exclude.push(value.to_owned()),
+                _ => panic!("no option: {name}"),
+            }
+        }
+        self.bouncer = Bouncer::new(self.config.clone(), SEED);
+    }
+
+    /// Lets time pass, and wakes the core whenever it asked for it.
+    fn wait(&mut self, milliseconds: u64) -> Vec<String> {
+        let until_ms = self.elapsed_ms + milliseconds;
+        let mut told = Vec::new();
+        for _ in 0..10_000 {
+            let Some(wake_at) = self.wake_at.filter(|wake_at| *wake_at <= until_ms) else {
+                self.elapsed_ms = until_ms;
+                return told;
+            };
+            self.elapsed_ms = self.elapsed_ms.max(wake_at);
+            let answers = self.happen(Event::Wake);
+            if answers != ["nothing"] {
+                told.push(format!("at {} ms", self.elapsed_ms));
+                told.extend(answers);
+            }
+        }
+        panic!("the core never sleeps");
+    }
+
+    fn happen(&mut self, event: Event) -> Vec<String> {
+        let now = Now {
+            monotonic_ms: self.elapsed_ms,
+            utc_ms: BEGIN_MS + i64::try_from(self.elapsed_ms).expect("a short story"),
+        };
+        let outcome = self.bouncer.handle(now, event);
+        self.wake_at = outcome.wake_at;
+        self.tell(&outcome)
+    }
+
+    fn tell(&mut self, outcome: &Outcome) -> Vec<String> {
+        let mut told: Vec<String> = outcome.actions.iter().map(tell_action).collect();
+        if let Verdict::Pass(reason) = outcome.verdict {
+            told.push(format!("pass: {reason}"));
+        }
+        if told.is_empty() {
+            told.push("nothing".to_owned());
+        }
+        told.into_iter().map(|line| self.with_story_ids(line)).collect()
+    }
+
+    fn with_real_ids(&self, line: &str) -> String {
+        let mut line = line.to_owned();
+        for (position, id) in self.ids.iter().enumerate().rev() {
+            line = line.replace(&format!("#{}", position + 1), id);
+        }
+        line
+    }
+
+    fn with_story_ids(&mut self, mut line: String) -> String {
+        while let Some(id) = made_id(&line) {
+            let known = self.ids.iter().position(|known| *known == id);
+            let position = known.unwrap_or_else(|| {
+                self.ids.push(id.clone());
+                self.ids.len() - 1
+            });
+            line = line.replace(&id, &format!("#{}", position + 1));
+        }
+        line
+    }
+}
+
+/// An id as only the core makes it: sixteen letters and digits of base 32.
+fn made_id(line: &str) -> Option<String> {
+    let is_made = |word: &&str| {
+        word.len() == 16
+            && word.chars().all(|letter| letter.is_ascii_lowercase() || ('2'..='7').contains(&letter))
+    };
+    line.split(|letter: char| !letter.is_ascii_alphanumeric()).find(is_made).map(ToOwned::to_owned)
+}
+
+fn milliseconds(time: &str) -> u64 {
+    let digits = time.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let number: u64 = digits.parse().expect("a time");
+    number
+        * match &time[digits.len()..] {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            unit => panic!("no unit: {unit}"),
+        }
+}
+
+fn event(who: &str, what: &str) -> Event {
+    if who == "room" {
+        return match what {
+            "abandoned" => Event::Abandoned { account: BareJid::new(ACCOUNT), room: BareJid::new(ROOM) },
+            "shutdown" => Event::Shutdown,
+            _ => Event::RoomStanza { stanza: from_room(what) },
+        };
+    }
+    let number: u32 = who.strip_prefix('D').and_then(|number| number.parse().ok()).expect("D1, D2, …");
+    let session = SessionId(number);
+    let address = format!("{ACCOUNT}/d{number}");
+    match what {
+        "quits" => Event::SessionUnavailable { session },
+        "ends" => Event::SessionGone { session },
+        "sleeps" => Event::Hibernated { session },
+        "wakes" => Event::Resumed { session },
+        "fails" => Event::DeliveryFailed {
+            session: Some(session),
+            to: Jid::new(&address),
+            from: Jid::new(&format!("{ROOM}/bob")),
+        },
+        "is in" => Event::AlreadyIn { session, occupant: Jid::new(&format!("{ROOM}/alice")) },
+        _ => Event::ClientStanza { session, stanza: from_session(what, &address) },
+    }
+}
+
+fn tell_action(action: &Action) -> String {
+    match action {
+        Action::Relay { sessions } => {
+            let told: Vec<_> =
+                sessions.iter().map(|(session, id)| format!("D{}{}", session.0, tell_id(id))).collect();
+            format!("relay to {}", told.join(", "))
+        }
+        Action::Deliver { session, stanza } => format!("D{} < {}", session.0, stanza.to_xml()),
+        Action::Forward { id } => format!("forward{}", tell_id(id)),
+        Action::Reply { error, by } => format!("reply {}/{} by {by}", error.error_type, error.condition),
+        Action::Send { stanza } => format!("room < {}", checked(stanza).to_xml()),
+        Action::SendAs { session, stanza } => format!("room < as {session}: {}", stanza.to_xml()),
+        Action::Drop { .. } => "drop what is queued".to_owned(),
+        Action::Mirror { sessions } => {
+            let told: Vec<_> = sessions.iter().map(|session| format!("D{}", session.0)).collect();
+            format!("mirror to {}", told.join(", "))
+        }
+        Action::StoreOffline => "store offline".to_owned(),
+    }
+}
+
+/// M7, R4: whatever happens, the account sends no error to a room, and nothing from anybody else.
+fn checked(stanza: &Stanza) -> &Stanza {
+    let is_error =
+        matches!(stanza.kind, Kind::Presence(PresenceType::Error) | Kind::Message(MessageType::Error));
+    assert!(!is_error, "an error to the room: {}", stanza.to_xml());
+    assert_eq!(stanza.from.as_ref().map(Jid::as_str), Some(ACCOUNT));
+    stanza
+}
+
+fn tell_id(id: &Id) -> String {
+    match id {
+        Id::Keep => String::new(),
+        Id::Set(id) => format!(" (id {id})"),
+        Id::Remove => " (no id)".to_owned(),
+    }
+}
