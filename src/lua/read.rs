@@ -115,12 +115,10 @@ impl Reader {
             Some(NS_SERVER) => NS_CLIENT,
             Some(namespace) => namespace,
         };
-        let mut element = Element::build(&name, namespace).done();
-        element.attributes = attributes.others;
         let mut nodes = Vec::new();
         self.nodes(table, namespace, depth, budget, &mut |node| nodes.push(node))?;
-        element.nodes = nodes;
-        Ok(element)
+        let namespace = namespace.into();
+        Ok(Element { name: name.into(), namespace, attributes: attributes.others, nodes })
     }
 
     fn nodes(
