@@ -5,13 +5,10 @@ local wrapper = os.getenv("MINIMIX_WRAPPER") or "lua/mod_minimix";
 
 package.path = prosody_lib.."/?.lua;"..package.path;
 package.cpath = package.cpath..";"..prosody_lib.."/?.so";
-for i = #package.searchers, 1, -1 do -- 13.0 asks for prosody.util.x
-	local search = package.searchers[i];
-	table.insert(package.searchers, i, function (name)
-		local plain = name:match("^prosody%.(.*)$");
-		if plain then return search(plain); end
-	end);
-end
+table.insert(package.searchers, 2, function (name) -- one library, whether asked for as util.x or prosody.util.x
+	local plain = name:match("^prosody%.(.*)$");
+	if plain then return function () return require(plain); end; end
+end);
 
 local events = require "util.events";
 local jid = require "util.jid";
