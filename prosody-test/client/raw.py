@@ -4,11 +4,10 @@ import asyncio
 import base64
 import contextlib
 
-from lab.lab import Endpoint
-
 from client import xml
 from client.stream import Stream, StreamClosed
 from client.xml import CLIENT, SASL, SM, STREAM, Element, Match
+from lab.lab import Endpoint
 
 TIMEOUT_S = 15
 MARKER = "marker-"
@@ -28,6 +27,7 @@ class RawClient:
         self._host = account.partition("@")[2]
         self._resource = resource
         self._cursor = 0
+        self._markers = 0
         self._closed: str | None = "not connected"
         self._others: list[Element] = []  # features, answers of SASL and stream management
         self._news = asyncio.Event()
@@ -158,10 +158,18 @@ class RawClient:
             came += await self._marker(room, "<query xmlns='http://jabber.org/protocol/disco#info'/>")
         return came
 
+    async def synchronise(self) -> None:
+        """Waits until the own server has taken all that was sent; what came meanwhile is still to be expected."""
+        cursor = self._cursor
+        await self.drain()
+        self._cursor = cursor
+
     async def _marker(self, to: str, payload: str) -> list[Element]:
-        marker = f"{MARKER}{len(self.own_ids)}-{len(self.received)}-{to}"
+        self._markers += 1
+        marker = f"{MARKER}{self._markers}"
         self.send(f"<iq type='get' id='{marker}' to='{to}'>{payload}</iq>")
-        return (await self.until(xml.answer(marker)))[:-1]
+        came = await self.until(xml.answer(marker))
+        return [stanza for stanza in came if not (stanza.get("id") or "").startswith(MARKER)]
 
     def _report(self, match: Match, why: str, start: int) -> str:
         came = "\n    ".join(xml.text(stanza) for stanza in self.received[start:]) or "nothing"

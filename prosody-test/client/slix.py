@@ -2,8 +2,9 @@
 
 import asyncio
 
-from lab.lab import Endpoint
 from slixmpp import ClientXMPP
+
+from lab.lab import Endpoint
 
 TIMEOUT_S = 15
 
@@ -37,4 +38,7 @@ class SlixClient(ClientXMPP):
         return set(self["xep_0045"].get_roster(room))
 
     async def stop(self) -> None:
-        await self.disconnect(wait=0)
+        await self.disconnect()
+        # The library's sender only ends when it is told to.
+        self._run_out_filters.cancel()
+        await asyncio.gather(self._run_out_filters, return_exceptions=True)

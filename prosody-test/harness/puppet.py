@@ -3,7 +3,6 @@
 from client import xml
 from client.person import Person
 from client.xml import Element, Match, escape
-
 from harness.scene import DevicesScene
 
 PUPPET = "urn:lab:puppet"
@@ -28,7 +27,7 @@ class ScriptedScene(DevicesScene):
     async def emit(self, stanzas: str) -> None:
         """Sends stanzas as the room, and waits until it has."""
         self.handler.send(f"<message to='{self.room}'><emit xmlns='{PUPPET}'>{stanzas}</emit></message>")
-        await self.handler.drain()
+        await self.handler.synchronise()
 
     async def got(self, match: Match) -> Element:
         """Returns the next stanza that matches and that came for the room."""

@@ -2,9 +2,8 @@
 
 import re
 
-from lab.lab import Lab
-
 from harness.runner import Outcome
+from lab.lab import Lab
 
 TROUBLE = re.compile(r"\terror\t|Traceback|attempt to (index|call|compare|concatenate|perform)")
 

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from client.person import Person
 from client.raw import Unexpected
-from lab.lab import WITH, WITHOUT, Lab
-
 from harness.puppet import ScriptedScene
 from harness.scene import ComparedScene, JudgedScene
 from harness.story import Form, Story
 from harness.transcript import Normaliser, difference
+from lab.lab import WITH, WITHOUT, Lab
 
 AT_ONCE = 12
 STORY_TIMEOUT_S = 90

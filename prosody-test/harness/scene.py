@@ -5,9 +5,8 @@ import asyncio
 from client import xml
 from client.person import Person
 from client.xml import Element
-from lab.lab import FAR, SERVICES, WITH, Endpoint, Lab
-
 from harness.story import check
+from lab.lab import FAR, SERVICES, WITH, Endpoint, Lab
 
 
 class Scene:

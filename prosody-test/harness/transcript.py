@@ -2,6 +2,15 @@
 
 Taken out is what must differ between two runs: own JIDs and host, the room's name, stamps, ids that servers made, and
 the order of attributes. The others' presences within a join come in an order that no room promises, so they are sorted.
+
+Also taken out is what no client can rely on, since a stock server adds it by chance of the path that a stanza takes:
+- Prosody stamps each presence that it makes of an occupant with the id of the last one that the occupant sent. Such a
+  stale id answers nothing.
+- It puts delay and stanza-id into history in either order, by where it had the message from.
+- Who acted is named by real JID to moderators: the account and not the session, if it was us.
+- s2s adds the stream's language, also to what has no text.
+- Its archive leaves the account's stanza-id in an error that comes by s2s, and its room invents an id for a message
+  without one, which then is in the error (M1 takes it off).
 """
 
 import difflib
@@ -14,9 +23,12 @@ from client.raw import MARKER
 from client.xml import CLIENT
 
 STAMP = re.compile(r"\d{4}-?\d\d-?\d\dT\d\d:?\d\d:?\d\d(\.\d+)?Z?$")
+LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
+ACTOR = f"{{{xml.MUC_USER}}}actor"
+STANZA_ID = "{urn:xmpp:sid:0}stanza-id"
 OCCUPANT_ID = "{urn:xmpp:occupant-id:0}occupant-id"
 # Elements whose id a server makes.
-SERVER_IDS = {"{urn:xmpp:sid:0}stanza-id": "STANZA-ID", OCCUPANT_ID: "OCCUPANT"}
+SERVER_IDS = {STANZA_ID: "STANZA-ID", OCCUPANT_ID: "OCCUPANT"}
 
 
 class Normaliser:
@@ -32,7 +44,8 @@ class Normaliser:
         kept = [stanza for stanza in stanzas if not (stanza.get("id") or "").startswith(MARKER)]
         for stanza in kept:
             self._learn_occupant(stanza)
-        written = [(stanza, self._write(stanza)) for stanza in kept]
+        kept = [_without_chance(stanza, self._known_ids) for stanza in _without_stale_ids(kept)]
+        written = [(stanza, self._element(stanza, "")) for stanza in kept]
         return [line for lines in _sorted_within_joins(written) for line in [*lines, ""]]
 
     def _learn_occupant(self, stanza: Element) -> None:
@@ -40,9 +53,6 @@ class Normaliser:
         if occupant is not None:
             nick = (stanza.get("from") or "").partition("/")[2]
             self._occupants.setdefault(occupant.get("id", ""), f"OCCUPANT({nick})")
-
-    def _write(self, stanza: Element) -> list[str]:
-        return self._element(stanza, "")
 
     def _element(self, element: Element, indent: str) -> list[str]:
         if element.tag.endswith("}status") and element.get("code") in self._ignored_codes:
@@ -56,6 +66,8 @@ class Normaliser:
         attributes = {name: self._value(name, value) for name, value in element.attrib.items()}
         if element.tag in SERVER_IDS and "id" in attributes:
             attributes["id"] = self._occupants.get(element.get("id", ""), SERVER_IDS[element.tag])
+        elif element.tag == ACTOR and "jid" in attributes:
+            attributes["jid"] = attributes["jid"].partition("/")[0]
         elif element.tag.startswith(CLIENT) and "id" in attributes and element.get("id") not in self._known_ids:
             attributes["id"] = "MADE-BY-SERVER"
         return attributes
@@ -66,6 +78,52 @@ class Normaliser:
         for literal, label in self._labels:
             value = value.replace(literal, label)
         return value
+
+
+def _without_stale_ids(stanzas: list[Element]) -> list[Element]:
+    """Takes the id from presences that repeat that of an earlier one, unless it stands right before them."""
+    result: list[Element] = []
+    seen: set[str] = set()
+    last = None
+    for stanza in stanzas:
+        current = stanza.get("id")
+        is_stale = stanza.tag == CLIENT + "presence" and current in seen and current != last
+        result.append(_without_id(stanza) if is_stale else stanza)
+        last = None if is_stale else current
+        if current:
+            seen.add(current)
+    return result
+
+
+def _without_id(stanza: Element) -> Element:
+    copy = _copy(stanza)
+    del copy.attrib["id"]
+    return copy
+
+
+def _without_chance(stanza: Element, known_ids: set[str]) -> Element:
+    """Takes out the rest of what depends on the path."""
+    stanza = _copy(stanza)
+    if stanza.tag != CLIENT + "presence" and not "".join(stanza.itertext()).strip():
+        stanza.attrib.pop(LANGUAGE, None)
+    if stanza.tag == CLIENT + "message" and stanza.get("type") == "error":
+        if stanza.get("id") not in known_ids:
+            stanza.attrib.pop("id", None)
+        for child in stanza.findall(STANZA_ID):
+            if child.get("by") == (stanza.get("to") or "").partition("/")[0]:
+                stanza.remove(child)
+    by_chance = sorted(stanza.findall(STANZA_ID) + stanza.findall(xml.DELAY), key=lambda child: child.tag)
+    for child in by_chance:
+        stanza.remove(child)
+        stanza.append(child)
+    return stanza
+
+
+def _copy(stanza: Element) -> Element:
+    copy = Element(stanza.tag, dict(stanza.attrib))
+    copy.text = stanza.text
+    copy.extend(stanza)
+    return copy
 
 
 def _sorted_within_joins(written: list[tuple[Element, list[str]]]) -> list[list[str]]:

@@ -3,7 +3,6 @@
 from client import xml
 from harness.scene import JudgedScene
 from harness.story import check, judged
-
 from stories.devices import two_devices
 
 

@@ -108,10 +108,11 @@ async def queries_to_occupants(scene: ComparedScene) -> None:
 async def general_presence(scene: ComparedScene) -> None:
     """What goes to nobody in particular does not reach the room."""
     bob = await scene.owner()
-    scene.recorded.append(bob)
     await scene.me.join(scene.room, "me")
+    await scene.settle(scene.me, bob)
     scene.me.send("<presence><show>away</show><priority>-1</priority></presence>")
     await scene.me.drain(scene.room)
-    await bob.say("to one of negative priority")
+    seen = await bob.until(xml.message(id=bob.send_message("to one of negative priority")))
+    check(len(seen) == 1, "the room was shown nothing")
     await scene.me.expect(xml.message(body="to one of negative priority"))
     await scene.me.drain(scene.room)

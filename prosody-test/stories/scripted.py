@@ -23,20 +23,21 @@ async def the_account_joins_once(scene: ScriptedScene) -> None:
     check(not any(stanza.find("{urn:lab:puppet}got") is not None for stanza in await scene.handler.drain()), "only one")
 
 
-@scripted("J2", "J4", "H10")
+@scripted("J31", "J4", "H10")
 async def no_live_traffic_within_a_join(scene: ScriptedScene) -> None:
-    """What is said while a device waits comes behind the subject, or within the history, and once."""
+    """What is said between the self-presence and the subject is history, and comes once."""
     phone = await scene.phone()
     phone.send_join(scene.room, "me")
     join = await scene.got(JOIN)
-    say = scene.message(f"{scene.room}/other", join.get("from"), "<body>early</body>")
-    await scene.emit(say)
-    await scene.let_in(join)
-    await phone.joined()
-    await scene.drain(phone)
-    bodies = [index for index, stanza in enumerate(phone.received) if xml.message(body="early")(stanza)]
-    own = next(index for index, stanza in enumerate(phone.received) if "110" in xml.codes(stanza))
-    check(len(bodies) <= 1 and all(index > own for index in bodies), f"it stands at {bodies}, we at {own}")
+    await scene.emit(
+        scene.presence(f"{scene.room}/other", join.get("from"))
+        + scene.presence(f"{scene.room}/me", join.get("from"), ("110",), join.get("id"))
+        + scene.message(f"{scene.room}/other", join.get("from"), "<body>early</body>")
+        + scene.message(scene.room, join.get("from"), "<subject/>")
+    )
+    came = await phone.joined()
+    check([xml.message(body="early")(stanza) for stanza in came][-2:] == [True, False], "before the subject")
+    check(not await scene.drain(phone), "and not again")
 
 
 @scripted("J16", "J17")
