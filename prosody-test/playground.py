@@ -74,6 +74,10 @@ def settings(port: int, tls: bool) -> Settings:
             "authentication": "internal_plain",
             "modules_enabled": modules + (["tls"] if tls else []),
             "modules_disabled": ["s2s"],
+            "log": [
+                {"levels": {"min": "debug"}, "to": "file", "filename": DIRECTORY / "debug.log"},
+                {"levels": {"min": "debug"}, "to": "console"},
+            ],
         },
     )
 
@@ -86,10 +90,15 @@ def tell(port: int, tls: bool) -> None:
     )
 
 
+def show(line: str) -> None:
+    """Prints what an operator would see, and what the module decides, which names people and so is logged at debug."""
+    source, _, rest = line.partition(" ")
+    if not rest.lstrip().startswith("debug\t") or source.endswith(":minimix"):
+        print(line, flush=True)
+
+
 async def serve(port: int, tls: bool) -> int:
-    server = Server(
-        "Prosody", prosody.command(settings(port, tls)), DIRECTORY, show=lambda line: print(line, flush=True)
-    )
+    server = Server("Prosody", prosody.command(settings(port, tls)), DIRECTORY, show)
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
