@@ -21,6 +21,10 @@ end
 if prosody.hosts[module.host].type ~= "local" then
 	return refuse("mod_minimix belongs on a VirtualHost, %s is none", module.host);
 end
+if module:get_option_string("authentication") == "anonymous" then
+	module:log("info", "Sessions of an anonymous host stay in their rooms by themselves");
+	return;
+end
 
 local core_library, load_fault = module:require "core"(VERSION);
 if not core_library then return refuse("%s", load_fault); end
@@ -46,14 +50,20 @@ local sessions = module:require "sessions"(saved and saved.next_session_id);
 local actions = module:require "actions"(sessions);
 local hooks = module:require "hooks"(core, sessions, actions);
 
--- 0.12 and 13.0 both call this when everything is loaded and the server runs, the latter by itself.
+-- When everything is loaded: the hosts of rooms as well.
 function module.ready()
 	if not saved then
 		for _, session in ipairs(sessions.connected()) do hooks.already_in(session); end
 	end
 	hooks.wake();
 end
-if not module.on_ready then module.ready(); end
+if not module.on_ready then -- COMPAT 0.12: 13.0 calls it by itself
+	if prosody.start_time then
+		module.ready();
+	else
+		module:hook_global("server-started", module.ready);
+	end
+end
 
 function module.save()
 	-- The library in this process stays what it is until a restart, so a newer wrapper would have no core.

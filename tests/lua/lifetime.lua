@@ -105,6 +105,23 @@ check.test("a core that does not fit is refused in one line", function ()
 	check.equal(server.log[1]:find("\n"), nil);
 end);
 
+check.test("0.12 does not call ready by itself", function ()
+	local server = fake.server();
+	server.is_0_12 = true;
+	stub.reset();
+	fake.load(server);
+	check.equal(#stub.calls, 0, "while the server starts");
+	server.events.fire_event("server-started");
+	check.list(stub.calls, { "wake " });
+	server.start_time = 1;
+	fake.load(server);
+	check.list(stub.calls, { "wake ", "wake " });
+end);
+
+check.test("an anonymous host is left alone", function ()
+	check.equal(#fake.load(fake.server(), { authentication = "anonymous" }).priorities, 0);
+end);
+
 check.test("nothing of ours happens in prosodyctl", function ()
 	local server = fake.server();
 	server.process_type = "prosodyctl";

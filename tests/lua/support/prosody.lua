@@ -45,13 +45,13 @@ local function new_api(server, name, options)
 	end
 	function api:send(stanza) server.send(stanza); end -- luacheck: ignore 212/self
 	function api:get_option(option) return options[option]; end -- luacheck: ignore 212/self
-	api.get_option_number, api.get_option_array = api.get_option, api.get_option;
+	api.get_option_number, api.get_option_array, api.get_option_string = api.get_option, api.get_option, api.get_option;
 	function api:get_option_boolean(option, default) -- luacheck: ignore 212/self
 		if options[option] == nil then return default; end
 		return options[option];
 	end
 	function api:get_directory() return wrapper; end -- luacheck: ignore 212/self
-	function api:on_ready() end -- luacheck: ignore 212/self
+	api.on_ready = not server.is_0_12 and function () end or nil;
 	function api:load_resource(path) return io.open(wrapper.."/"..path); end -- luacheck: ignore 212/self
 	function api:require(library)
 		return assert(loadfile(wrapper.."/"..library..".lib.lua", "t", self.environment))();
