@@ -39,7 +39,7 @@ install: build ## Wrapper and core to where Prosody finds them; DESTDIR and PREF
 	@ls lua/mod_minimix/*.lua >/dev/null
 	@set -e; for file in lua/mod_minimix/*.lua; do scripts/replace $$file $(DESTDIR)$(WRAPPER_DIR)/$${file##*/}; done
 	@scripts/replace $(MODULE) $(DESTDIR)$(CORE_DIR)/$(NAME).so
-	@scripts/plugin-paths $(MODULES_DIR)
+	@scripts/plugin-paths $(MODULES_DIR) $(CORE_DIR)
 
 .PHONY: uninstall
 uninstall: ## Takes away what install put there
