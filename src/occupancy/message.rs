@@ -5,7 +5,6 @@ use super::{Occupancy, Phase, Way};
 use crate::error::StanzaError;
 use crate::event::{Action, Id, SessionId, Verdict};
 use crate::muc::{MucUser, sets_subject, status};
-use crate::room::Room;
 use crate::sessions::Stage;
 use crate::stanza::{Kept, Kind, MessageType, NS_CLIENT, Stanza};
 use crate::turn::Turn;
@@ -136,32 +135,6 @@ impl Occupancy {
             self.room.history.keep(stanza, turn.now.utc_ms, turn.config);
         }
         self.relay_checked(turn, stanza);
-    }
-
-    /// Takes in history and subject of a resync (H10); true if there is nothing new for the sessions in it.
-    fn groupchat_resynced(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) -> bool {
-        let now_ms = turn.now.monotonic_ms;
-        let Some(resync) = self.stay_mut().and_then(|stay| stay.upstream.resync_mut()) else { return false };
-        let Some(last_ms) = &mut resync.last_ms else { return false };
-        *last_ms = now_ms;
-        let stamp_ms = Room::stamp(stanza, &self.me.room, turn.now);
-        if sets_subject(stanza) {
-            let text = |message: &Stanza| message.text_of("subject");
-            let is_known =
-                self.room.subject.as_ref().is_some_and(|known| text(&known.message) == text(stanza));
-            if !is_known {
-                self.room.fold_subject(stanza, None);
-                self.relay(turn, stanza);
-            }
-            self.resynced(turn);
-            return true;
-        }
-        if self.room.history.knows(stanza, stamp_ms, &self.me.room) {
-            return true;
-        }
-        self.room.history.keep(stanza, stamp_ms, turn.config);
-        self.relay(turn, stanza);
-        true
     }
 
     /// Relays a message; a stanza-id that it claims to have from the account is taken out (A5).

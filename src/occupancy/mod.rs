@@ -20,6 +20,7 @@ mod message;
 mod presence;
 mod removal;
 mod replay;
+mod resync;
 mod upstream;
 
 use serde::{Deserialize, Serialize};

@@ -1,16 +1,15 @@
 //! What we tell the room about the account: one presence at a time (design decision 4, §7.6, §7.7).
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use super::resync::Resync;
 use super::{Occupancy, Phase};
 use crate::config::limit;
-use crate::delay;
 use crate::error::StanzaError;
 use crate::event::{Id, SessionId};
 use crate::jid::Nick;
-use crate::muc::NS_MUC;
 use crate::sessions::{Ask, nobody_there};
 use crate::stanza::{Element, Kept, Kind, PresenceType, Stanza};
 use crate::turn::Turn;
@@ -63,15 +62,6 @@ pub(super) struct NickWish {
     renamed: bool,
 }
 
-/// A join while the account is in.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Resync {
-    /// Who has been shown again.
-    seen: BTreeSet<Nick>,
-    /// When the last stanza came, once the self-presence has.
-    pub(super) last_ms: Option<u64>,
-}
-
 /// What the room's self-presence answers.
 #[derive(Debug)]
 pub(super) enum Answer {
@@ -100,6 +90,11 @@ impl Upstream {
             Some(What::Resync(resync)) => Some(resync),
             _ => None,
         }
+    }
+
+    /// The room has been shown again.
+    pub(super) fn end_resync(&mut self) {
+        self.pending = None;
     }
 
     pub(super) fn deadline(&self) -> Option<u64> {
@@ -258,15 +253,6 @@ impl Occupancy {
         })
     }
 
-    fn join_again(&self, turn: &Turn<'_>) -> Element {
-        let history = Element::build("history", NS_MUC);
-        let history = match self.room.history.newest_ms() {
-            Some(newest_ms) => history.attribute("since", &delay::format(newest_ms)),
-            None => history.attribute("maxstanzas", &turn.config.history.to_string()),
-        };
-        Element::build("x", NS_MUC).child(history.done()).done()
-    }
-
     /// The room answers a presence of ours with an error: only the session that caused it is told (N4). False
     /// if it answers none.
     pub(super) fn presence_refused(&mut self, turn: &mut Turn<'_>, error: &Stanza) -> bool {
@@ -359,42 +345,5 @@ impl Occupancy {
             .child(StanzaError::JOIN_TIMEOUT.element(self.me.room.as_str()));
         self.show(turn, wish.session, error);
         self.suspect(turn);
-    }
-
-    /// Notes that the room has shown an occupant again; true while it shows only those.
-    pub(super) fn note_seen(&mut self, nick: Option<&Nick>) -> bool {
-        let Some(resync) = self.stay_mut().and_then(|stay| stay.upstream.resync_mut()) else { return false };
-        if resync.last_ms.is_some() {
-            return false;
-        }
-        resync.seen.extend(nick.cloned());
-        true
-    }
-
-    /// The occupants have been shown again: whoever was not is gone (H10).
-    pub(super) fn note_all_seen(&mut self, turn: &mut Turn<'_>) {
-        let now_ms = turn.now.monotonic_ms;
-        let Some(resync) = self.stay_mut().and_then(|stay| stay.upstream.resync_mut()) else { return };
-        resync.last_ms = Some(now_ms);
-        let seen = std::mem::take(&mut resync.seen);
-        let nicks = self.room.roster.iter().filter_map(|presence| presence.sender_nick());
-        let gone: Vec<Nick> = nicks.filter(|nick| !seen.contains(nick)).collect();
-        for nick in gone {
-            self.room.roster.remove(&nick);
-            let presence = super::presence::silently_gone(&self.me.room, &nick);
-            for session in self.shown_sessions() {
-                self.show(turn, session, presence.clone());
-            }
-        }
-    }
-
-    /// The copy of the room is right again: whoever waits is shown it.
-    pub(super) fn resynced(&mut self, turn: &mut Turn<'_>) {
-        if let Some(stay) = self.stay_mut() {
-            stay.upstream.pending = None;
-            stay.outdated = false;
-        }
-        self.serve(turn);
-        self.advance(turn);
     }
 }

@@ -1,0 +1,97 @@
+//! The account joins while it is in, to see the room again (J8, H10).
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::Occupancy;
+use crate::delay;
+use crate::jid::Nick;
+use crate::muc::{NS_MUC, sets_subject};
+use crate::room::Room;
+use crate::stanza::{Element, Stanza};
+use crate::turn::Turn;
+
+/// A join while the account is in.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Resync {
+    /// Who has been shown again.
+    seen: BTreeSet<Nick>,
+    /// When the last stanza came, once the self-presence has.
+    pub(super) last_ms: Option<u64>,
+}
+
+impl Occupancy {
+    /// What asks the room to show itself again, with the messages since the last one that is known.
+    pub(super) fn join_again(&self, turn: &Turn<'_>) -> Element {
+        let history = Element::build("history", NS_MUC);
+        let history = match self.room.history.newest_ms() {
+            Some(newest_ms) => history.attribute("since", &delay::format(newest_ms)),
+            None => history.attribute("maxstanzas", &turn.config.history.to_string()),
+        };
+        Element::build("x", NS_MUC).child(history.done()).done()
+    }
+
+    /// Notes that the room has shown an occupant again; true while it shows only those.
+    pub(super) fn note_seen(&mut self, nick: Option<&Nick>) -> bool {
+        let Some(resync) = self.stay_mut().and_then(|stay| stay.upstream.resync_mut()) else { return false };
+        if resync.last_ms.is_some() {
+            return false;
+        }
+        resync.seen.extend(nick.cloned());
+        true
+    }
+
+    /// The occupants have been shown again: whoever was not is gone (H10).
+    pub(super) fn note_all_seen(&mut self, turn: &mut Turn<'_>) {
+        let now_ms = turn.now.monotonic_ms;
+        let Some(resync) = self.stay_mut().and_then(|stay| stay.upstream.resync_mut()) else { return };
+        resync.last_ms = Some(now_ms);
+        let seen = std::mem::take(&mut resync.seen);
+        let nicks = self.room.roster.iter().filter_map(|presence| presence.sender_nick());
+        let gone: Vec<Nick> = nicks.filter(|nick| !seen.contains(nick)).collect();
+        for nick in gone {
+            self.room.roster.remove(&nick);
+            let presence = super::presence::silently_gone(&self.me.room, &nick);
+            for session in self.shown_sessions() {
+                self.show(turn, session, presence.clone());
+            }
+        }
+    }
+
+    /// The copy of the room is right again: whoever waits is shown it.
+    pub(super) fn resynced(&mut self, turn: &mut Turn<'_>) {
+        if let Some(stay) = self.stay_mut() {
+            stay.upstream.end_resync();
+            stay.outdated = false;
+        }
+        self.serve(turn);
+        self.advance(turn);
+    }
+
+    /// Takes in history and subject of a resync (H10); true if there is nothing new for the sessions in it.
+    pub(super) fn groupchat_resynced(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) -> bool {
+        let now_ms = turn.now.monotonic_ms;
+        let Some(resync) = self.stay_mut().and_then(|stay| stay.upstream.resync_mut()) else { return false };
+        let Some(last_ms) = &mut resync.last_ms else { return false };
+        *last_ms = now_ms;
+        let stamp_ms = Room::stamp(stanza, &self.me.room, turn.now);
+        if sets_subject(stanza) {
+            let text = |message: &Stanza| message.text_of("subject");
+            let is_known =
+                self.room.subject.as_ref().is_some_and(|known| text(&known.message) == text(stanza));
+            if !is_known {
+                self.room.fold_subject(stanza, None);
+                self.relay(turn, stanza);
+            }
+            self.resynced(turn);
+            return true;
+        }
+        if self.room.history.knows(stanza, stamp_ms, &self.me.room) {
+            return true;
+        }
+        self.room.history.keep(stanza, stamp_ms, turn.config);
+        self.relay(turn, stanza);
+        true
+    }
+}
