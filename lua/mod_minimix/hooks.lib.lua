@@ -245,7 +245,7 @@ return function (core, sessions, actions)
 		local session, to = event.session, event.stanza.attr.to;
 		local id = session_id(session);
 		if id == nil or to == nil or not to:find("/", 1, true) then return; end
-		local ok, ours = pcall(core.concerns, id, session.minimix_account, to);
+		local ok, ours = pcall(core.occupies, session.minimix_account, to);
 		if ok and ours then
 			event.reason = "muc-pm";
 			return false;

@@ -88,8 +88,8 @@ fn stanza_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
         let (session, to, from) = (session.map(SessionId), Jid::new(&to), Jid::new(&from));
         host.happened(lua, (s, utc), Event::DeliveryFailed { session, to, from })
     })?;
-    add(lua, host, table, "concerns", |host, _, (session, account, to): (u32, String, String)| {
-        Ok(host.bouncer.borrow().concerns_client(SessionId(session), &account, &to, false))
+    add(lua, host, table, "occupies", |host, _, (account, room): (String, String)| {
+        Ok(host.bouncer.borrow().occupies(&account, &room))
     })?;
     add(lua, host, table, "copy", |host, lua, stanza: Table| host.copy(lua, &stanza))
 }

@@ -93,7 +93,7 @@ check.test("mod_carbons leaves private messages of our rooms alone", function ()
 	local scene = new_scene();
 	local event = { session = scene.phone, stanza = st.message({ to = room.."/bob", type = "chat" }) };
 	check.equal(fake.fires(scene.server, "carbons-should-copy", event), nil);
-	stub.says.concerns = true;
+	stub.says.occupies = true;
 	check.equal(fake.fires(scene.server, "carbons-should-copy", event), false);
 	check.equal(event.reason, "muc-pm");
 	event = { session = { type = "s2sin" }, stanza = groupchat() };

@@ -5,7 +5,7 @@ local stub = { VERSION = version, LUA = _VERSION:match("%d+%.%d+"), calls = {}, 
 package.loaded.minimix_core = stub;
 
 local names = {
-	"client_stanza", "room_stanza", "delivery_failed", "concerns", "session_unavailable", "session_hibernated",
+	"client_stanza", "room_stanza", "delivery_failed", "occupies", "session_unavailable", "session_hibernated",
 	"session_resumed", "session_gone", "already_in", "abandoned", "wake", "shutdown", "snapshot", "close",
 };
 
