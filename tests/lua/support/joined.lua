@@ -1,0 +1,70 @@
+-- An account that is in a room, by way of the whole module, and what usually comes from that room.
+
+local fake = require "support.prosody";
+local parse = require "util.xml".parse;
+
+local st = fake.st;
+local room, alice = "lounge@rooms.example.org", "alice@example.org";
+local xmlns_muc = "http://jabber.org/protocol/muc";
+
+local message = assert(parse((([[<message xmlns='jabber:client' type='groupchat' id='6e1b7c0a-41d5-4f0e-9a68-2c9fae01b3d7'
+	from='%s/bob' to='%s' xml:lang='en'><body>This is what a usual message in a usual room looks like.</body>
+	<active xmlns='http://jabber.org/protocol/chatstates'/><origin-id xmlns='urn:xmpp:sid:0' id='6e1b7c0a-41d5-4f0e-9a68'/>
+	<stanza-id xmlns='urn:xmpp:sid:0' by='%s' id='2b8VrZ0c-x9e2Qm1b1hG7fZkD'/>
+	<occupant-id xmlns='urn:xmpp:occupant-id:0' id='4f0e9a682c9fae01b3d74f0e9a682c9fae01b3d7'/></message>]])
+	:format(room, alice, room):gsub(">%s+<", "><"))));
+
+local presence = assert(parse((([[<presence xmlns='jabber:client' from='%s/bob' to='%s' xml:lang='en'><show>away</show>
+	<status>gone for lunch</status><c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='https://client.example/'
+	ver='QgayPKawpkPSDYmwT/WM94uAlu0='/><x xmlns='vcard-temp:x:update'><photo>01b87fcd030b72895ff8e88db57ec525450f000d</photo></x>
+	<occupant-id xmlns='urn:xmpp:occupant-id:0' id='4f0e9a682c9fae01b3d74f0e9a682c9fae01b3d7'/>
+	<x xmlns='http://jabber.org/protocol/muc#user'><item affiliation='member' role='participant'/></x></presence>]])
+	:format(room, alice):gsub(">%s+<", "><"))));
+
+local function self_presence(id)
+	return st.presence({ from = room.."/alice", id = id }):tag("x", { xmlns = xmlns_muc.."#user" })
+		:tag("item", { affiliation = "none", role = "participant" }):up():tag("status", { code = "110" }):up():up();
+end
+
+-- The account is in the room, with that many sessions whose sending costs nothing.
+local function server_with(count)
+	local server = fake.server();
+	local module = fake.load(server);
+	module.ready();
+	local join_id;
+	function server.send(stanza)
+		join_id = stanza.name == "presence" and stanza.attr.id or join_id;
+	end
+	for i = 1, count do
+		local session = fake.session(server, "alice", "session"..i);
+		fake.client_sends(server, session, st.presence({ to = room.."/alice", id = "join"..i })
+			:tag("x", { xmlns = xmlns_muc }):up());
+	end
+	module:run_timers();
+	local function arrive(stanza)
+		stanza.attr.to = alice;
+		return fake.arrives(server, stanza);
+	end
+	arrive(st.clone(presence));
+	arrive(self_presence(join_id));
+	arrive(st.message({ from = room.."/bob", type = "groupchat" }):tag("subject"):up());
+	module:run_timers();
+	local received = 0;
+	for _, session in pairs(server.hosts["example.org"].sessions.alice.sessions) do
+		session.send = function () received = received + 1; return true; end;
+	end
+	arrive(st.clone(message));
+	if received ~= count then error("the account is not in the room", 0); end
+	return server;
+end
+
+-- Gives a function that lets the same stanza arrive again, for as little as possible.
+local function event_of(server, stanza, from)
+	stanza = st.clone(stanza);
+	stanza.attr.from = from or stanza.attr.from;
+	local event = { origin = server.hosts["rooms.example.org"], stanza = stanza };
+	local fire_event, name = server.hosts["example.org"].events.fire_event, stanza.name.."/bare";
+	return function () fire_event(name, event); end
+end
+
+return { account = alice, room = room, message = message, presence = presence, server = server_with, event = event_of };
