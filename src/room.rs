@@ -18,6 +18,8 @@ pub(crate) struct Room {
     pub(crate) own: Option<Kept>,
     /// The presence that we sent last: the payload that the room reflects in `own`.
     pub(crate) sent: Option<Kept>,
+    /// Whether the room answers a presence under its id, as it did with the join (§7.2.2 leaves it open).
+    pub(crate) reflects_ids: bool,
     /// Everybody else.
     pub(crate) roster: Roster,
     /// Presences from the room itself (J21).

@@ -138,7 +138,8 @@ impl Occupancy {
         let Some(nick) = stanza.sender_nick() else { return };
         let now_ms = turn.now.monotonic_ms;
         let Some(joining) = self.joining_mut() else { return };
-        if joining.is_stale() && stanza.id.as_deref() != Some(&joining.id) {
+        let reflects_id = stanza.id.as_deref() == Some(&joining.id);
+        if joining.is_stale() && !reflects_id {
             joining.awaits = Awaits::SelfPresence { older_ms: Some(now_ms) };
         } else {
             joining.awaits = Awaits::Subject { last_ms: now_ms };
@@ -150,6 +151,7 @@ impl Occupancy {
         self.room.roster.remove(&nick);
         self.me.nick = nick;
         self.room.flags.fold(&occupant.codes);
+        self.room.reflects_ids = reflects_id;
         self.room.own = Some(Kept::own(stanza.clone()));
     }
 

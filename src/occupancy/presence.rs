@@ -163,11 +163,11 @@ impl Occupancy {
         self.note_role(occupant);
         self.room.flags.fold(&occupant.codes);
         self.room.own = Some(Kept::own(stanza.clone()));
-        let answer = match self.stay_mut() {
-            Some(stay) => stay.upstream.answered(&nick),
-            None => Answer::Nothing,
-        };
-        if self.note_seen(None) {
+        let reflects_ids = self.room.reflects_ids;
+        let Some(stay) = self.stay_mut() else { return };
+        let is_answer = !reflects_ids || stay.upstream.awaits(stanza.id.as_deref());
+        let answer = stay.upstream.answered(&nick, is_answer);
+        if is_answer && self.note_seen(None) {
             self.note_all_seen(turn);
         }
         match answer {

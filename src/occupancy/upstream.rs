@@ -117,10 +117,16 @@ impl Upstream {
         }
     }
 
-    /// Takes what a self-presence from that nick answers. Services that reflect no ids are taken at their word.
-    pub(super) fn answered(&mut self, nick: &Nick) -> Answer {
+    /// Whether a presence of ours with that id is not answered yet.
+    pub(super) fn awaits(&self, id: Option<&str>) -> bool {
+        self.pending.as_ref().is_some_and(|pending| id == Some(&pending.id))
+    }
+
+    /// Takes what a self-presence from that nick answers; `is_answer` says that it may answer any presence of
+    /// ours, and is not something that the room says of its own accord.
+    pub(super) fn answered(&mut self, nick: &Nick, is_answer: bool) -> Answer {
         match self.pending.take() {
-            Some(Pending { what: What::Update(echoes), .. }) => Answer::Update(echoes),
+            Some(Pending { what: What::Update(echoes), .. }) if is_answer => Answer::Update(echoes),
             Some(Pending { what: What::Nick(wish) | What::NickAsked(wish), .. })
                 if wish.renamed || wish.nick == *nick =>
             {
