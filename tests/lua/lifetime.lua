@@ -44,6 +44,17 @@ check.test("a reload keeps numbers, and what the core saved; it lets the queue g
 	check.equal(tablet.minimix_id, 3);
 end);
 
+check.test("a reload into another version is refused, the module goes on", function ()
+	local scene = new_scene();
+	function scene.module.load_resource()
+		return { read = function () return 'local VERSION = "99.0.0";'; end, close = function () end };
+	end
+	local ok, fault = pcall(scene.module.save);
+	check.equal(ok, false);
+	check.equal(fault:match("^Restart Prosody to update mod_minimix from [%d.]+ to 99.0.0$") ~= nil, true, fault);
+	check.equal(#stub.calls, 0);
+end);
+
 check.test("unloaded for good, it hands over, forgets its numbers and empties the queue", function ()
 	local scene = new_scene();
 	stub.says.shutdown = answer({ kind = "send", stanza = st.presence({ from = alice, to = room, type = "unavailable" }) });
