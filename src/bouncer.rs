@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::Config;
+use crate::config::{Config, limit};
 use crate::error::StanzaError;
 use crate::event::{Action, Event, Now, Outcome, SessionId, Verdict};
 use crate::ids::Ids;
-use crate::jid::{BareJid, Jid, bare_part};
+use crate::jid::{BareJid, FullJid, Jid, bare_part};
 use crate::muc::asks_to_join;
-use crate::occupancy::Occupancy;
+use crate::occupancy::{Occupancy, is_of_one_session};
 use crate::stanza::Stanza;
 use crate::timetable::Timetable;
 use crate::turn::Turn;
@@ -32,8 +32,10 @@ pub(crate) struct State {
     pub(crate) accounts: BTreeMap<BareJid, BTreeMap<BareJid, Occupancy>>,
     /// The account of each session that ever spoke to a room of ours.
     pub(crate) sessions: BTreeMap<SessionId, BareJid>,
-    /// The rooms that sessions are in by themselves.
-    pub(crate) direct: BTreeMap<SessionId, BTreeSet<BareJid>>,
+    /// The services that take no accounts, and until when that is believed (design decision 1).
+    pub(crate) direct_services: BTreeMap<String, u64>,
+    /// Whom each account blocks, if anybody.
+    pub(crate) blocked: BTreeMap<BareJid, Vec<Jid>>,
 }
 
 impl Bouncer {
@@ -59,8 +61,8 @@ impl Bouncer {
     /// Takes in what happened and says what follows from it.
     pub fn handle(&mut self, now: Now, event: Event) -> Outcome {
         match event {
-            Event::ClientStanza { session, stanza } => self.from_session(now, session, stanza),
-            Event::RoomStanza { stanza } => self.from_room(now, &stanza),
+            Event::ClientStanza { session, stanza } => self.session_sent(now, session, stanza),
+            Event::RoomStanza { stanza } => self.room_sent(now, &stanza),
             Event::SessionUnavailable { session } => {
                 self.in_all_rooms(now, session, |occupancy, turn| occupancy.session_ended(turn, session))
             }
@@ -72,13 +74,16 @@ impl Bouncer {
             }
             Event::SessionGone { session } => self.session_gone(now, session),
             Event::DeliveryFailed { session, to, from } => self.delivery_failed(now, session, &to, &from),
-            Event::AlreadyIn { session, occupant } => self.already_in(session, &occupant),
+            Event::AlreadyIn { session, jid, occupant } => self.already_in(now, session, &jid, &occupant),
+            Event::Blocks { account, blocked } => self.note_blocked(now, account, blocked),
+            Event::Configured { config } => self.configure(now, &config),
             Event::Abandoned { account, room } => self.in_room(now, &account, &room, |occupancy, turn| {
                 occupancy.abandon(turn);
                 Verdict::Handled
             }),
             Event::Wake => self.wake(now),
-            Event::Shutdown => self.shut_down(now),
+            Event::HandBack => self.everywhere(now, self.all_rooms(), Occupancy::hand_back),
+            Event::Shutdown => self.everywhere(now, self.all_rooms(), Occupancy::abandon),
         }
     }
 
@@ -99,54 +104,93 @@ impl Bouncer {
         rooms.and_then(|rooms| rooms.get(bare_part(room))).is_some_and(Occupancy::is_held)
     }
 
+    /// Every account that blocks anybody, as far as it has been told.
+    pub fn blocking_accounts(&self) -> Vec<String> {
+        self.state.blocked.keys().map(ToString::to_string).collect()
+    }
+
+    /// Every room that some account is in or about to be.
+    pub fn held_rooms(&self) -> Vec<String> {
+        let rooms = self.state.accounts.values().flatten();
+        let held: BTreeSet<&BareJid> =
+            rooms.filter(|(_, occupancy)| occupancy.is_held()).map(|(room, _)| room).collect();
+        held.into_iter().map(ToString::to_string).collect()
+    }
+
+    /// Whether a stanza to the full JID of a session has to be handed to [`Bouncer::handle`].
+    pub fn concerns_session(&self, account: &str, from: &str) -> bool {
+        self.occupancy(account, from).is_some_and(Occupancy::has_directs)
+    }
+
+    /// Whether the account blocks that address of a room, so that nobody else may see what it sends.
+    pub fn blocks(&self, account: &str, from: &str) -> bool {
+        self.state.blocked.contains_key(account)
+            && self.occupancy(account, from).is_some_and(|occupancy| occupancy.blocks(&Jid::new(from)))
+    }
+
+    fn occupancy(&self, account: &str, room: &str) -> Option<&Occupancy> {
+        self.state.accounts.get(account)?.get(bare_part(room))
+    }
+
     fn knows(&self, account: &str, room: &str) -> bool {
         self.state.accounts.get(account).is_some_and(|rooms| rooms.contains_key(bare_part(room)))
     }
 
-    fn from_session(&mut self, now: Now, session: SessionId, stanza: Stanza) -> Outcome {
-        let (Some(account), Some(room)) =
-            (stanza.from.as_ref().map(Jid::to_bare), stanza.to.as_ref().map(Jid::to_bare))
+    fn session_sent(&mut self, now: Now, session: SessionId, stanza: Stanza) -> Outcome {
+        let (Some(jid), Some(room)) =
+            (stanza.from.as_ref().and_then(FullJid::new), stanza.to.as_ref().map(Jid::to_bare))
         else {
             return self.pass("a stanza without addresses");
         };
-        if let Some(reason) = self.leaves_alone(session, &account, &room, &stanza) {
+        let account = jid.account();
+        if let Some(reason) = self.leaves_alone(&account, &room, &stanza) {
             return self.pass(reason);
         }
         if self.is_over_limit(&account, &room, &stanza) {
             let actions = vec![Action::Reply { error: StanzaError::OVER_LIMIT, by: room }];
             return self.outcome(Verdict::Handled, actions);
         }
+        let joins_itself = self.joins_itself(now, &room, &stanza);
         self.state.sessions.insert(session, account.clone());
+        self.open(now, &account, &room);
+        self.in_room(now, &account, &room, |occupancy, turn| match stanza.target_nick() {
+            Some(nick) if joins_itself => {
+                occupancy.goes_direct(session, jid, nick);
+                Verdict::Pass("the session joins by itself")
+            }
+            Some(_) | None => occupancy.session_sent(turn, session, stanza),
+        })
+    }
+
+    /// The occupancy of that account and room, made if there is none.
+    fn open(&mut self, now: Now, account: &BareJid, room: &BareJid) {
         let rooms = self.state.accounts.entry(account.clone()).or_default();
-        rooms.entry(room.clone()).or_insert_with(|| Occupancy::new(account.clone(), room.clone()));
-        self.in_room(now, &account, &room, |occupancy, turn| occupancy.from_session(turn, session, stanza))
+        if rooms.contains_key(room) {
+            return;
+        }
+        let mut occupancy = Occupancy::new(account.clone(), room.clone());
+        if let Some(blocked) = self.state.blocked.get(account) {
+            occupancy.note_blocked(&mut Turn::new(now, &self.config, &mut self.ids), blocked);
+        }
+        rooms.insert(room.clone(), occupancy);
     }
 
     /// Why a stanza of a session is none of our business.
-    fn leaves_alone(
-        &mut self,
-        session: SessionId,
-        account: &BareJid,
-        room: &BareJid,
-        stanza: &Stanza,
-    ) -> Option<&'static str> {
-        if self.is_direct(session, room, stanza) {
-            return Some("the session is in by itself");
-        }
+    fn leaves_alone(&self, account: &BareJid, room: &BareJid, stanza: &Stanza) -> Option<&'static str> {
         if self.knows(account.as_str(), room.as_str()) {
-            return None;
+            None
+        } else if !asks_to_join(stanza) {
+            Some("no room of ours")
+        } else {
+            self.config.excludes(room).then_some("excluded by the configuration")
         }
-        if !asks_to_join(stanza) {
-            return Some("no room of ours");
-        }
-        self.config.excludes(room).then_some("excluded by the configuration")
     }
 
-    /// Whether the session is in that room by itself; its leave ends that.
-    fn is_direct(&mut self, session: SessionId, room: &BareJid, stanza: &Stanza) -> bool {
-        let Some(rooms) = self.state.direct.get_mut(&session) else { return false };
-        let leaves = stanza.kind == crate::stanza::Kind::Presence(crate::stanza::PresenceType::Unavailable);
-        if leaves { rooms.remove(room) } else { rooms.contains(room) }
+    /// Whether a join has to be the session's own (design decision 1, J28).
+    fn joins_itself(&self, now: Now, room: &BareJid, stanza: &Stanza) -> bool {
+        let until_ms = self.state.direct_services.get(room.domain()).copied();
+        let is_direct = until_ms.is_some_and(|until_ms| now.monotonic_ms < until_ms);
+        asks_to_join(stanza) && (is_direct || is_of_one_session(stanza))
     }
 
     /// J25: one room more than an account may have.
@@ -158,13 +202,20 @@ impl Bouncer {
             && !rooms.get(room).is_some_and(Occupancy::is_held)
     }
 
-    fn from_room(&mut self, now: Now, stanza: &Stanza) -> Outcome {
+    fn room_sent(&mut self, now: Now, stanza: &Stanza) -> Outcome {
         let (Some(account), Some(room)) =
             (stanza.to.as_ref().map(Jid::to_bare), stanza.from.as_ref().map(Jid::to_bare))
         else {
             return self.pass("a stanza without addresses");
         };
-        self.in_room(now, &account, &room, |occupancy, turn| occupancy.from_room(turn, stanza))
+        let to_session = stanza.to.as_ref().is_some_and(|to| to.resource().is_some());
+        self.in_room(now, &account, &room, |occupancy, turn| {
+            if to_session {
+                occupancy.room_sent_to_session(turn, stanza)
+            } else {
+                occupancy.room_sent(turn, stanza)
+            }
+        })
     }
 
     /// Lets one occupancy decide, and notes when it wants to be woken.
@@ -180,6 +231,7 @@ impl Bouncer {
         let Some(occupancy) = rooms.get_mut(room) else { return self.pass("no room of ours") };
         let verdict = decide(occupancy, &mut turn);
         let is_over = occupancy.is_over(&turn);
+        let found_direct = turn.found_direct_service();
         let actions = turn.into_actions();
         if is_over {
             rooms.remove(room);
@@ -189,7 +241,18 @@ impl Bouncer {
         } else {
             self.timetable.note(account, room, occupancy.deadline(&self.config));
         }
+        if found_direct {
+            self.note_direct_service(now, room);
+        }
         self.outcome(verdict, actions)
+    }
+
+    fn note_direct_service(&mut self, now: Now, room: &BareJid) {
+        let services = &mut self.state.direct_services;
+        services.retain(|_, until_ms| now.monotonic_ms < *until_ms);
+        if services.len() < limit::DIRECT_SERVICES {
+            services.insert(room.domain().to_owned(), now.monotonic_ms + limit::DIRECT_MS);
+        }
     }
 
     /// Lets every occupancy of a session's account decide.
@@ -197,29 +260,18 @@ impl Bouncer {
         &mut self,
         now: Now,
         session: SessionId,
-        mut decide: impl FnMut(&mut Occupancy, &mut Turn<'_>),
+        decide: impl FnMut(&mut Occupancy, &mut Turn<'_>),
     ) -> Outcome {
         let Some(account) = self.state.sessions.get(&session).cloned() else {
             return self.pass("a session without rooms");
         };
-        let rooms: Vec<BareJid> =
-            self.state.accounts.get(&account).into_iter().flat_map(|rooms| rooms.keys().cloned()).collect();
-        let mut actions = Vec::new();
-        for room in rooms {
-            let outcome = self.in_room(now, &account, &room, |occupancy, turn| {
-                decide(occupancy, turn);
-                Verdict::Handled
-            });
-            actions.extend(outcome.actions);
-        }
-        self.outcome(Verdict::Handled, actions)
+        self.everywhere(now, self.rooms_of(&account), decide)
     }
 
     fn session_gone(&mut self, now: Now, session: SessionId) -> Outcome {
         let outcome =
             self.in_all_rooms(now, session, |occupancy, turn| occupancy.session_ended(turn, session));
         self.state.sessions.remove(&session);
-        self.state.direct.remove(&session);
         outcome
     }
 
@@ -237,21 +289,53 @@ impl Bouncer {
         })
     }
 
-    fn already_in(&mut self, session: SessionId, occupant: &Jid) -> Outcome {
-        let room = occupant.to_bare();
-        let attached = self.state.accounts.values().filter_map(|rooms| rooms.get(&room));
-        let is_attached = attached.into_iter().any(|occupancy| occupancy.has_session(session));
-        if !is_attached && occupant.resource().is_some() {
-            self.state.direct.entry(session).or_default().insert(room);
+    /// A session was in before we came. What is no room looks the same and does no harm here.
+    fn already_in(&mut self, now: Now, session: SessionId, jid: &FullJid, occupant: &Jid) -> Outcome {
+        let Some(nick) = occupant.nick() else { return self.pass("not an occupant") };
+        let (account, room) = (jid.account(), occupant.to_bare());
+        self.state.sessions.insert(session, account.clone());
+        self.open(now, &account, &room);
+        self.in_room(now, &account, &room, |occupancy, _| {
+            if !occupancy.has_session(session) {
+                occupancy.goes_direct(session, jid.clone(), nick);
+            }
+            Verdict::Handled
+        })
+    }
+
+    fn note_blocked(&mut self, now: Now, account: BareJid, blocked: Vec<Jid>) -> Outcome {
+        let rooms = self.rooms_of(&account);
+        let outcome = self.everywhere(now, rooms, |occupancy, turn| occupancy.note_blocked(turn, &blocked));
+        if blocked.is_empty() {
+            self.state.blocked.remove(&account);
+        } else {
+            self.state.blocked.insert(account, blocked);
         }
-        self.outcome(Verdict::Handled, Vec::new())
+        outcome
+    }
+
+    fn configure(&mut self, now: Now, config: &Config) -> Outcome {
+        self.config = config.clone();
+        let excluded = self.all_rooms().into_iter().filter(|(_, room)| config.excludes(room)).collect();
+        self.everywhere(now, excluded, Occupancy::hand_back)
     }
 
     fn wake(&mut self, now: Now) -> Outcome {
+        let due = self.timetable.take_due(now.monotonic_ms);
+        self.everywhere(now, due, Occupancy::wake)
+    }
+
+    /// Lets those occupancies decide.
+    fn everywhere(
+        &mut self,
+        now: Now,
+        rooms: Vec<(BareJid, BareJid)>,
+        mut decide: impl FnMut(&mut Occupancy, &mut Turn<'_>),
+    ) -> Outcome {
         let mut actions = Vec::new();
-        for (account, room) in self.timetable.take_due(now.monotonic_ms) {
+        for (account, room) in rooms {
             let outcome = self.in_room(now, &account, &room, |occupancy, turn| {
-                occupancy.wake(turn);
+                decide(occupancy, turn);
                 Verdict::Handled
             });
             actions.extend(outcome.actions);
@@ -259,22 +343,13 @@ impl Bouncer {
         self.outcome(Verdict::Handled, actions)
     }
 
-    fn shut_down(&mut self, now: Now) -> Outcome {
-        let rooms = self
-            .state
-            .accounts
-            .iter()
-            .flat_map(|(account, rooms)| rooms.keys().map(move |room| (account.clone(), room.clone())));
-        let rooms: Vec<_> = rooms.collect();
-        let mut actions = Vec::new();
-        for (account, room) in rooms {
-            let outcome = self.in_room(now, &account, &room, |occupancy, turn| {
-                occupancy.abandon(turn);
-                Verdict::Handled
-            });
-            actions.extend(outcome.actions);
-        }
-        self.outcome(Verdict::Handled, actions)
+    fn all_rooms(&self) -> Vec<(BareJid, BareJid)> {
+        self.state.accounts.keys().flat_map(|account| self.rooms_of(account)).collect()
+    }
+
+    fn rooms_of(&self, account: &BareJid) -> Vec<(BareJid, BareJid)> {
+        let rooms = self.state.accounts.get(account).into_iter().flat_map(BTreeMap::keys);
+        rooms.map(|room| (account.clone(), room.clone())).collect()
     }
 
     fn pass(&self, reason: &'static str) -> Outcome {

@@ -103,6 +103,12 @@ pub mod limit {
     pub const QUERY_MS: u64 = 2 * MINUTE_MS;
     /// How long a session may take to answer a query from an occupant (I5).
     pub const ANSWER_MS: u64 = 20 * SECOND_MS;
+    /// How long a session's own join or withdrawal is watched (design decision 1, X5).
+    pub const WITHDRAW_MS: u64 = MINUTE_MS;
+    /// How long a service is known to take no accounts (design decision 1).
+    pub const DIRECT_MS: u64 = DAY_MS;
+    /// How many services are known to take no accounts.
+    pub const DIRECT_SERVICES: usize = 1_000;
     /// How many stanzas of a replay are handed out at once (contract, 9).
     pub const REPLAY_BATCH: usize = 64;
     /// How many live stanzas may join the end of a replay; more start it anew.

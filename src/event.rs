@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::Config;
 use crate::error::StanzaError;
 use crate::jid::{BareJid, FullJid, Jid};
 use crate::stanza::{Kept, Stanza};
@@ -49,9 +50,9 @@ pub enum Event {
         /// The session.
         session: SessionId,
     },
-    /// A room, or somebody in it, sent a stanza to the account.
+    /// A room, or somebody in it, sent a stanza to the account, or to a session that is in by itself.
     RoomStanza {
-        /// What was sent; `to` is the account, `from` the room or an occupant.
+        /// What was sent; `to` is the account or the session, `from` the room or an occupant.
         stanza: Stanza,
     },
     /// What a room had sent could not be delivered to a session.
@@ -67,8 +68,22 @@ pub enum Event {
     AlreadyIn {
         /// The session.
         session: SessionId,
+        /// Its full JID.
+        jid: FullJid,
         /// Its occupant JID.
         occupant: Jid,
+    },
+    /// Whom the account blocks (XEP-0191): occupants, rooms, services. Replaces what was said before.
+    Blocks {
+        /// The account.
+        account: BareJid,
+        /// All that it blocks.
+        blocked: Vec<Jid>,
+    },
+    /// The options have changed; rooms that they now exclude are handed back.
+    Configured {
+        /// The options.
+        config: Config,
     },
     /// An event about that room caused a panic.
     Abandoned {
@@ -79,7 +94,9 @@ pub enum Event {
     },
     /// The time that was asked for has come.
     Wake,
-    /// The module is unloaded for good, or the server stops.
+    /// The module is unloaded for good: every session takes over its rooms itself.
+    HandBack,
+    /// The server stops.
     Shutdown,
 }
 

@@ -18,17 +18,17 @@ struct Sent {
     session: Option<SessionId>,
     /// Whether the id is ours: the session gave none.
     invented: bool,
-    sent_ms: u64,
+    since_ms: u64,
 }
 
 impl Senders {
     /// Remembers a message that goes up.
     pub(crate) fn remember(&mut self, id: &str, session: SessionId, invented: bool, now_ms: u64) {
-        self.0.retain(|sent| now_ms.saturating_sub(sent.sent_ms) < limit::SENT_MS);
+        self.0.retain(|sent| now_ms.saturating_sub(sent.since_ms) < limit::SENT_MS);
         if self.0.len() >= limit::SENT {
             self.0.pop_front();
         }
-        self.0.push_back(Sent { id: id.into(), session: Some(session), invented, sent_ms: now_ms });
+        self.0.push_back(Sent { id: id.into(), session: Some(session), invented, since_ms: now_ms });
     }
 
     /// Whose message came back with an error, and under which id that session knows it.

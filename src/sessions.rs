@@ -170,6 +170,11 @@ impl Sessions {
         self.attached.is_empty()
     }
 
+    /// All attached sessions.
+    pub(crate) fn all(&self) -> Vec<SessionId> {
+        self.attached.keys().copied().collect()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (SessionId, &Attachment)> {
         self.attached.iter().map(|(session, attachment)| (*session, attachment))
     }
@@ -211,11 +216,10 @@ impl Sessions {
 fn rank(presence: &Stanza) -> u8 {
     match presence.text_of("show").as_deref() {
         Some("chat") => 0,
-        None => 1,
         Some("dnd") => 2,
         Some("away") => 3,
         Some("xa") => 4,
-        Some(_) => 1,
+        None | Some(_) => 1,
     }
 }
 

@@ -12,16 +12,27 @@ pub(crate) struct Turn<'a> {
     pub(crate) config: &'a Config,
     ids: &'a mut Ids,
     actions: Vec<Action>,
+    direct_service: bool,
 }
 
 impl<'a> Turn<'a> {
     pub(crate) fn new(now: Now, config: &'a Config, ids: &'a mut Ids) -> Self {
-        Self { now, config, ids, actions: Vec::new() }
+        Self { now, config, ids, actions: Vec::new(), direct_service: false }
     }
 
     /// All that has been decided.
     pub(crate) fn into_actions(self) -> Vec<Action> {
         self.actions
+    }
+
+    /// The room's service turns out not to take accounts (design decision 1).
+    pub(crate) fn find_direct_service(&mut self) {
+        self.direct_service = true;
+    }
+
+    /// Whether the room's service turned out not to take accounts.
+    pub(crate) fn found_direct_service(&self) -> bool {
+        self.direct_service
     }
 
     /// An id that nobody can guess.

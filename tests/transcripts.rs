@@ -1,6 +1,8 @@
 //! Golden stories: what happens, and below each event all that the core answers. The first line of a story
 //! says its rule and the statements it shows. `UPDATE=1 cargo test --test transcripts` rewrites the answers.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, clippy::indexing_slicing)]
+
 #[path = "transcripts/scene.rs"]
 mod scene;
 #[path = "transcripts/shorthand.rs"]

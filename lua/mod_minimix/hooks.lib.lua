@@ -14,7 +14,7 @@ local type, pcall = type, pcall;
 
 local xmlns_muc = "http://jabber.org/protocol/muc";
 
-return function (core, sessions, actions)
+return function (core, sessions, actions, blocklist_of)
 	local hooks = {};
 	local no_stanza = {}; -- the event of what is no stanza
 	local client_hooks = 0;
@@ -148,6 +148,33 @@ return function (core, sessions, actions)
 	end
 	module:hook("iq/bare", room_iq, 5); -- mod_iq answers it at 0
 
+	-- mod_blocklist drops or bounces at 100 what a blocked occupant sends; the core follows the room all the same.
+	local blocklist = blocklist_of(function (account, blocked)
+		answered("a change of a block list", pcall(core.blocks, monotonic(), now(), account, blocked));
+	end);
+
+	local function blocked_stanza(event)
+		local stanza = event.stanza;
+		local attr = stanza.attr;
+		local account, from = attr.to, attr.from;
+		if account == nil or from == nil or not blocklist.blocks(account) then return; end
+		return room_answered(event, pcall(core.blocked_stanza, monotonic(), now(), account, from, stanza));
+	end
+	module:hook("presence/bare", blocked_stanza, 101);
+	module:hook("message/bare", blocked_stanza, 101);
+
+	-- A session that is in a room by itself; most are not.
+	local function stanza_to_session(event)
+		local stanza = event.stanza;
+		local attr = stanza.attr;
+		local session = attr.to and prosody.full_sessions[attr.to];
+		local account = session and session.minimix_account;
+		if account == nil or attr.from == nil then return; end
+		return room_answered(event, pcall(core.stanza_to_session, monotonic(), now(), account, attr.from, stanza));
+	end
+	module:hook("presence/full", stanza_to_session, 5); -- mod_presence delivers at 0
+	module:hook("message/full", stanza_to_session, 5); -- mod_mam archives at 0
+
 	--- Stanzas from a session ---
 
 	local function client_hook_left(event, ok, handled)
@@ -224,7 +251,10 @@ return function (core, sessions, actions)
 	local function client_presence(event)
 		local stanza = event.stanza;
 		local joins = stanza.attr.type == nil and stanza:get_child("x", xmlns_muc) ~= nil;
-		if joins and is_virtual_host(stanza.attr.to) then return; end -- there are no rooms
+		if joins then
+			if is_virtual_host(stanza.attr.to) then return; end -- there are no rooms
+			if session_id(event.origin) then blocklist.know(event.origin); end
+		end
 		return client_stanza(event, joins);
 	end
 	module:hook("pre-presence/full", client_presence, -10); -- after mod_presence, which notes it as directed
@@ -291,12 +321,21 @@ return function (core, sessions, actions)
 		end
 		table.sort(occupants);
 		for _, occupant in ipairs(occupants) do
-			answered("a room joined before", pcall(core.already_in, monotonic(), now(), sessions.id(session), occupant));
+			answered("a room joined before", pcall(core.already_in, monotonic(), now(),
+				sessions.id(session), session.full_jid, occupant));
 		end
 	end
 
 	function hooks.wake()
 		answered("a deadline", pcall(core.wake, monotonic(), now()));
+	end
+
+	function hooks.configured(options)
+		answered("a change of the options", pcall(core.configured, monotonic(), now(), options));
+	end
+
+	function hooks.hand_back()
+		answered("the handing back of all rooms", pcall(core.hand_back, monotonic(), now()));
 	end
 
 	function hooks.shutdown()

@@ -48,7 +48,11 @@ if not core then return refuse("mod_minimix: %s", fault); end
 
 local sessions = module:require "sessions"(saved and saved.next_session_id);
 local actions = module:require "actions"(sessions);
-local hooks = module:require "hooks"(core, sessions, actions);
+local handover = module:require "handover";
+local hooks = module:require "hooks"(core, sessions, actions, function (tell)
+	return module:require "blocklist"(tell, core.blocking_accounts());
+end);
+handover.finish();
 
 -- When everything is loaded: the hosts of rooms as well.
 function module.ready()
@@ -77,6 +81,10 @@ function module.save()
 	return { snapshot = core.snapshot(), next_session_id = sessions.next_id() };
 end
 
+module:hook_global("config-reloaded", function ()
+	hooks.configured(module:require "options");
+end);
+
 local stopped = false;
 local function stop()
 	if stopped then return; end
@@ -85,11 +93,20 @@ local function stop()
 	actions.drain();
 end
 
+-- Every session goes on by itself.
+local function hand_back()
+	if stopped then return; end
+	stopped = true;
+	handover.begin(core.rooms());
+	hooks.hand_back();
+	actions.drain();
+end
+
 module:hook_global("server-stopping", stop, 1000); -- before any session is closed
 
 function module.unload()
 	if not module.reloading then
-		stop();
+		hand_back();
 		sessions.forget_all();
 	end
 	core.close();

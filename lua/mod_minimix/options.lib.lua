@@ -33,7 +33,6 @@ return {
 	history_bytes = count("minimix_history_bytes");
 	history_age = period("minimix_history_age");
 	trust = period("minimix_trust");
-	check = period("minimix_check");
 	linger = period("minimix_linger");
 	linger_affiliated = period("minimix_linger_affiliated");
 	away_delay = period("minimix_away_delay");

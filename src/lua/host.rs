@@ -12,7 +12,7 @@ use super::{log, options};
 use crate::bouncer::Bouncer;
 use crate::config::Config;
 use crate::event::{Event, Now, SessionId};
-use crate::jid::{BareJid, Jid};
+use crate::jid::{BareJid, FullJid, Jid};
 
 /// A core and what it takes to speak to it.
 struct Host {
@@ -81,6 +81,18 @@ fn stanza_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
     add(lua, host, table, "room_stanza", |host, lua, (s, utc, account, from, stanza): Room| {
         host.room_stanza(lua, (s, utc), [&account, &from], &stanza)
     })?;
+    add(lua, host, table, "stanza_to_session", |host, lua, (s, utc, account, from, stanza): Room| {
+        if !host.bouncer.borrow().concerns_session(&account, &from) {
+            return Ok(Answer::NotOurs);
+        }
+        host.read_room_stanza(lua, (s, utc), &stanza)
+    })?;
+    add(lua, host, table, "blocked_stanza", |host, lua, (s, utc, account, from, stanza): Room| {
+        if !host.bouncer.borrow().blocks(&account, &from) {
+            return Ok(Answer::NotOurs);
+        }
+        host.read_room_stanza(lua, (s, utc), &stanza)
+    })?;
     add(lua, host, table, "delivery_failed", |host, lua, (s, utc, session, account, to, from): Failed| {
         if !host.bouncer.borrow().concerns_account(&account, &from) {
             return Ok(Answer::NotOurs);
@@ -95,6 +107,7 @@ fn stanza_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
 }
 
 fn session_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
+    type AlreadyIn = (f64, f64, u32, String, String);
     type Fact = fn(SessionId) -> Event;
     let facts: [(&str, Fact); 4] = [
         ("session_unavailable", |session| Event::SessionUnavailable { session }),
@@ -107,9 +120,10 @@ fn session_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
             host.happened(lua, (s, utc), fact(SessionId(session)))
         })?;
     }
-    add(lua, host, table, "already_in", |host, lua, (s, utc, session, occupant): (f64, f64, u32, String)| {
+    add(lua, host, table, "already_in", |host, lua, (s, utc, session, jid, occupant): AlreadyIn| {
+        let Some(jid) = FullJid::new(&Jid::new(&jid)) else { return Ok(Answer::NotOurs) };
         let (session, occupant) = (SessionId(session), Jid::new(&occupant));
-        host.happened(lua, (s, utc), Event::AlreadyIn { session, occupant })
+        host.happened(lua, (s, utc), Event::AlreadyIn { session, jid, occupant })
     })
 }
 
@@ -122,6 +136,26 @@ fn lifetime_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
         host.armed_ms.set(None);
         host.happened(lua, clocks, Event::Wake)
     })?;
+    add(
+        lua,
+        host,
+        table,
+        "blocks",
+        |host, lua, (s, utc, account, blocked): (f64, f64, String, Vec<String>)| {
+            let (account, blocked) =
+                (BareJid::new(&account), blocked.iter().map(|jid| Jid::new(jid)).collect());
+            host.happened(lua, (s, utc), Event::Blocks { account, blocked })
+        },
+    )?;
+    add(lua, host, table, "hand_back", |host, lua, clocks: Clocks| {
+        host.happened(lua, clocks, Event::HandBack)
+    })?;
+    add(lua, host, table, "configured", |host, lua, (s, utc, options): (f64, f64, Table)| {
+        let config = options::config(&options)?;
+        host.happened(lua, (s, utc), Event::Configured { config })
+    })?;
+    add(lua, host, table, "blocking_accounts", |host, _, ()| Ok(host.bouncer.borrow().blocking_accounts()))?;
+    add(lua, host, table, "rooms", |host, _, ()| Ok(host.bouncer.borrow().held_rooms()))?;
     add(lua, host, table, "shutdown", |host, lua, clocks: Clocks| {
         host.happened(lua, clocks, Event::Shutdown)
     })?;
@@ -177,6 +211,10 @@ impl Host {
         if !self.bouncer.borrow().concerns_account(account, from) {
             return Ok(Answer::NotOurs);
         }
+        self.read_room_stanza(lua, clocks, stanza)
+    }
+
+    fn read_room_stanza(&self, lua: &Lua, clocks: Clocks, stanza: &Table) -> Result<Answer> {
         match self.reader.stanza(stanza) {
             Ok(stanza) => self.happened(lua, clocks, Event::RoomStanza { stanza }),
             Err(why) => Ok(Answer::Unreadable(why.to_string())),

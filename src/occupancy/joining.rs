@@ -25,6 +25,8 @@ pub(super) struct Joining {
     /// The password that went up.
     password: Option<String>,
     deadline_ms: u64,
+    /// When a self-ping asks whether the account is in unseen, or under which id it has (J26).
+    probe: Probe,
     awaits: Awaits,
     /// Whether the room wants an answer from a human first (J27).
     pub(super) wants_answer: bool,
@@ -45,6 +47,14 @@ enum Awaits {
     Subject { last_ms: u64 },
 }
 
+/// The question whether the account is in unseen.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Probe {
+    Due(u64),
+    Sent(Box<str>),
+    Over,
+}
+
 impl Joining {
     pub(super) fn new(
         id: Box<str>,
@@ -58,6 +68,7 @@ impl Joining {
             asked_by,
             password,
             deadline_ms: turn.after(limit::JOIN_MS),
+            probe: Probe::Due(turn.after(limit::JOIN_PROBE_MS)),
             awaits: Awaits::SelfPresence { older_ms: None },
             wants_answer: false,
             early: Vec::new(),
@@ -71,8 +82,12 @@ impl Joining {
             Awaits::SelfPresence { older_ms } => older_ms,
             Awaits::Subject { last_ms } => Some(last_ms),
         };
+        let probe = match self.probe {
+            Probe::Due(due_ms) if silent_since.is_none() => Some(due_ms),
+            Probe::Due(_) | Probe::Sent(_) | Probe::Over => None,
+        };
         let silence = silent_since.map(|since_ms| since_ms + limit::JOIN_SILENCE_MS);
-        silence.into_iter().chain([self.deadline_ms]).min()
+        silence.into_iter().chain(probe).chain([self.deadline_ms]).min()
     }
 
     /// Keeps what a session sent that ends before its join is answered: it is forwarded on success.
@@ -86,7 +101,7 @@ impl Joining {
     fn touch(&mut self, now_ms: u64) {
         match &mut self.awaits {
             Awaits::Subject { last_ms } | Awaits::SelfPresence { older_ms: Some(last_ms) } => {
-                *last_ms = now_ms
+                *last_ms = now_ms;
             }
             Awaits::SelfPresence { older_ms: None } => {}
         }
@@ -117,7 +132,7 @@ impl Occupancy {
         let occupant = MucUser::read(stanza);
         match presence_type {
             PresenceType::Available if occupant.has(status::SELF) => {
-                self.own_join_came(turn, stanza, &occupant)
+                self.own_join_came(turn, stanza, &occupant);
             }
             PresenceType::Available => {
                 self.room.fold_presence(stanza);
@@ -230,6 +245,7 @@ impl Occupancy {
         if let Some(joining) = self.joining_mut() {
             joining.deadline_ms = captcha_ms;
             joining.wants_answer = true;
+            joining.probe = Probe::Over;
         }
         turn.relay(self.sessions.waiting().into_iter().map(|session| (session, Id::Keep)).collect());
     }
@@ -282,12 +298,23 @@ impl Occupancy {
         };
         let refused: Vec<_> =
             self.sessions.iter().filter(|(_, a)| is_same(a)).map(|(session, _)| session).collect();
-        let told = refused.iter().map(|session| (*session, self.join_id(*session))).collect();
-        turn.relay(told);
+        if error.error_condition() == Some("jid-malformed") {
+            for session in refused {
+                self.try_directly(turn, session);
+            }
+        } else {
+            self.tell_refused(turn, refused);
+        }
+        self.try_next(turn);
+    }
+
+    fn tell_refused(&mut self, turn: &mut Turn<'_>, refused: Vec<SessionId>) {
+        let (_, refused): (Vec<_>, Vec<_>) =
+            refused.into_iter().partition(|session| self.gives_up_adopting(turn, *session));
+        turn.relay(refused.iter().map(|session| (*session, self.join_id(*session))).collect());
         for session in refused {
             self.refuse_waiting(turn, session);
         }
-        self.try_next(turn);
     }
 
     /// The id under which a session expects the answer to its join.
@@ -332,6 +359,20 @@ impl Occupancy {
         }
     }
 
+    /// Takes the answer to the question whether the account is in unseen: then the service is *direct*. False
+    /// if it is none.
+    pub(super) fn probe_answered(&mut self, turn: &mut Turn<'_>, answer: &Stanza) -> bool {
+        let Some(joining) = self.joining_mut() else { return false };
+        if !matches!(&joining.probe, Probe::Sent(id) if answer.id.as_deref() == Some(id)) {
+            return false;
+        }
+        let is_unseen = matches!(joining.awaits, Awaits::SelfPresence { older_ms: None });
+        if is_unseen && answer.kind == Kind::Iq(crate::stanza::IqType::Result) {
+            self.go_direct(turn);
+        }
+        true
+    }
+
     pub(super) fn wake_joining(&mut self, turn: &mut Turn<'_>) {
         let Phase::Joining(joining) = &mut self.phase else { return };
         let silent = |since_ms: u64| turn.is_due(since_ms + limit::JOIN_SILENCE_MS);
@@ -341,6 +382,14 @@ impl Occupancy {
                 joining.awaits = Awaits::Subject { last_ms: turn.now.monotonic_ms };
             }
             Awaits::Subject { .. } | Awaits::SelfPresence { .. } => {}
+        }
+        if let Probe::Due(due_ms) = joining.probe
+            && turn.is_due(due_ms)
+            && matches!(joining.awaits, Awaits::SelfPresence { older_ms: None })
+        {
+            let id = turn.fresh_id();
+            turn.send(super::check::self_ping(&self.me, &self.me.nick, &id));
+            joining.probe = Probe::Sent(id);
         }
         if turn.is_due(joining.deadline_ms) {
             log::debug!("{} does not answer the join of {}", self.me.room, self.me.account);

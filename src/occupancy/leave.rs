@@ -91,6 +91,7 @@ impl Occupancy {
 
     /// The session has ended, or hides from everybody: it is detached, and that is no leave (L4).
     pub(crate) fn session_ended(&mut self, turn: &mut Turn<'_>, session: SessionId) {
+        self.directs.remove(session);
         self.senders.forget(session);
         self.queries.forget(session);
         self.cancel_leave_of(turn, session);
@@ -201,8 +202,9 @@ impl Occupancy {
         let stay = self.stay()?;
         let detached_ms = stay.detached_ms?;
         let is_away = self.room.sent_payload() == crate::sessions::nobody_there();
-        let away = (!is_away && !stay.upstream.is_busy()).then_some(detached_ms + config.away_delay_ms);
-        let gone = self.linger_ms(config).map(|linger_ms| detached_ms + linger_ms);
+        let away = (!is_away && !stay.upstream.is_busy())
+            .then_some(detached_ms.saturating_add(config.away_delay_ms));
+        let gone = self.linger_ms(config).map(|linger_ms| detached_ms.saturating_add(linger_ms));
         away.into_iter().chain(gone).min()
     }
 

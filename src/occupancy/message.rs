@@ -69,12 +69,11 @@ impl Occupancy {
 
     /// A message goes up as the account; its sender is remembered for an error (M1, M4).
     pub(super) fn message_up(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza, way: Way) {
-        let (id, known_as, invented) = match &stanza.id {
-            Some(id) => (id.clone(), Id::Keep, false),
-            None => {
-                let id = turn.fresh_id();
-                (id.clone(), Id::Set(id), true)
-            }
+        let (id, known_as, invented) = if let Some(id) = &stanza.id {
+            (id.clone(), Id::Keep, false)
+        } else {
+            let id = turn.fresh_id();
+            (id.clone(), Id::Set(id), true)
         };
         self.senders.remember(&id, session, invented, turn.now.monotonic_ms);
         if way == Way::InHand {

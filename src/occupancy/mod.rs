@@ -11,7 +11,9 @@
 //! Each file is one kind of thing that happens. What can coexist while the account is in (a check, a presence
 //! of ours that is not answered yet, a leave that is held back) are small machines in [`Stay`].
 
+mod blocked;
 mod check;
+mod direct;
 mod iq;
 mod join;
 mod joining;
@@ -37,7 +39,11 @@ use crate::sessions::Sessions;
 use crate::stanza::{IqType, Kept, Kind, MessageType, PresenceType, Stanza};
 use crate::turn::Turn;
 
+pub(crate) use direct::is_of_one_session;
+
+use blocked::Blocked;
 use check::{Check, Trust};
+use direct::Directs;
 use joining::Joining;
 use leave::HeldLeave;
 use upstream::Upstream;
@@ -51,6 +57,8 @@ pub(crate) struct Occupancy {
     room: Room,
     senders: Senders,
     queries: Queries,
+    directs: Directs,
+    blocked: Blocked,
 }
 
 /// Where the account stands.
@@ -110,16 +118,21 @@ impl Occupancy {
             room: Room::default(),
             senders: Senders::default(),
             queries: Queries::default(),
+            directs: Directs::default(),
+            blocked: Blocked::default(),
         }
     }
 
     /// A session sent a stanza to the room or to an occupant.
-    pub(crate) fn from_session(
+    pub(crate) fn session_sent(
         &mut self,
         turn: &mut Turn<'_>,
         session: SessionId,
         stanza: Stanza,
     ) -> Verdict {
+        if let Some(verdict) = self.sent_directly(session, &stanza) {
+            return verdict;
+        }
         match stanza.kind {
             Kind::Presence(PresenceType::Available) if asks_to_join(&stanza) => {
                 self.join_asked(turn, session, stanza)
@@ -141,8 +154,11 @@ impl Occupancy {
     }
 
     /// The room, or somebody in it, sent a stanza to the account.
-    pub(crate) fn from_room(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) -> Verdict {
+    pub(crate) fn room_sent(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) -> Verdict {
         self.note_sign_of_life(turn, stanza);
+        if self.blocked.hides(stanza) {
+            return self.blocked_came(stanza);
+        }
         match (stanza.kind, &self.phase) {
             (Kind::Iq(IqType::Get | IqType::Set), _) => self.question_came(turn, stanza),
             (Kind::Iq(IqType::Result | IqType::Error), _) => self.answer_came(turn, stanza),
@@ -161,19 +177,20 @@ impl Occupancy {
     /// When this occupancy wants to be woken.
     pub(crate) fn deadline(&self, config: &Config) -> Option<u64> {
         let of_phase = match &self.phase {
-            Phase::Out(past) => past.over_ms(),
+            Phase::Out(past) => past.over_ms().filter(|_| !self.has_directs()),
             Phase::Joining(joining) => joining.deadline(),
             Phase::In(stay) => {
                 let of_stay = stay.deadline(self.has_replay());
                 of_stay.into_iter().chain(self.linger_deadline(config)).min()
             }
         };
-        of_phase.into_iter().chain(self.queries.deadline()).min()
+        of_phase.into_iter().chain(self.queries.deadline()).chain(self.directs.deadline()).min()
     }
 
     /// The time that was asked for has come, or an earlier one.
     pub(crate) fn wake(&mut self, turn: &mut Turn<'_>) {
         self.expire_queries(turn);
+        self.directs.expire(turn);
         match &self.phase {
             Phase::Out(_) => {}
             Phase::Joining(_) => self.wake_joining(turn),
@@ -193,6 +210,7 @@ impl Occupancy {
     /// Whether nothing of this room needs to be known any more.
     pub(crate) fn is_over(&self, turn: &Turn<'_>) -> bool {
         match &self.phase {
+            Phase::Out(_) if self.has_directs() => false,
             Phase::Out(past) => past.over_ms().is_none_or(|over_ms| turn.is_due(over_ms)),
             Phase::Joining(_) | Phase::In(_) => false,
         }

@@ -112,7 +112,7 @@ impl Occupancy {
             PresenceType::Error => self.presence_error_came(turn, stanza),
             _ if self.answers_probe(turn, nick.as_ref()) => {}
             PresenceType::Available if is_self && nick.is_some() => {
-                self.own_presence_came(turn, stanza, &occupant)
+                self.own_presence_came(turn, stanza, &occupant);
             }
             PresenceType::Unavailable if is_self && occupant.has(status::NICK_CHANGE) => {
                 self.own_nick_changes(turn, stanza, &occupant);
@@ -349,7 +349,7 @@ impl Occupancy {
                 let id = turn.fresh_id();
                 turn.send(self.me.presence(PresenceType::Unavailable, &id));
             }
-            _ => {}
+            Kind::Presence(_) | Kind::Message(_) | Kind::Iq(_) => {}
         }
         Verdict::Handled
     }
@@ -358,13 +358,6 @@ impl Occupancy {
 impl Probe {
     pub(super) fn is_of(&self, session: SessionId) -> bool {
         self.session == session
-    }
-}
-
-impl Stanza {
-    /// The nick that a stanza of a session is addressed to.
-    pub(super) fn target_nick(&self) -> Option<Nick> {
-        self.to.as_ref().and_then(crate::jid::Jid::nick)
     }
 }
 

@@ -43,6 +43,7 @@ impl Occupancy {
         if let Some(attachment) = self.sessions.get_mut(session) {
             attachment.stage = Stage::Replaying(replay);
         }
+        self.withdraw(turn, session);
         self.hand_out(turn, session, limit::REPLAY_BATCH);
     }
 
@@ -55,7 +56,8 @@ impl Occupancy {
             let wanted = move |aside: &&crate::room::Aside| (!aside.after_self && early_asides) == early;
             room.aside.iter().filter(wanted).map(|aside| aside.presence.clone())
         };
-        let mut shown: Vec<Kept> = room.roster.iter().cloned().collect();
+        let seen = |presence: &&Kept| !self.blocked.hides(presence);
+        let mut shown: Vec<Kept> = room.roster.iter().filter(seen).cloned().collect();
         shown.extend(aside(true));
         shown.extend(self.join_presence(attachment, ask).map(Kept::for_session));
         shown.extend(aside(false));

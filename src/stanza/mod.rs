@@ -222,6 +222,11 @@ impl Stanza {
         addresses + self.children.iter().map(Element::weight).sum::<usize>()
     }
 
+    /// The nick that it is addressed to, if it is for an occupant.
+    pub fn target_nick(&self) -> Option<crate::jid::Nick> {
+        self.to.as_ref().and_then(Jid::nick)
+    }
+
     /// The condition of an error stanza (RFC 6120 §8.3.3).
     pub fn error_condition(&self) -> Option<&str> {
         let error = self.find("error", NS_CLIENT)?;

@@ -3,7 +3,7 @@
 use minimix_core::bouncer::Bouncer;
 use minimix_core::config::Config;
 use minimix_core::event::{Action, Event, Id, Now, Outcome, SessionId, Verdict};
-use minimix_core::jid::{BareJid, Jid};
+use minimix_core::jid::{BareJid, FullJid, Jid};
 use minimix_core::stanza::{Kind, MessageType, PresenceType, Stanza};
 
 use crate::shorthand::{ACCOUNT, ROOM, from_room, from_session};
@@ -165,10 +165,19 @@ fn milliseconds(time: &str) -> u64 {
 }
 
 fn event(who: &str, what: &str) -> Event {
+    if let Some(number) = who.strip_prefix("room to D") {
+        let stanza = from_room(what).to(Jid::new(&format!("{ACCOUNT}/d{number}")));
+        return Event::RoomStanza { stanza };
+    }
+    if who == "account" {
+        let blocked = what.strip_prefix("blocks").expect("account> blocks …").split_whitespace();
+        return Event::Blocks { account: BareJid::new(ACCOUNT), blocked: blocked.map(Jid::new).collect() };
+    }
     if who == "room" {
         return match what {
             "abandoned" => Event::Abandoned { account: BareJid::new(ACCOUNT), room: BareJid::new(ROOM) },
             "shutdown" => Event::Shutdown,
+            "hand back" => Event::HandBack,
             _ => Event::RoomStanza { stanza: from_room(what) },
         };
     }
@@ -185,7 +194,11 @@ fn event(who: &str, what: &str) -> Event {
             to: Jid::new(&address),
             from: Jid::new(&format!("{ROOM}/bob")),
         },
-        "is in" => Event::AlreadyIn { session, occupant: Jid::new(&format!("{ROOM}/alice")) },
+        "is in" => Event::AlreadyIn {
+            session,
+            jid: FullJid::new(&Jid::new(&address)).expect("a session's address"),
+            occupant: Jid::new(&format!("{ROOM}/alice")),
+        },
         _ => Event::ClientStanza { session, stanza: from_session(what, &address) },
     }
 }
@@ -201,7 +214,10 @@ fn tell_action(action: &Action) -> String {
         Action::Forward { id } => format!("forward{}", tell_id(id)),
         Action::Reply { error, by } => format!("reply {}/{} by {by}", error.error_type, error.condition),
         Action::Send { stanza } => format!("room < {}", checked(stanza).to_xml()),
-        Action::SendAs { session, stanza } => format!("room < as {session}: {}", stanza.to_xml()),
+        Action::SendAs { session, stanza } => {
+            assert_eq!(stanza.from.as_ref(), Some(session.as_jid()));
+            format!("room < {}", stanza.to_xml())
+        }
         Action::Drop { .. } => "drop what is queued".to_owned(),
         Action::Mirror { sessions } => {
             let told: Vec<_> = sessions.iter().map(|session| format!("D{}", session.0)).collect();

@@ -148,7 +148,7 @@ fn own(codes: &str, role: &str) -> String {
 
 fn with_codes(inside: &str, codes: &str) -> String {
     let codes = codes.split(',').filter(|code| !code.is_empty() && *code != "-");
-    let codes: String = codes.map(|code| format!("<status code='{code}'/>")).collect();
+    let codes = codes.map(|code| format!("<status code='{code}'/>")).collect::<Vec<_>>().concat();
     format!("<x xmlns='{USER}'>{inside}{codes}</x>")
 }
 

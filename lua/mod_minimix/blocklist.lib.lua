@@ -1,0 +1,52 @@
+-- Whom the accounts block (XEP-0191), as mod_blocklist stores it. That module drops or bounces what a blocked
+-- occupant sends before anybody else sees it, and a bounce would throw the account out of the room.
+
+local jid_bare = require "util.jid".bare;
+
+return function (tell, known_accounts)
+	local store = module:open_store("blocklist");
+	local blocklist = {};
+	local read = {}; -- accounts whose lists the core has been told
+	local blocking = {}; -- those that block anybody
+
+	local function tell_core(username, account)
+		local jids = {};
+		for jid in pairs(store:get(username) or {}) do
+			if type(jid) == "string" then table.insert(jids, jid); end -- the key false holds data of the list
+		end
+		table.sort(jids);
+		read[account], blocking[account] = true, jids[1] ~= nil or nil;
+		tell(account, jids);
+	end
+
+	-- Before the account of a session joins its first room.
+	function blocklist.know(session)
+		local account = session.minimix_account;
+		if account and not read[account] then tell_core(session.username, account); end
+	end
+
+	-- Whether stanzas to that account have to be looked at before mod_blocklist does.
+	function blocklist.blocks(account)
+		return blocking[account];
+	end
+
+	local function changed(event)
+		local session = event.origin;
+		local account = session.username and session.username.."@"..session.host;
+		if not read[account] then return; end
+		module:add_timer(0, function () tell_core(session.username or account:match("^[^@]+"), account); end);
+	end
+	module:hook("iq-set/self/urn:xmpp:blocking:block", changed, 1); -- stored by mod_blocklist at -1
+	module:hook("iq-set/self/urn:xmpp:blocking:unblock", changed, 1);
+
+	for _, account in ipairs(known_accounts) do
+		read[account], blocking[account] = true, true;
+	end
+
+	module:hook_global("user-deleted", function (event)
+		local account = jid_bare(event.username.."@"..event.host);
+		read[account], blocking[account] = nil, nil;
+	end);
+
+	return blocklist;
+end

@@ -1,0 +1,41 @@
+-- What rooms still send to the accounts after the module has been unloaded: Prosody would show the account's
+-- own leave to every session, also to those outside the room. It is swallowed for a minute.
+
+local add_task = require "util.timer".add_task;
+local jid_bare = require "util.jid".bare;
+
+local host = prosody.hosts[module.host];
+local patience = 60;
+
+local handover = {};
+
+-- The module is back, or the minute is over.
+function handover.finish()
+	if host.minimix_handover then host.minimix_handover(); end
+end
+
+-- These outlive the module, so they are not hooked by it.
+function handover.begin(rooms)
+	handover.finish();
+	local swallowed = {};
+	for _, room in ipairs(rooms) do swallowed[room] = true; end
+	local function swallow(event)
+		local attr = event.stanza.attr;
+		if attr.to and attr.from and swallowed[jid_bare(attr.from)] then return true; end
+	end
+	local function swallow_groupchat(event)
+		if event.stanza.attr.type == "groupchat" then return swallow(event); end
+	end
+	host.events.add_handler("presence/bare", swallow, 5);
+	host.events.add_handler("message/bare", swallow_groupchat, 5);
+	local function finish()
+		if host.minimix_handover ~= finish then return; end
+		host.minimix_handover = nil;
+		host.events.remove_handler("presence/bare", swallow);
+		host.events.remove_handler("message/bare", swallow_groupchat);
+	end
+	host.minimix_handover = finish; -- luacheck: ignore 122
+	add_task(patience, finish);
+end
+
+return handover;

@@ -1,0 +1,82 @@
+//! Blocked occupants (XEP-0191): the room's state is followed, nothing of theirs is shown, nothing bounces.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::Occupancy;
+use crate::event::Verdict;
+use crate::jid::{Jid, Nick};
+use crate::muc::{MucUser, sets_subject};
+use crate::stanza::{Kind, PresenceType, Stanza};
+use crate::turn::Turn;
+
+/// Whom in this room the account blocks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Blocked {
+    /// The room, or its service.
+    room: bool,
+    nicks: BTreeSet<Nick>,
+}
+
+impl Blocked {
+    /// Whether the sender of a stanza of the room is not to be seen.
+    pub(super) fn hides(&self, stanza: &Stanza) -> bool {
+        self.room
+            || (!self.nicks.is_empty() && stanza.sender_nick().is_some_and(|nick| self.nicks.contains(&nick)))
+    }
+
+    fn hides_address(&self, from: &Jid) -> bool {
+        self.room || from.nick().is_some_and(|nick| self.nicks.contains(&nick))
+    }
+}
+
+impl Occupancy {
+    /// Whether the account blocks that address of the room.
+    pub(crate) fn blocks(&self, from: &Jid) -> bool {
+        self.blocked.hides_address(from)
+    }
+
+    /// Takes in whom the account blocks. A blocked room is left; who is no longer blocked is shown again (R2).
+    pub(crate) fn note_blocked(&mut self, turn: &mut Turn<'_>, blocked: &[Jid]) {
+        let room = &self.me.room;
+        let is_room = |jid: &Jid| jid.as_str() == room.as_str() || jid.as_str() == room.domain();
+        let nicks = blocked.iter().filter(|jid| jid.bare() == room.as_str()).filter_map(Jid::nick).collect();
+        let now = Blocked { room: blocked.iter().any(is_room), nicks };
+        let before = std::mem::replace(&mut self.blocked, now);
+        if self.blocked.room {
+            self.abandon(turn);
+            return;
+        }
+        for nick in before.nicks.difference(&self.blocked.nicks.clone()) {
+            self.show_again(turn, nick);
+        }
+    }
+
+    fn show_again(&mut self, turn: &mut Turn<'_>, nick: &Nick) {
+        let known = self.room.roster.iter().find(|presence| presence.sender_nick().as_ref() == Some(nick));
+        let presence = match known {
+            Some(presence) => Stanza::clone(presence),
+            None => super::presence::silently_gone(&self.me.room, nick),
+        };
+        for session in self.shown_sessions() {
+            self.show(turn, session, presence.clone());
+        }
+    }
+
+    /// A stanza of somebody blocked: only what changes the room itself counts.
+    pub(super) fn blocked_came(&mut self, stanza: &Stanza) -> Verdict {
+        match stanza.kind {
+            Kind::Iq(_) => return Verdict::Pass("the block list answers"),
+            Kind::Presence(PresenceType::Available) => {
+                self.room.fold_presence(stanza);
+            }
+            Kind::Presence(PresenceType::Unavailable) => {
+                self.room.fold_unavailable(stanza, &MucUser::read(stanza));
+            }
+            Kind::Message(_) if sets_subject(stanza) => self.room.fold_subject(stanza, None),
+            Kind::Presence(_) | Kind::Message(_) => {}
+        }
+        Verdict::Handled
+    }
+}

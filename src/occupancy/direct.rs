@@ -1,0 +1,220 @@
+//! Sessions that are in the room by themselves, beside the account or instead of it: a service that does not
+//! take a bare JID (design decision 1), a join from before the module was loaded, a group call; how such a
+//! session is adopted (X5), and how all are handed back (X4).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Occupancy;
+use crate::config::limit;
+use crate::event::{Action, SessionId, Verdict};
+use crate::jid::{FullJid, Jid, Nick};
+use crate::muc::{Departure, MucUser, NS_MUC, asks_to_join, status};
+use crate::sessions::{Attachment, Stage};
+use crate::stanza::{Element, Kept, Kind, MessageType, PresenceType, Stanza};
+use crate::turn::Turn;
+
+/// What sessions do with the room by themselves.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Directs(BTreeMap<SessionId, Direct>);
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Direct {
+    jid: FullJid,
+    nick: Nick,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum State {
+    /// It joins because the account could not.
+    Trying { until_ms: u64 },
+    /// It is in.
+    In,
+    /// It is in, and has asked to join again: the account takes over.
+    Adopting,
+    /// The account has taken over; what the room still says to the session is swallowed.
+    Withdrawing { until_ms: u64 },
+}
+
+impl Directs {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn remove(&mut self, session: SessionId) {
+        self.0.remove(&session);
+    }
+
+    pub(super) fn deadline(&self) -> Option<u64> {
+        let until = |direct: &Direct| match direct.state {
+            State::Trying { until_ms } | State::Withdrawing { until_ms } => Some(until_ms),
+            State::In | State::Adopting => None,
+        };
+        self.0.values().filter_map(until).min()
+    }
+
+    pub(super) fn expire(&mut self, turn: &Turn<'_>) {
+        self.0.retain(|_, direct| match direct.state {
+            State::Trying { until_ms } | State::Withdrawing { until_ms } => !turn.is_due(until_ms),
+            State::In | State::Adopting => true,
+        });
+    }
+
+    fn is_adopting(&self, session: SessionId) -> bool {
+        self.0.get(&session).is_some_and(|direct| direct.state == State::Adopting)
+    }
+
+    fn by_address(&mut self, jid: &Jid) -> Option<(SessionId, &mut Direct)> {
+        let found = self.0.iter_mut().find(|(_, direct)| direct.jid.as_jid() == jid);
+        found.map(|(session, direct)| (*session, direct))
+    }
+}
+
+impl Occupancy {
+    /// The session is, or will be, in by itself.
+    pub(crate) fn goes_direct(&mut self, session: SessionId, jid: FullJid, nick: Nick) {
+        self.directs.0.insert(session, Direct { jid, nick, state: State::In });
+    }
+
+    /// Whether any session is in by itself, so that stanzas to full JIDs matter.
+    pub(crate) fn has_directs(&self) -> bool {
+        !self.directs.is_empty()
+    }
+
+    /// What becomes of a stanza of a session that is in by itself; nothing if the session is not, or no longer.
+    pub(super) fn sent_directly(&mut self, session: SessionId, stanza: &Stanza) -> Option<Verdict> {
+        let direct = self.directs.0.get_mut(&session)?;
+        match direct.state {
+            State::Adopting | State::Withdrawing { .. } => return None,
+            State::In if asks_to_join(stanza) => {
+                direct.state = State::Adopting;
+                return None;
+            }
+            State::In | State::Trying { .. } => {}
+        }
+        match stanza.kind {
+            Kind::Presence(PresenceType::Unavailable) => self.directs.remove(session),
+            Kind::Presence(PresenceType::Available) => {
+                direct.nick = stanza.target_nick().unwrap_or_else(|| direct.nick.clone());
+            }
+            Kind::Presence(_) | Kind::Message(_) | Kind::Iq(_) => {}
+        }
+        Some(Verdict::Pass("the session is in by itself"))
+    }
+
+    /// The room sent a stanza to the full JID of a session.
+    pub(crate) fn room_sent_to_session(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) -> Verdict {
+        let occupant = MucUser::read(stanza);
+        let Some((session, direct)) = stanza.to.as_ref().and_then(|to| self.directs.by_address(to)) else {
+            return Verdict::Pass("the session is not in by itself");
+        };
+        let is_own = occupant.has(status::SELF) && !occupant.has(status::NICK_CHANGE);
+        let is_live = matches!(stanza.kind, Kind::Presence(_) | Kind::Message(MessageType::Groupchat));
+        let is_presence = matches!(stanza.kind, Kind::Presence(_));
+        let state = direct.state;
+        match (stanza.kind, state) {
+            (Kind::Presence(PresenceType::Unavailable), _) if is_own => self.directs.remove(session),
+            (Kind::Presence(PresenceType::Error), State::Trying { .. }) => self.directs.remove(session),
+            (Kind::Presence(PresenceType::Available), State::Trying { .. }) if is_own => {
+                direct.state = State::In;
+                turn.find_direct_service();
+            }
+            _ => {}
+        }
+        match state {
+            State::Withdrawing { .. } if is_live => Verdict::Handled,
+            State::Adopting if is_presence => Verdict::Handled,
+            State::Trying { .. } | State::In | State::Adopting | State::Withdrawing { .. } => {
+                Verdict::Pass("the session is in by itself")
+            }
+        }
+    }
+
+    /// The account is in: a session that it adopts withdraws (X5).
+    pub(super) fn withdraw(&mut self, turn: &mut Turn<'_>, session: SessionId) {
+        let until_ms = turn.after(limit::WITHDRAW_MS);
+        let id = turn.fresh_id();
+        let Some(direct) = self.directs.0.get_mut(&session) else { return };
+        if direct.state != State::Adopting {
+            return;
+        }
+        direct.state = State::Withdrawing { until_ms };
+        let leave = Stanza::new(Kind::Presence(PresenceType::Unavailable))
+            .from(direct.jid.as_jid().clone())
+            .to(self.me.room.occupant(&direct.nick))
+            .id(Some(&id));
+        turn.act(Action::SendAs { session: direct.jid.clone(), stanza: Kept::own(leave) });
+    }
+
+    /// The room refuses the account, but has the session: it goes on by itself. False if it is not in.
+    pub(super) fn gives_up_adopting(&mut self, turn: &mut Turn<'_>, session: SessionId) -> bool {
+        let is_adopting = self.directs.is_adopting(session);
+        if is_adopting {
+            self.join_directly(turn, session, State::In);
+        }
+        is_adopting
+    }
+
+    /// The account's bare JID is not taken, or its nick is not: the session's own join tells which (R5).
+    pub(super) fn try_directly(&mut self, turn: &mut Turn<'_>, session: SessionId) {
+        let until_ms = turn.after(limit::WITHDRAW_MS);
+        self.join_directly(turn, session, State::Trying { until_ms });
+    }
+
+    /// The service lets the account in and shows it nothing: it is *direct* (biboumi). The sessions join first,
+    /// so that nobody sees a leave.
+    pub(super) fn go_direct(&mut self, turn: &mut Turn<'_>) {
+        log::debug!("{} shows the account nothing: its sessions join by themselves", self.me.room);
+        turn.find_direct_service();
+        self.hand_back(turn);
+    }
+
+    /// The session's own join goes up, and what it has sent since.
+    fn join_directly(&mut self, turn: &mut Turn<'_>, session: SessionId, state: State) {
+        let Some(attachment) = self.sessions.detach(session) else { return };
+        let join = self.join_of(turn, &attachment);
+        let held = match attachment.stage {
+            Stage::Waiting(ask) => ask.held,
+            Stage::Replaying(replay) => replay.held,
+            Stage::Live => Vec::new(),
+        };
+        let Some(nick) = join.target_nick() else { return };
+        self.directs.0.insert(session, Direct { jid: attachment.jid.clone(), nick, state });
+        for stanza in std::iter::once(join).chain(held) {
+            turn.act(Action::SendAs { session: attachment.jid.clone(), stanza });
+        }
+    }
+
+    /// The account gives the room back to its sessions: each joins by itself under the same nick, then the
+    /// account leaves, and nobody sees a leave (X4).
+    pub(crate) fn hand_back(&mut self, turn: &mut Turn<'_>) {
+        if !self.is_held() {
+            return;
+        }
+        for session in self.sessions.all() {
+            self.join_directly(turn, session, State::In);
+        }
+        self.depart(turn, Departure::Left);
+    }
+
+    fn join_of(&self, turn: &mut Turn<'_>, attachment: &Attachment) -> Kept {
+        if let Stage::Waiting(ask) = &attachment.stage {
+            return ask.join.clone();
+        }
+        let id = turn.fresh_id();
+        let no_history = Element::build("history", NS_MUC).attribute("maxstanzas", "0").done();
+        let mut join = Stanza::clone(&attachment.presence)
+            .from(attachment.jid.as_jid().clone())
+            .to(self.me.occupant())
+            .id(Some(&id));
+        join.children.push(Element::build("x", NS_MUC).child(no_history).done());
+        Kept::own(join)
+    }
+}
+
+/// Whether a join carries what differs from session to session, so that no account can do it (J28).
+pub(crate) fn is_of_one_session(join: &Stanza) -> bool {
+    join.has("muji", "http://telepathy.freedesktop.org/muji") || join.has("muji", "urn:xmpp:jingle:muji:0")
+}
