@@ -9,7 +9,7 @@ pub struct StanzaError {
     pub error_type: &'static str,
     /// The defined condition.
     pub condition: &'static str,
-    /// The text for a human.
+    /// The text for a human; empty where a stock room says nothing.
     pub text: &'static str,
 }
 
@@ -18,8 +18,7 @@ impl StanzaError {
     pub const NOT_JOINED: Self =
         Self { error_type: "cancel", condition: "not-acceptable", text: "You are not in the room" };
     /// A groupchat message to an occupant (M15).
-    pub const GROUPCHAT_TO_OCCUPANT: Self =
-        Self { error_type: "modify", condition: "bad-request", text: "Groupchat messages go to the room" };
+    pub const GROUPCHAT_TO_OCCUPANT: Self = Self { error_type: "modify", condition: "bad-request", text: "" };
     /// The room did not answer a join in time (J26).
     pub const JOIN_TIMEOUT: Self =
         Self { error_type: "wait", condition: "remote-server-timeout", text: "The room did not answer" };
@@ -44,12 +43,14 @@ impl StanzaError {
 
     /// The `<error/>`, said by `by`.
     pub fn element(&self, by: &str) -> Element {
-        Element::build("error", NS_CLIENT)
+        let error = Element::build("error", NS_CLIENT)
             .attribute("type", self.error_type)
             .attribute("by", by)
-            .child(Element::build(self.condition, NS_STANZAS).done())
-            .child(Element::build("text", NS_STANZAS).text(self.text).done())
-            .done()
+            .child(Element::build(self.condition, NS_STANZAS).done());
+        match self.text {
+            "" => error.done(),
+            text => error.child(Element::build("text", NS_STANZAS).text(text).done()).done(),
+        }
     }
 
     /// The error as an answer to a stanza, from the address to which that stanza was sent.

@@ -15,8 +15,9 @@ return function (tell, known_accounts)
 			if type(jid) == "string" then table.insert(jids, jid); end -- the key false holds data of the list
 		end
 		table.sort(jids);
-		read[account], blocking[account] = true, jids[1] ~= nil or nil;
-		tell(account, jids);
+		local blocks, blocked = jids[1] ~= nil, blocking[account];
+		read[account], blocking[account] = true, blocks or nil;
+		if blocks or blocked then tell(account, jids); end
 	end
 
 	-- Before the account of a session joins its first room.

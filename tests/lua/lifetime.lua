@@ -57,9 +57,9 @@ end);
 
 check.test("unloaded for good, it hands over, forgets its numbers and empties the queue", function ()
 	local scene = new_scene();
-	stub.says.shutdown = answer({ kind = "send", stanza = st.presence({ from = alice, to = room, type = "unavailable" }) });
+	stub.says.hand_back = answer({ kind = "send", stanza = st.presence({ from = alice, to = room, type = "unavailable" }) });
 	scene.module.unload();
-	check.list(stub.calls, { "shutdown ", "close " });
+	check.list(stub.calls, { "hand_back ", "close " });
 	check.equal(#scene.server.sent, 1);
 	check.equal(scene.phone.minimix_id, nil);
 end);
@@ -78,18 +78,18 @@ check.test("sessions that joined before the module was loaded are told to the co
 	phone.minimix_id = 7; -- of an earlier life of the module
 	phone.directed = { [room.."/b"] = true, [room.."/a"] = true, [room] = true, ["bob@example.org/desk"] = true };
 	fake.load(server).ready();
-	check.list(stub.calls, { "already_in 1 "..room.."/a", "already_in 1 "..room.."/b", "wake " });
+	local us = "already_in 1 "..phone.full_jid.." ";
+	check.list(stub.calls, { us..room.."/a", us..room.."/b", "wake " });
 end);
 
 check.test("options reach the core, in seconds", function ()
 	new_scene({
-		minimix_history = 12.7, minimix_linger = "never", minimix_trust = "5 minutes", minimix_check = 90,
+		minimix_history = 12.7, minimix_linger = "never", minimix_trust = "5 minutes",
 		minimix_exclude = { "irc.example" },
 	});
 	check.equal(stub.options.history, 12);
 	check.equal(stub.options.linger, math.huge);
 	check.equal(stub.options.trust, 300);
-	check.equal(stub.options.check, 90);
 	check.equal(stub.options.exclude[1], "irc.example");
 	check.equal(stub.options.away_delay, nil);
 	check.equal(math.type(stub.seed), "integer");
@@ -127,6 +127,37 @@ check.test("0.12 does not call ready by itself", function ()
 	server.start_time = 1;
 	fake.load(server);
 	check.list(stub.calls, { "wake ", "wake " });
+end);
+
+check.test("after an unload what rooms still send is swallowed, until the module is back", function ()
+	local scene = new_scene();
+	local host = scene.server.hosts["example.org"];
+	local seen = 0;
+	host.events.add_handler("presence/bare", function () seen = seen + 1; end, 0);
+	stub.says.rooms = { room };
+	scene.module.unload();
+	check.list(stub.calls, { "hand_back ", "close " });
+	host.events.fire_event("presence/bare", { stanza = st.presence({ from = room.."/alice", to = "alice@example.org" }) });
+	check.equal(seen, 0);
+	host.events.fire_event("presence/bare", { stanza = st.presence({ from = "bob@example.org", to = "alice@example.org" }) });
+	check.equal(seen, 1, "what is no room of ours");
+	fake.load(scene.server);
+	host.events.fire_event("presence/bare", { stanza = st.presence({ from = room.."/alice", to = "alice@example.org" }) });
+	check.equal(seen, 2);
+end);
+
+check.test("who is blocked is told before the first join, and the core sees their stanzas first", function ()
+	local scene = new_scene();
+	scene.server.blocked.alice = { [room.."/eve"] = true, [false] = { created = 1 } };
+	local told;
+	stub.says.blocks = function (_, _, account, jids) told = account.." "..table.concat(jids, " "); end
+	fake.client_sends(scene.server, scene.phone, st.presence({ to = room.."/alice" })
+		:tag("x", { xmlns = "http://jabber.org/protocol/muc" }):up());
+	check.equal(told, "alice@example.org "..room.."/eve");
+	stub.calls, stub.says.blocked_stanza = {}, true;
+	local message = st.message({ from = room.."/eve", to = "alice@example.org", type = "groupchat" });
+	check.equal(fake.arrives(scene.server, message), true);
+	check.list(stub.calls, { "blocked_stanza alice@example.org "..room.."/eve" });
 end);
 
 check.test("an anonymous host is left alone", function ()

@@ -10,6 +10,8 @@ table.insert(package.searchers, 2, function (name) -- one library, whether asked
 	if plain then return function () return require(plain); end; end
 end);
 
+package.loaded["util.timer"] = { add_task = function () end };
+
 local events = require "util.events";
 local jid = require "util.jid";
 local st = require "util.stanza";
@@ -43,6 +45,9 @@ local function new_api(server, name, options)
 		assert(is_level(level), level);
 		table.insert(server.log, level.." "..format:format(...));
 	end
+	function api:open_store() -- luacheck: ignore 212/self
+		return { get = function (_, user) return server.blocked[user]; end };
+	end
 	function api:send(stanza) server.send(stanza); end -- luacheck: ignore 212/self
 	function api:get_option(option) return options[option]; end -- luacheck: ignore 212/self
 	api.get_option_number, api.get_option_array, api.get_option_string = api.get_option, api.get_option, api.get_option;
@@ -69,7 +74,8 @@ end
 
 -- A server with one VirtualHost and a host of rooms; `sent` is what goes to rooms, as XML.
 function fake.server()
-	local server = { log = {}, sent = {}, hosts = {}, events = events.new(), process_type = "prosody" };
+	local server = { log = {}, sent = {}, blocked = {}, hosts = {}, full_sessions = {}, process_type = "prosody" };
+	server.events = events.new();
 	server.hosts["example.org"] = { host = "example.org", type = "local", events = events.new(), sessions = {} };
 	server.hosts["rooms.example.org"] = { host = "rooms.example.org", type = "component", events = events.new() };
 	function server.send(stanza) table.insert(server.sent, tostring(stanza)); end
@@ -106,6 +112,7 @@ function fake.session(server, username, resource)
 		table.insert(session.received, tostring(stanza));
 		return true;
 	end
+	server.full_sessions[session.full_jid] = session;
 	host.sessions[username] = host.sessions[username] or { sessions = {} };
 	host.sessions[username].sessions[resource] = session;
 	return session;
