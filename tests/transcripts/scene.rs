@@ -58,7 +58,18 @@ impl Scene {
             return Vec::new();
         }
         let (who, what) = line.split_once("> ").unwrap_or_else(|| panic!("no event: {line}"));
-        self.happen(event(who, what))
+        match what.strip_prefix("occupants ") {
+            Some(count) => self.crowd_comes(count.parse().expect("a number")),
+            None => self.happen(event(who, what)),
+        }
+    }
+
+    /// So many occupants, person001 and on, are shown by the room; told once if each is answered alike.
+    fn crowd_comes(&mut self, count: usize) -> Vec<String> {
+        let person = |number| event("room", &format!("occupant person{number:03}"));
+        let mut told: Vec<_> = (1..=count).flat_map(|number| self.happen(person(number))).collect();
+        told.dedup();
+        told
     }
 
     fn configure(&mut self, options: &str) {
@@ -110,7 +121,7 @@ impl Scene {
     }
 
     fn tell(&mut self, outcome: &Outcome) -> Vec<String> {
-        let mut told: Vec<String> = outcome.actions.iter().map(tell_action).collect();
+        let mut told = without_crowds(outcome.actions.iter().map(tell_action));
         if let Verdict::Pass(reason) = outcome.verdict {
             told.push(format!("pass: {reason}"));
         }
@@ -139,6 +150,23 @@ impl Scene {
         }
         line
     }
+}
+
+/// The occupants of a crowd that are shown one after the other are told in one line.
+fn without_crowds(lines: impl Iterator<Item = String>) -> Vec<String> {
+    let mut told: Vec<String> = Vec::new();
+    for line in lines {
+        let crowd = line.split_once(&format!("from='{ROOM}/person")).map(|(before, _)| format!("{before}…"));
+        match (crowd, told.last_mut()) {
+            (Some(crowd), Some(last)) if last.starts_with(&crowd) => {
+                let count: usize = last.split(' ').nth(3).and_then(|count| count.parse().ok()).unwrap_or(1);
+                *last = format!("{crowd} {} of the crowd", count + 1);
+            }
+            (Some(crowd), _) => told.push(format!("{crowd} 1 of the crowd")),
+            (None, _) => told.push(line),
+        }
+    }
+    told
 }
 
 /// An id as only the core makes it: sixteen letters and digits of base 32.

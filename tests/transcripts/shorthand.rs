@@ -2,7 +2,7 @@
 //!
 //! A session says `join NICK ID`, `pres NICK ID`, `gone NICK ID`, `probe NICK ID`, `gc ID`, `pm NICK ID`,
 //! `say ID` (a message to the room itself), `ping NICK ID`, `get|set|result|error NICK ID`; the room says
-//! `occupant NICK`, `self NICK ID CODES`, `gone NICK CODES`, `refused NICK ID TYPE/CONDITION`, `gc NICK ID`,
+//! `occupant NICK`, `occupants COUNT` (a crowd), `self NICK ID CODES`, `gone NICK CODES`, `refused NICK ID TYPE/CONDITION`, `gc NICK ID`,
 //! `pm NICK ID`, `subject NICK`, `notice`, `get|set|result|error NICK ID`, `bounce ID CONDITION`. `-` stands for
 //! nothing: no id, or the room itself instead of an occupant. What follows is payload; text without a `<` is
 //! a body. Anything that starts with `<` is the stanza itself.
