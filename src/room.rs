@@ -9,7 +9,7 @@ use crate::history::{self, History};
 use crate::jid::{BareJid, Nick};
 use crate::muc::{MucUser, status};
 use crate::roster::{Change, Roster};
-use crate::stanza::{Kept, Kind, MessageType, NS_CLIENT, Stanza};
+use crate::stanza::{Kept, Kind, MessageType, NS_CLIENT, PresenceType, Stanza};
 
 /// The room as the account knows it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -80,6 +80,7 @@ impl Room {
         if nick.as_str().len() > limit::NICK_BYTES {
             return Change::Same;
         }
+        self.aside.retain(|aside| aside.presence.from != presence.from); // the member is there now
         self.roster.put(Kept::shared(presence.clone()))
     }
 
@@ -89,17 +90,35 @@ impl Room {
             self.fold_aside(presence);
             return;
         };
-        let Some(mut known) = self.roster.remove(&nick).map(|kept| Stanza::clone(&kept)) else { return };
+        let Some(mut known) = self.roster.remove(&nick).map(|kept| Stanza::clone(&kept)) else {
+            return self.fold_absent(presence, occupant);
+        };
         let (Some(new), true) = (&occupant.nick, occupant.has(status::NICK_CHANGE)) else { return };
         known.from = known.from.map(|from| from.to_bare().occupant(&Nick::new(new)));
         self.roster.put(Kept::shared(known));
     }
 
+    /// While a room is entered, Prosody shows members that are not there as `unavailable`, under the nicks that
+    /// are reserved for them (J21).
+    fn fold_absent(&mut self, presence: &Stanza, occupant: &MucUser) {
+        if self.own.is_none() && occupant.nick.is_some() && !occupant.has(status::NICK_CHANGE) {
+            self.fold_aside(presence);
+        }
+    }
+
     /// One entry for each affiliated nobody, one for the room itself (J21).
     fn fold_aside(&mut self, presence: &Stanza) {
-        let item_jid = MucUser::read(presence).jid;
+        let occupant = MucUser::read(presence);
         let after_self = self.own.is_some();
-        let same = |aside: &Aside| MucUser::read(&aside.presence).jid == item_jid;
+        let same = |aside: &Aside| {
+            aside.presence.from == presence.from && MucUser::read(&aside.presence).jid == occupant.jid
+        };
+        let means_somebody = occupant.has_item && occupant.affiliation.as_deref() != Some("none");
+        let is_over = presence.kind == Kind::Presence(PresenceType::Unavailable) && !means_somebody;
+        if is_over {
+            self.aside.retain(|aside| !same(aside));
+            return;
+        }
         let presence = Kept::shared(presence.clone());
         if let Some(known) = self.aside.iter_mut().find(|aside| same(aside)) {
             known.presence = presence;
