@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::limit;
 use crate::jid::{Jid, Nick};
-use crate::stanza::Kept;
+use crate::stanza::{Kept, Stanza};
 
 /// The last presence of each occupant, in the order of their nicks. An entry is one pointer: the presence,
 /// which all accounts in the room share, knows the nick.
@@ -52,6 +52,13 @@ impl Roster {
         self.position(nick.as_str()).is_ok()
     }
 
+    /// Whether an occupant is known by exactly that presence.
+    pub(crate) fn shows(&self, presence: &Stanza) -> bool {
+        let is_same = |known: &Kept| Stanza { to: None, ..presence.clone() } == **known;
+        let position = presence.from.as_ref().and_then(Jid::resource).map(|nick| self.position(nick));
+        position.and_then(Result::ok).and_then(|position| self.0.get(position)).is_some_and(is_same)
+    }
+
     /// The occupants, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Kept> {
         self.0.iter()
@@ -74,7 +81,6 @@ fn nick(presence: &Kept) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stanza::Stanza;
 
     fn presence(nick: &str, show: &str) -> Kept {
         let xml = format!("<presence from='lounge@rooms.example/{nick}'><show>{show}</show></presence>");

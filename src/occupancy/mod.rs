@@ -17,9 +17,11 @@ mod direct;
 mod iq;
 mod join;
 mod joining;
+mod joining_messages;
 mod leave;
 mod message;
 mod presence;
+mod probe;
 mod removal;
 mod replay;
 mod resync;
@@ -45,6 +47,7 @@ use blocked::Blocked;
 use check::{Check, Trust};
 use direct::Directs;
 use joining::Joining;
+pub(crate) use joining::join_error;
 use leave::HeldLeave;
 use upstream::Upstream;
 
@@ -95,7 +98,7 @@ struct Stay {
     /// Whether the kept presences are no longer what a join would show (J8).
     outdated: bool,
     /// Probes of sessions that the room has not answered (J11).
-    probes: Vec<presence::Probe>,
+    probes: Vec<probe::Probe>,
 }
 
 /// How a stanza of a session comes to be looked at.

@@ -1,26 +1,16 @@
 //! The room shows an occupant, or the account itself; a session shows itself to the room (§7.6, §7.7).
 
-use serde::{Deserialize, Serialize};
-
 use super::upstream::{Answer, Echo, NickWish};
 use super::{Occupancy, Phase};
 use crate::config::limit;
-use crate::event::{Id, SessionId, Verdict};
+use crate::event::{SessionId, Verdict};
 use crate::jid::{BareJid, Nick};
 use crate::muc::{MucUser, NS_MUC_USER, status};
 use crate::roster::Change;
 use crate::self_presence::{add_code, name_session, retain_codes, said_by_room, technical};
-use crate::sessions::{Attachment, Stage};
+use crate::sessions::Stage;
 use crate::stanza::{Element, Kept, Kind, PresenceType, Stanza};
 use crate::turn::Turn;
-
-/// A session's probe of an occupant (J11).
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Probe {
-    session: SessionId,
-    nick: Option<Nick>,
-    pub(super) deadline_ms: u64,
-}
 
 impl Occupancy {
     /// A session sent presence that does not ask to join: an update, a nick change, or a sign that it believes
@@ -77,27 +67,6 @@ impl Occupancy {
         Verdict::Handled
     }
 
-    /// A probe goes up as the account; its answer is for that session only (J11).
-    pub(super) fn probe_sent(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: Stanza) -> Verdict {
-        let deadline_ms = turn.after(limit::PRESENCE_MS);
-        let nick = stanza.target_nick();
-        let attached = self.sessions.get(session).is_some_and(Attachment::is_live);
-        let Some(stay) = self.stay_mut().filter(|_| attached) else {
-            return Verdict::Pass("a probe from outside");
-        };
-        if stay.probes.len() < limit::PINGERS {
-            stay.probes.push(Probe { session, nick, deadline_ms });
-        }
-        turn.send(stanza.from(self.me.account.to_jid()));
-        Verdict::Handled
-    }
-
-    pub(super) fn expire_probes(&mut self, turn: &Turn<'_>) {
-        if let Some(stay) = self.stay_mut() {
-            stay.probes.retain(|probe| !turn.is_due(probe.deadline_ms));
-        }
-    }
-
     /// The room sent a presence while the account is in.
     pub(super) fn presence_came(
         &mut self,
@@ -110,7 +79,7 @@ impl Occupancy {
         let is_self = occupant.has(status::SELF) || nick.as_ref() == Some(&self.me.nick);
         match presence_type {
             PresenceType::Error => self.presence_error_came(turn, stanza),
-            _ if self.answers_probe(turn, nick.as_ref()) => {}
+            _ if self.answers_probe(turn, stanza) => {}
             PresenceType::Available if is_self && nick.is_some() => {
                 self.own_presence_came(turn, stanza, &occupant);
             }
@@ -139,17 +108,6 @@ impl Occupancy {
         if !(shown_again && change == Change::Same) {
             self.relay(turn, stanza);
         }
-    }
-
-    /// Whether a presence answers a probe; then it is that session's alone.
-    fn answers_probe(&mut self, turn: &mut Turn<'_>, nick: Option<&Nick>) -> bool {
-        let Some(stay) = self.stay_mut() else { return false };
-        let Some(position) = stay.probes.iter().position(|probe| probe.nick.as_ref() == nick) else {
-            return false;
-        };
-        let probe = stay.probes.remove(position);
-        turn.relay(vec![(probe.session, Id::Keep)]);
-        true
     }
 
     /// The room shows the account. Each session sees its own presence in it, those that wait for it or all if
@@ -194,7 +152,7 @@ impl Occupancy {
     }
 
     /// Whether the room says something of the account that it had not said.
-    fn room_says_otherwise(&self, stanza: &Stanza) -> bool {
+    pub(super) fn room_says_otherwise(&self, stanza: &Stanza) -> bool {
         let sent = self.room.sent_payload();
         let essence = |presence: &Stanza| {
             let mut presence = presence.clone();
@@ -245,7 +203,7 @@ impl Occupancy {
         }
     }
 
-    fn show_own_to(&mut self, turn: &mut Turn<'_>, session: SessionId, id: Option<&str>) {
+    pub(super) fn show_own_to(&mut self, turn: &mut Turn<'_>, session: SessionId, id: Option<&str>) {
         let Some(attachment) = self.sessions.get(session) else { return };
         let Some(mut shown) = self.personal(attachment) else { return };
         if let Some(alias) = &attachment.alias {
@@ -352,12 +310,6 @@ impl Occupancy {
             Kind::Presence(_) | Kind::Message(_) | Kind::Iq(_) => {}
         }
         Verdict::Handled
-    }
-}
-
-impl Probe {
-    pub(super) fn is_of(&self, session: SessionId) -> bool {
-        self.session == session
     }
 }
 
