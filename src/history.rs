@@ -24,6 +24,10 @@ const HISTORIC_NAMESPACES: [&str; 6] = [
     "urn:xmpp:reactions:0",
 ];
 
+/// By how much the room's stamp of a message may differ from the time when it came to us: it was on its way, and
+/// stamps have no fractions.
+pub(crate) const STAMP_SLACK_MS: i64 = 5_000;
+
 /// The messages that are kept, oldest first.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct History {
@@ -91,7 +95,7 @@ impl History {
             (None, None) => {
                 entry.stanza.id == stanza.id
                     && entry.stanza.from == stanza.from
-                    && entry.stamp_ms.div_euclid(1_000) == stamp_ms.div_euclid(1_000)
+                    && entry.stamp_ms.abs_diff(stamp_ms) <= STAMP_SLACK_MS.unsigned_abs()
                     && entry.stanza.text_of("body") == stanza.text_of("body")
             }
         })
