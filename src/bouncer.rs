@@ -10,8 +10,8 @@ use crate::event::{Action, Event, Now, Outcome, SessionId, Verdict};
 use crate::ids::Ids;
 use crate::jid::{BareJid, FullJid, Jid, bare_part};
 use crate::muc::asks_to_join;
-use crate::occupancy::{Occupancy, is_of_one_session};
-use crate::stanza::Stanza;
+use crate::occupancy::{Occupancy, is_of_one_session, join_error};
+use crate::stanza::{Kept, Stanza};
 use crate::timetable::Timetable;
 use crate::turn::Turn;
 
@@ -147,8 +147,8 @@ impl Bouncer {
             return self.pass(reason);
         }
         if self.is_over_limit(&account, &room, &stanza) {
-            let actions = vec![Action::Reply { error: StanzaError::OVER_LIMIT, by: room }];
-            return self.outcome(Verdict::Handled, actions);
+            let error = Kept::for_session(join_error(StanzaError::OVER_LIMIT, &stanza, &room));
+            return self.outcome(Verdict::Handled, vec![Action::Deliver { session, stanza: error }]);
         }
         let joins_itself = self.joins_itself(now, &room, &stanza);
         self.state.sessions.insert(session, account.clone());

@@ -115,6 +115,8 @@ pub mod limit {
     pub const REPLAY_TAIL: usize = 1_000;
     /// How many stanzas of a joining session are kept until its join is answered (M3).
     pub const HELD_BACK: usize = 64;
+    /// How many messages that come while a session waits are kept for it (J2).
+    pub const LATER: usize = 256;
     /// How many messages whose senders are remembered per room (M4).
     pub const SENT: usize = 256;
     /// How many queries of one account may be open (I12).

@@ -21,6 +21,11 @@ pub(crate) fn is_by_room(stanza: &Stanza, room: &BareJid) -> bool {
     delays(stanza).any(|delay| delay.attribute("from") == Some(room.as_str()))
 }
 
+/// Whether the stanza was sent earlier than it came, whoever says so.
+pub(crate) fn is_delayed(stanza: &Stanza) -> bool {
+    delays(stanza).next().is_some()
+}
+
 /// When the stanza was first sent: what the room says, else what anybody says.
 pub(crate) fn stamp(stanza: &Stanza, room: &BareJid) -> Option<i64> {
     let by_room = delays(stanza).find(|delay| delay.attribute("from") == Some(room.as_str()));

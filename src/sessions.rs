@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use crate::config::limit;
+use crate::delay::is_delayed;
 use crate::event::SessionId;
 use crate::history::HistoryRequest;
 use crate::jid::{FullJid, Nick};
-use crate::stanza::{Element, Kept, NS_CLIENT, Stanza};
+use crate::muc::sets_subject;
+use crate::stanza::{Element, Kept, Kind, MessageType, NS_CLIENT, Stanza};
 
 /// The attached sessions, and which of them the room is shown.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -70,6 +72,19 @@ pub(crate) struct Replay {
 }
 
 impl Ask {
+    /// Keeps a message that comes while the session waits, to be shown after the subject. Presences, subject and
+    /// history are part of what it is shown anyway.
+    pub(crate) fn keep_for_later(&mut self, stanza: &Stanza) {
+        let is_live = match stanza.kind {
+            Kind::Message(MessageType::Groupchat) => !sets_subject(stanza) && !is_delayed(stanza),
+            Kind::Message(_) => true,
+            Kind::Presence(_) | Kind::Iq(_) => false,
+        };
+        if is_live && self.later.len() < limit::LATER {
+            self.later.push(Kept::shared(stanza.clone()));
+        }
+    }
+
     /// The password that came with the join.
     pub(crate) fn password(&self) -> Option<String> {
         let x = self.join.find("x", crate::muc::NS_MUC)?;

@@ -98,11 +98,11 @@ impl Occupancy {
     /// An error says that the account may be out: the trust ends and one self-ping decides (K9).
     pub(super) fn suspect(&mut self, turn: &mut Turn<'_>) {
         let Some(stay) = self.stay_mut() else { return };
+        stay.trust.end();
         if stay.trust.suspected_ms.is_some_and(|since_ms| turn.since(since_ms) < limit::CHECK_PAUSE_MS) {
             return;
         }
         stay.trust.suspected_ms = Some(turn.now.monotonic_ms);
-        stay.trust.end();
         self.check(turn);
     }
 
@@ -178,8 +178,12 @@ impl Occupancy {
         turn.send(query);
     }
 
-    /// Nobody knows: an outage is not a removal (K5). Whoever waits is told; the account stays.
+    /// Nobody knows: an outage is not a removal (K5). Whoever waits is told; the account stays. A sign of life
+    /// that came meanwhile is as good as an answer.
     fn found_nothing(&mut self, turn: &mut Turn<'_>) {
+        if self.stay().is_some_and(|stay| stay.trust.holds(turn)) {
+            return self.found_in(turn, false);
+        }
         self.answer_pingers(turn, Some(StanzaError::TIMEOUT));
         if let Some(stay) = self.stay_mut() {
             stay.check = None;

@@ -2,7 +2,7 @@
 //! account (XEP-0045 §17.4).
 
 use super::check::NS_PING;
-use super::joining::may_answer_captcha;
+use super::joining_messages::may_answer_captcha;
 use super::{Occupancy, Phase, Way};
 use crate::config::limit;
 use crate::error::StanzaError;

@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 use super::{Occupancy, Past, Phase, Stay, Way};
 use crate::config::limit;
 use crate::error::StanzaError;
-use crate::event::{Action, Id, SessionId, Verdict};
-use crate::muc::{Departure, MucUser, NS_MUC, sets_subject, status};
+use crate::event::{Id, SessionId, Verdict};
+use crate::jid::BareJid;
+use crate::muc::{Departure, MucUser, NS_MUC, status};
 use crate::room::Room;
 use crate::sessions::{Attachment, Stage};
-use crate::stanza::{Element, Kept, Kind, MessageType, NS_CLIENT, PresenceType, Stanza};
+use crate::stanza::{Element, IqType, Kept, Kind, PresenceType, Stanza};
 use crate::turn::Turn;
 
 /// How many messages that come before the occupants are kept (J23).
@@ -98,7 +99,7 @@ impl Joining {
         }
     }
 
-    fn touch(&mut self, now_ms: u64) {
+    pub(super) fn touch(&mut self, now_ms: u64) {
         match &mut self.awaits {
             Awaits::Subject { last_ms } | Awaits::SelfPresence { older_ms: Some(last_ms) } => {
                 *last_ms = now_ms;
@@ -107,8 +108,32 @@ impl Joining {
         }
     }
 
+    /// Whether nothing has come yet that says that the account is in.
+    pub(super) fn is_unseen(&self) -> bool {
+        matches!(self.awaits, Awaits::SelfPresence { older_ms: None })
+    }
+
+    /// Keeps a message that came before the occupants (J23).
+    pub(super) fn keep_early(&mut self, message: &Stanza) {
+        if self.early.len() < EARLY_MESSAGES {
+            self.early.push(Kept::shared(message.clone()));
+        }
+    }
+
+    /// The room wants an answer from a human first (J27).
+    pub(super) fn await_human(&mut self, turn: &Turn<'_>) {
+        self.deadline_ms = turn.after(limit::CAPTCHA_MS);
+        self.wants_answer = true;
+        self.probe = Probe::Over;
+    }
+
     fn is_stale(&self) -> bool {
         self.past.unanswered_ms.is_some()
+    }
+
+    /// Whether the room has let this join in.
+    pub(super) fn is_let_in(&self) -> bool {
+        matches!(self.awaits, Awaits::Subject { .. })
     }
 }
 
@@ -130,14 +155,13 @@ impl Occupancy {
             joining.touch(turn.now.monotonic_ms);
         }
         let occupant = MucUser::read(stanza);
+        let is_self = occupant.has(status::SELF) || self.is_own_of_this_join(stanza);
         match presence_type {
-            PresenceType::Available if occupant.has(status::SELF) => {
-                self.own_join_came(turn, stanza, &occupant);
-            }
+            PresenceType::Available if is_self => self.own_join_came(turn, stanza, &occupant),
             PresenceType::Available => {
                 self.room.fold_presence(stanza);
             }
-            PresenceType::Unavailable if occupant.has(status::SELF) && !occupant.has(status::NICK_CHANGE) => {
+            PresenceType::Unavailable if is_self && !occupant.has(status::NICK_CHANGE) => {
                 self.removed_while_joining(turn, stanza, &occupant);
             }
             PresenceType::Unavailable => self.room.fold_unavailable(stanza, &occupant),
@@ -145,6 +169,17 @@ impl Occupancy {
             PresenceType::Probe | PresenceType::Other => {}
         }
         Verdict::Handled
+    }
+
+    /// Whether a presence is from the nick that the room has confirmed; before its 110 that nick is only asked
+    /// for, and may be anybody's.
+    fn is_own_of_this_join(&self, presence: &Stanza) -> bool {
+        match &self.phase {
+            Phase::Joining(joining) => {
+                joining.is_let_in() && presence.sender_nick() == Some(self.me.nick.clone())
+            }
+            Phase::Out(_) | Phase::In(_) => false,
+        }
     }
 
     /// The room says that the account is in. Late traffic of an earlier stay is not taken for it (design
@@ -158,10 +193,12 @@ impl Occupancy {
             joining.awaits = Awaits::SelfPresence { older_ms: Some(now_ms) };
         } else {
             joining.awaits = Awaits::Subject { last_ms: now_ms };
+            joining.past.unanswered_ms = None; // what is asked later is answered later
+            joining.deadline_ms = turn.after(limit::JOIN_MS);
         }
         let asked_by = joining.asked_by;
-        if let Some(Attachment { stage: Stage::Waiting(ask), .. }) = self.sessions.get_mut(asked_by) {
-            ask.created |= occupant.has(status::CREATED);
+        if occupant.has(status::CREATED) {
+            self.note_created(asked_by);
         }
         self.room.roster.remove(&nick);
         self.me.nick = nick;
@@ -170,12 +207,25 @@ impl Occupancy {
         self.room.own = Some(Kept::own(stanza.clone()));
     }
 
+    /// The session whose join created the room configures it; if it has gone, another that waits (J9).
+    fn note_created(&mut self, asked_by: SessionId) {
+        let creator = if self.sessions.has(asked_by) {
+            Some(asked_by)
+        } else {
+            self.sessions.waiting().first().copied()
+        };
+        let attachment = creator.and_then(|session| self.sessions.get_mut(session));
+        if let Some(Attachment { stage: Stage::Waiting(ask), .. }) = attachment {
+            ask.created = true;
+        }
+    }
+
     /// The end of an earlier stay is forgotten with all that belonged to it; the end of this one is shown
     /// after the join that it ends.
     fn removed_while_joining(&mut self, turn: &mut Turn<'_>, stanza: &Stanza, occupant: &MucUser) {
         let sent = self.room.sent.clone();
         let Some(joining) = self.joining_mut() else { return };
-        if joining.is_stale() {
+        if !joining.is_let_in() {
             joining.past.unanswered_ms = None;
             joining.awaits = Awaits::SelfPresence { older_ms: None };
             joining.early.clear();
@@ -186,87 +236,8 @@ impl Occupancy {
         self.removed(turn, stanza, occupant);
     }
 
-    pub(super) fn message_while_joining(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) -> Verdict {
-        let now_ms = turn.now.monotonic_ms;
-        let Some(joining) = self.joining_mut() else { return Verdict::Handled };
-        joining.touch(now_ms);
-        let before_self = matches!(joining.awaits, Awaits::SelfPresence { older_ms: None });
-        match stanza.kind {
-            Kind::Message(MessageType::Error) => {}
-            Kind::Message(MessageType::Groupchat) if before_self => {
-                if joining.early.len() < EARLY_MESSAGES {
-                    joining.early.push(Kept::shared(stanza.clone()));
-                }
-            }
-            Kind::Message(MessageType::Groupchat) => self.history_came(turn, stanza),
-            Kind::Message(_) | Kind::Presence(_) | Kind::Iq(_) => {
-                return self.other_message_while_joining(turn, stanza, before_self);
-            }
-        }
-        Verdict::Handled
-    }
-
-    /// Between our 110 and the subject all is history, whoever its delay is from (H10).
-    fn history_came(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) {
-        let stamp_ms = Room::stamp(stanza, &self.me.room, turn.now);
-        if sets_subject(stanza) {
-            self.room.fold_subject(stanza, None);
-            let is_complete =
-                self.joining_mut().is_some_and(|joining| matches!(joining.awaits, Awaits::Subject { .. }));
-            if is_complete {
-                self.complete(turn);
-            }
-        } else if !self.room.history.knows(stanza, stamp_ms, &self.me.room) {
-            self.room.history.keep(stanza, stamp_ms, turn.config);
-        }
-    }
-
-    /// A private message waits for the subject (P3), a CAPTCHA does not (J27), an invitation is Prosody's.
-    fn other_message_while_joining(
-        &mut self,
-        turn: &mut Turn<'_>,
-        stanza: &Stanza,
-        before_self: bool,
-    ) -> Verdict {
-        let is_from_room = stanza.sender_nick().is_none();
-        if is_from_room && super::message::is_for_the_account(stanza) {
-            return Verdict::Pass("an invitation or a notice");
-        }
-        if is_from_room && before_self {
-            self.ask_for_answer(turn);
-        } else {
-            self.keep_for_waiting(turn, stanza);
-        }
-        Verdict::Handled
-    }
-
-    fn ask_for_answer(&mut self, turn: &mut Turn<'_>) {
-        let captcha_ms = turn.after(limit::CAPTCHA_MS);
-        if let Some(joining) = self.joining_mut() {
-            joining.deadline_ms = captcha_ms;
-            joining.wants_answer = true;
-            joining.probe = Probe::Over;
-        }
-        turn.relay(self.sessions.waiting().into_iter().map(|session| (session, Id::Keep)).collect());
-    }
-
-    fn keep_for_waiting(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) {
-        if self.sessions.is_empty() && super::message::is_worth_storing(stanza) {
-            turn.act(Action::StoreOffline); // P4
-            return;
-        }
-        let stanza = Kept::shared(stanza.clone());
-        for (_, attachment) in self.sessions.iter_mut() {
-            if let Stage::Waiting(ask) = &mut attachment.stage
-                && ask.later.len() < limit::HELD_BACK
-            {
-                ask.later.push(stanza.clone());
-            }
-        }
-    }
-
     /// Everything that a session has to be shown is there.
-    fn complete(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn complete(&mut self, turn: &mut Turn<'_>) {
         let Phase::Joining(joining) = std::mem::replace(&mut self.phase, Phase::Out(Past::default())) else {
             return;
         };
@@ -328,8 +299,13 @@ impl Occupancy {
         let Some(Attachment { stage: Stage::Waiting(ask), .. }) = self.sessions.detach(session) else {
             return;
         };
-        for held in &ask.held {
-            self.refuse(turn, session, held, StanzaError::NOT_JOINED, Way::Held);
+        self.refuse_held(turn, session, &ask.held);
+    }
+
+    /// What a session sent before its join was answered can't go up (M3).
+    pub(super) fn refuse_held(&self, turn: &mut Turn<'_>, session: SessionId, held: &[Kept]) {
+        for stanza in held {
+            self.refuse(turn, session, stanza, StanzaError::NOT_JOINED, Way::Held);
         }
     }
 
@@ -351,9 +327,7 @@ impl Occupancy {
     pub(super) fn time_out_waiting(&mut self, turn: &mut Turn<'_>) {
         for session in self.sessions.waiting() {
             if let Some(ask) = self.sessions.get(session).and_then(Attachment::ask) {
-                let mut error = StanzaError::JOIN_TIMEOUT.reply_to(&ask.join, self.me.room.as_str());
-                error.children.insert(0, Element::build("x", NS_MUC).done()); // profanity and slixmpp look for it
-                turn.deliver(session, error);
+                turn.deliver(session, join_error(StanzaError::JOIN_TIMEOUT, &ask.join, &self.me.room));
             }
             self.refuse_waiting(turn, session);
         }
@@ -367,7 +341,7 @@ impl Occupancy {
             return false;
         }
         let is_unseen = matches!(joining.awaits, Awaits::SelfPresence { older_ms: None });
-        if is_unseen && answer.kind == Kind::Iq(crate::stanza::IqType::Result) {
+        if is_unseen && answer.kind == Kind::Iq(IqType::Result) {
             self.go_direct(turn);
         }
         true
@@ -377,9 +351,10 @@ impl Occupancy {
         let Phase::Joining(joining) = &mut self.phase else { return };
         let silent = |since_ms: u64| turn.is_due(since_ms + limit::JOIN_SILENCE_MS);
         match joining.awaits {
-            Awaits::Subject { last_ms } if silent(last_ms) => return self.complete(turn),
-            Awaits::SelfPresence { older_ms: Some(last_ms) } if silent(last_ms) => {
-                joining.awaits = Awaits::Subject { last_ms: turn.now.monotonic_ms };
+            Awaits::Subject { last_ms } | Awaits::SelfPresence { older_ms: Some(last_ms) }
+                if silent(last_ms) || turn.is_due(joining.deadline_ms) =>
+            {
+                return self.complete(turn); // the room has let us in, however slowly it talks
             }
             Awaits::Subject { .. } | Awaits::SelfPresence { .. } => {}
         }
@@ -399,11 +374,9 @@ impl Occupancy {
     }
 }
 
-/// Whether a stanza can be an answer to a CAPTCHA (XEP-0158 §3).
-pub(super) fn may_answer_captcha(stanza: &Stanza) -> bool {
-    stanza.children.iter().any(|child| {
-        &*child.namespace == "urn:xmpp:captcha"
-            || child.is("x", "jabber:x:data")
-            || child.is("body", NS_CLIENT)
-    })
+/// An error of our own in answer to a join (J16): profanity and slixmpp know one only by the `<x/>`.
+pub(crate) fn join_error(error: StanzaError, join: &Stanza, room: &BareJid) -> Stanza {
+    let mut error = error.reply_to(join, room.as_str());
+    error.children.insert(0, Element::build("x", NS_MUC).done());
+    error
 }

@@ -1,11 +1,10 @@
 //! Messages: groupchat, subject, private ones, errors, and what a room says itself (§7.4, §7.5, §8.1).
 
-use super::joining::may_answer_captcha;
+use super::joining_messages::may_answer_captcha;
 use super::{Occupancy, Phase, Way};
 use crate::error::StanzaError;
 use crate::event::{Action, Id, SessionId, Verdict};
 use crate::muc::{MucUser, sets_subject, status};
-use crate::sessions::Stage;
 use crate::stanza::{Kept, Kind, MessageType, NS_CLIENT, Stanza};
 use crate::turn::Turn;
 
@@ -124,7 +123,7 @@ impl Occupancy {
         {
             self.senders.reflected(id);
         }
-        if self.groupchat_resynced(turn, stanza) {
+        if self.groupchat_resynced(turn, stanza) || self.late_history_came(turn, stanza) {
             return;
         }
         self.fold_flags(&MucUser::read(stanza));
@@ -163,12 +162,6 @@ impl Occupancy {
                 turn.act(Action::StoreOffline);
             }
             return;
-        }
-        for (_, attachment) in self.sessions.iter_mut() {
-            if let Stage::Waiting(ask) = &mut attachment.stage {
-                ask.later.push(Kept::shared(stanza.clone()));
-                ask.later.truncate(crate::config::limit::HELD_BACK);
-            }
         }
         self.relay(turn, stanza);
     }

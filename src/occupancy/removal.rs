@@ -33,10 +33,15 @@ impl Occupancy {
         });
         let sessions = self.sessions.detach_all();
         for (session, attachment) in sessions {
-            if let Stage::Waiting(ask) = attachment.stage {
-                self.sessions.attach(session, attachment.jid, attachment.presence, ask);
-            } else {
-                self.tell_removed(turn, session, &attachment, own.as_ref(), told);
+            match attachment.stage {
+                Stage::Waiting(ask) => {
+                    self.sessions.attach(session, attachment.jid, attachment.presence, ask)
+                }
+                Stage::Live => self.tell_removed(turn, session, &attachment, own.as_ref(), told),
+                Stage::Replaying(ref replay) => {
+                    self.tell_removed(turn, session, &attachment, own.as_ref(), told);
+                    self.refuse_held(turn, session, &replay.held);
+                }
             }
         }
         self.room = Room::default();
@@ -52,13 +57,12 @@ impl Occupancy {
         own: Option<&Kept>,
         told: Option<&Stanza>,
     ) {
-        let nick = attachment.alias.as_ref().unwrap_or(&self.me.nick);
-        let from = self.me.room.occupant(nick);
         let Some(told) = told else {
-            turn.deliver(session, technical(from, own.and_then(|own| occupant_id(own))));
+            let occupant_id = own.and_then(|own| occupant_id(own));
+            turn.deliver(session, technical(self.me.occupant(), occupant_id));
             return;
         };
-        let mut told = told.clone().from(from);
+        let mut told = told.clone();
         name_session(&mut told, &self.me.account, &attachment.jid);
         add_code(&mut told, status::SELF); // Converse trusts nothing else
         turn.deliver(session, told);

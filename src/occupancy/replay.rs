@@ -38,7 +38,9 @@ impl Occupancy {
         let Some(ask) = attachment.ask() else { return };
         let mut queue: VecDeque<Kept> = first.iter().cloned().collect();
         queue.extend(self.whole_room(turn, attachment, ask));
-        queue.extend(ask.later.iter().cloned());
+        let is_shown = |message: &Stanza| queue.iter().any(|shown| shows(shown, message));
+        let later: Vec<Kept> = ask.later.iter().filter(|message| !is_shown(message)).cloned().collect();
+        queue.extend(later);
         let replay = Replay { queue, held: ask.held.clone() };
         if let Some(attachment) = self.sessions.get_mut(session) {
             attachment.stage = Stage::Replaying(replay);
@@ -116,6 +118,11 @@ impl Occupancy {
         }
     }
 
+    /// Shows a session the rest of the room at once.
+    pub(super) fn finish_replay(&mut self, turn: &mut Turn<'_>, session: SessionId) {
+        self.hand_out(turn, session, usize::MAX);
+    }
+
     fn release(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) {
         match stanza.kind {
             Kind::Message(_) => self.message_up(turn, session, stanza, super::Way::Held),
@@ -142,7 +149,7 @@ impl Occupancy {
     }
 
     /// Relays the stanza in hand to all who have been shown the room; whoever is being shown it gets the stanza
-    /// at the end (J2).
+    /// at the end, and whoever waits for that gets the messages that are not shown in it (J2).
     pub(super) fn relay(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) {
         let mut live = Vec::new();
         let mut crowded = Vec::new();
@@ -157,12 +164,12 @@ impl Occupancy {
                         crowded.push(session);
                     }
                 }
-                Stage::Waiting(_) => {}
+                Stage::Waiting(ask) => ask.keep_for_later(stanza),
             }
         }
         turn.relay(live);
         for session in crowded {
-            self.hand_out(turn, session, usize::MAX);
+            self.finish_replay(turn, session);
         }
     }
 
@@ -179,4 +186,12 @@ impl Occupancy {
     pub(super) fn shown_sessions(&self) -> Vec<SessionId> {
         self.sessions.iter().filter(|(_, a)| a.ask().is_none()).map(|(session, _)| session).collect()
     }
+}
+
+/// Whether a stanza of a replay is that message, with a delay or without.
+fn shows(shown: &Stanza, message: &Stanza) -> bool {
+    shown.kind == message.kind
+        && shown.id == message.id
+        && shown.from == message.from
+        && shown.children.starts_with(&message.children)
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Occupancy;
 use crate::delay;
+use crate::history;
 use crate::jid::Nick;
 use crate::muc::{NS_MUC, sets_subject};
 use crate::room::Room;
@@ -26,7 +27,9 @@ impl Occupancy {
     pub(super) fn join_again(&self, turn: &Turn<'_>) -> Element {
         let history = Element::build("history", NS_MUC);
         let history = match self.room.history.newest_ms() {
-            Some(newest_ms) => history.attribute("since", &delay::format(newest_ms)),
+            Some(newest_ms) => {
+                history.attribute("since", &delay::format(newest_ms.saturating_sub(history::STAMP_SLACK_MS)))
+            }
             None => history.attribute("maxstanzas", &turn.config.history.to_string()),
         };
         Element::build("x", NS_MUC).child(history.done()).done()
@@ -73,9 +76,11 @@ impl Occupancy {
     pub(super) fn groupchat_resynced(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) -> bool {
         let now_ms = turn.now.monotonic_ms;
         let Some(resync) = self.stay_mut().and_then(|stay| stay.upstream.resync_mut()) else { return false };
-        let Some(last_ms) = &mut resync.last_ms else { return false };
-        *last_ms = now_ms;
-        let stamp_ms = Room::stamp(stanza, &self.me.room, turn.now);
+        match &mut resync.last_ms {
+            Some(last_ms) => *last_ms = now_ms,
+            None if delay::is_delayed(stanza) => {}
+            None => return false,
+        }
         if sets_subject(stanza) {
             let text = |message: &Stanza| message.text_of("subject");
             let is_known =
@@ -87,11 +92,25 @@ impl Occupancy {
             self.resynced(turn);
             return true;
         }
-        if self.room.history.knows(stanza, stamp_ms, &self.me.room) {
-            return true;
-        }
-        self.room.history.keep(stanza, stamp_ms, turn.config);
-        self.relay(turn, stanza);
+        self.take_missed(turn, stanza);
         true
+    }
+
+    /// Before the room has told its subject, what carries a delay is history, however late it comes (H10).
+    pub(super) fn late_history_came(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) -> bool {
+        if self.room.subject.is_some() || sets_subject(stanza) || !delay::is_delayed(stanza) {
+            return false;
+        }
+        self.take_missed(turn, stanza);
+        true
+    }
+
+    /// A message of the past is new to the sessions if it is new to us.
+    fn take_missed(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) {
+        let stamp_ms = Room::stamp(stanza, &self.me.room, turn.now);
+        if !self.room.history.knows(stanza, stamp_ms, &self.me.room) {
+            self.room.history.keep(stanza, stamp_ms, turn.config);
+            self.relay(turn, stanza);
+        }
     }
 }

@@ -1,0 +1,90 @@
+//! What the room says while the account's join is under way: history, the subject, and what asks for an
+//! answer first (XEP-0045 §7.2.13, §7.2.15, XEP-0158).
+
+use super::Occupancy;
+use crate::event::{Action, Id, Verdict};
+use crate::muc::sets_subject;
+use crate::room::Room;
+use crate::sessions::Stage;
+use crate::stanza::{Kind, MessageType, NS_CLIENT, Stanza};
+use crate::turn::Turn;
+
+impl Occupancy {
+    pub(super) fn message_while_joining(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) -> Verdict {
+        let now_ms = turn.now.monotonic_ms;
+        let Some(joining) = self.joining_mut() else { return Verdict::Handled };
+        joining.touch(now_ms);
+        let before_self = joining.is_unseen();
+        match stanza.kind {
+            Kind::Message(MessageType::Error) => {}
+            Kind::Message(MessageType::Groupchat) if before_self => joining.keep_early(stanza),
+            Kind::Message(MessageType::Groupchat) => self.history_came(turn, stanza),
+            Kind::Message(_) | Kind::Presence(_) | Kind::Iq(_) => {
+                return self.other_message_while_joining(turn, stanza, before_self);
+            }
+        }
+        Verdict::Handled
+    }
+
+    /// Between our 110 and the subject all is history, whoever its delay is from (H10).
+    fn history_came(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) {
+        let stamp_ms = Room::stamp(stanza, &self.me.room, turn.now);
+        if sets_subject(stanza) {
+            self.room.fold_subject(stanza, None);
+            if self.joining_mut().is_some_and(|joining| joining.is_let_in()) {
+                self.complete(turn);
+            }
+        } else if !self.room.history.knows(stanza, stamp_ms, &self.me.room) {
+            self.room.history.keep(stanza, stamp_ms, turn.config);
+        }
+    }
+
+    /// A private message waits for the subject (P3), a CAPTCHA does not (J27), an invitation is Prosody's.
+    fn other_message_while_joining(
+        &mut self,
+        turn: &mut Turn<'_>,
+        stanza: &Stanza,
+        before_self: bool,
+    ) -> Verdict {
+        let is_from_room = stanza.sender_nick().is_none();
+        if is_from_room && super::message::is_for_the_account(stanza) {
+            return Verdict::Pass("an invitation or a notice");
+        }
+        if is_from_room && before_self && may_answer_captcha(stanza) {
+            self.ask_for_answer(turn);
+        } else {
+            self.keep_for_waiting(turn, stanza);
+        }
+        Verdict::Handled
+    }
+
+    fn ask_for_answer(&mut self, turn: &mut Turn<'_>) {
+        if let Some(joining) = self.joining_mut() {
+            joining.await_human(turn);
+        }
+        turn.relay(self.sessions.waiting().into_iter().map(|session| (session, Id::Keep)).collect());
+    }
+
+    fn keep_for_waiting(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) {
+        if self.sessions.is_empty() && super::message::is_worth_storing(stanza) {
+            turn.act(Action::StoreOffline); // P4
+            return;
+        }
+        for (_, attachment) in self.sessions.iter_mut() {
+            if let Stage::Waiting(ask) = &mut attachment.stage {
+                ask.keep_for_later(stanza);
+            }
+        }
+    }
+}
+
+/// Whether a stanza can be a CAPTCHA or the answer to one (XEP-0158 §3).
+pub(super) fn may_answer_captcha(stanza: &Stanza) -> bool {
+    let is_groupchat = stanza.kind == Kind::Message(MessageType::Groupchat);
+    !is_groupchat
+        && stanza.children.iter().any(|child| {
+            &*child.namespace == "urn:xmpp:captcha"
+                || child.is("x", "jabber:x:data")
+                || child.is("body", NS_CLIENT)
+        })
+}
