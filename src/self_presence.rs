@@ -26,7 +26,7 @@ pub(crate) fn client_payload(presence: &Stanza) -> Vec<Element> {
 }
 
 /// The room's self-presence as the session with that address and payload is to see it; `sent` is the payload
-/// that the room reflects.
+/// that went up last. What the room reflects may still be an earlier one.
 pub(crate) fn personal(
     own: &Stanza,
     sent: &[Element],
@@ -35,7 +35,8 @@ pub(crate) fn personal(
     payload: &[Element],
 ) -> Stanza {
     let mut made = own.clone();
-    if payload != sent {
+    let reflected = own.children.iter().filter(|child| is_reflected(child, sent));
+    if !reflected.eq(payload) {
         made.children.retain(|child| !is_reflected(child, sent));
         made.children.splice(0..0, payload.iter().cloned());
     }
