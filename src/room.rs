@@ -113,7 +113,7 @@ impl Room {
         let same = |aside: &Aside| {
             aside.presence.from == presence.from && MucUser::read(&aside.presence).jid == occupant.jid
         };
-        let means_somebody = occupant.has_item && occupant.affiliation.as_deref() != Some("none");
+        let means_somebody = occupant.affiliation.as_deref().is_some_and(|affiliation| affiliation != "none");
         let is_over = presence.kind == Kind::Presence(PresenceType::Unavailable) && !means_somebody;
         if is_over {
             self.aside.retain(|aside| !same(aside));
@@ -186,7 +186,7 @@ mod tests {
         let member = |jid: &str| {
             presence(&format!(
                 "<presence from='r@s' type='unavailable'><x xmlns='http://jabber.org/protocol/muc#user'>\
-                 <item jid='{jid}'/></x></presence>"
+                 <item affiliation='member' jid='{jid}'/></x></presence>"
             ))
         };
         for presence in [member("a@b"), member("c@d"), member("a@b"), presence("<presence from='r@s'/>")] {
