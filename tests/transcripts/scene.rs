@@ -155,16 +155,19 @@ impl Scene {
 /// The occupants of a crowd that are shown one after the other are told in one line.
 fn without_crowds(lines: impl Iterator<Item = String>) -> Vec<String> {
     let mut told: Vec<String> = Vec::new();
+    let mut count = 0;
     for line in lines {
-        let crowd = line.split_once(&format!("from='{ROOM}/person")).map(|(before, _)| format!("{before}…"));
-        match (crowd, told.last_mut()) {
-            (Some(crowd), Some(last)) if last.starts_with(&crowd) => {
-                let count: usize = last.split(' ').nth(3).and_then(|count| count.parse().ok()).unwrap_or(1);
-                *last = format!("{crowd} {} of the crowd", count + 1);
-            }
-            (Some(crowd), _) => told.push(format!("{crowd} 1 of the crowd")),
-            (None, _) => told.push(line),
+        let shown = line.split_once(&format!("< <presence from='{ROOM}/person"));
+        let Some((session, _)) = shown.filter(|(_, rest)| !rest.contains("type=")) else {
+            count = 0;
+            told.push(line);
+            continue;
+        };
+        count += 1;
+        if count > 1 {
+            told.pop();
         }
+        told.push(format!("{session}< {count} of the crowd"));
     }
     told
 }
