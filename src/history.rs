@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::config::Config;
 use crate::delay;
 use crate::event::Now;
-use crate::jid::BareJid;
+use crate::jid::{BareJid, Jid};
 use crate::muc::NS_MUC;
+use crate::retraction::Retraction;
 use crate::stanza::{Kept, NS_CLIENT, Stanza};
 
 const NS_HINTS: &str = "urn:xmpp:hints";
@@ -40,6 +41,8 @@ struct Entry {
     stanza: Kept,
     stamp_ms: i64,
     bytes: usize,
+    /// Whether its author has left since: the nick may be somebody else's by now.
+    author_left: bool,
 }
 
 /// What a session wants to see of the history (XEP-0045 §7.2.14).
@@ -75,15 +78,37 @@ impl HistoryRequest {
 }
 
 impl History {
-    /// Keeps a message if a stock room would.
-    pub(crate) fn keep(&mut self, stanza: &Stanza, stamp_ms: i64, config: &Config) {
-        if !is_historic(stanza) {
+    /// Keeps a message if a stock room would; one that rightly takes another back only removes that.
+    pub(crate) fn keep(&mut self, stanza: &Stanza, stamp_ms: i64, room: &BareJid, config: &Config) {
+        if !is_historic(stanza) || self.take_back(stanza, room) {
             return;
         }
         let bytes = stanza.weight();
         self.bytes += bytes;
-        self.entries.push_back(Entry { stanza: Kept::shared(stanza.clone()), stamp_ms, bytes });
+        self.entries.push_back(Entry {
+            stanza: Kept::shared(stanza.clone()),
+            stamp_ms,
+            bytes,
+            author_left: false,
+        });
         self.trim(config);
+    }
+
+    /// Removes the message that another one takes back; false if it takes none back (H9).
+    fn take_back(&mut self, stanza: &Stanza, room: &BareJid) -> bool {
+        let Some(retraction) = Retraction::read(stanza, room) else { return false };
+        let is_target = |entry: &Entry| retraction.takes_back(&entry.stanza, entry.author_left, stanza, room);
+        let Some(position) = self.entries.iter().position(is_target) else { return false };
+        let removed = self.entries.remove(position);
+        self.bytes = self.bytes.saturating_sub(removed.map_or(0, |entry| entry.bytes));
+        true
+    }
+
+    /// An occupant has left: who comes under that nick is somebody else.
+    pub(crate) fn note_gone(&mut self, occupant: Option<&Jid>) {
+        for entry in self.entries.iter_mut().filter(|entry| entry.stanza.from.as_ref() == occupant) {
+            entry.author_left = true;
+        }
     }
 
     /// Whether that message is kept: the same room's stanza-id, else the same sender, id and stamp (H10).
@@ -195,7 +220,7 @@ mod tests {
     fn history(stamps: &[i64]) -> History {
         let mut history = History::default();
         for stamp in stamps {
-            history.keep(&said(&stamp.to_string()), *stamp, &Config::default());
+            history.keep(&said(&stamp.to_string()), *stamp, &room(), &Config::default());
         }
         history
     }
@@ -236,7 +261,7 @@ mod tests {
         assert!(!history.knows(&said("10000"), 30_000, &room()), "one id twice is no proof");
         let numbered = |id: &str| said("10000").child(numbered_by_room(id));
         let mut history = History::default();
-        history.keep(&numbered("s1"), 10_000, &Config::default());
+        history.keep(&numbered("s1"), 10_000, &room(), &Config::default());
         assert!(history.knows(&numbered("s1"), 99_000, &room()));
         assert!(!history.knows(&numbered("s2"), 10_000, &room()));
     }
@@ -253,10 +278,10 @@ mod tests {
         let config = Config { history: 2, ..Config::default() };
         let mut history = History::default();
         for stamp in [1_000, 2_000, 3_000] {
-            history.keep(&said(&stamp.to_string()), stamp, &config);
+            history.keep(&said(&stamp.to_string()), stamp, &room(), &config);
         }
         let small = Config { history_bytes: 60, ..config };
-        history.keep(&said("4000"), 4_000, &small);
+        history.keep(&said("4000"), 4_000, &room(), &small);
         assert_eq!(history.entries.iter().map(|entry| entry.stamp_ms).collect::<Vec<_>>(), [4_000]);
     }
 

@@ -12,6 +12,7 @@ pub mod lua;
 pub mod muc;
 mod occupancy;
 mod queries;
+mod retraction;
 mod room;
 mod roster;
 mod self_presence;

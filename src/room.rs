@@ -93,7 +93,10 @@ impl Room {
         let Some(mut known) = self.roster.remove(&nick).map(|kept| Stanza::clone(&kept)) else {
             return self.fold_absent(presence, occupant);
         };
-        let (Some(new), true) = (&occupant.nick, occupant.has(status::NICK_CHANGE)) else { return };
+        let (Some(new), true) = (&occupant.nick, occupant.has(status::NICK_CHANGE)) else {
+            self.history.note_gone(presence.from.as_ref());
+            return;
+        };
         known.from = known.from.map(|from| from.to_bare().occupant(&Nick::new(new)));
         self.roster.put(Kept::shared(known));
     }

@@ -35,7 +35,7 @@ impl Occupancy {
                 self.complete(turn);
             }
         } else if !self.room.history.knows(stanza, stamp_ms, &self.me.room) {
-            self.room.history.keep(stanza, stamp_ms, turn.config);
+            self.room.history.keep(stanza, stamp_ms, &self.me.room, turn.config);
         }
     }
 

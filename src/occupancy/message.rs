@@ -130,7 +130,7 @@ impl Occupancy {
         if sets_subject(stanza) {
             self.room.fold_subject(stanza, Some(turn.now.utc_ms));
         } else {
-            self.room.history.keep(stanza, turn.now.utc_ms, turn.config);
+            self.room.history.keep(stanza, turn.now.utc_ms, &self.me.room, turn.config);
         }
         self.relay_checked(turn, stanza);
     }

@@ -109,7 +109,7 @@ impl Occupancy {
     fn take_missed(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) {
         let stamp_ms = Room::stamp(stanza, &self.me.room, turn.now);
         if !self.room.history.knows(stanza, stamp_ms, &self.me.room) {
-            self.room.history.keep(stanza, stamp_ms, turn.config);
+            self.room.history.keep(stanza, stamp_ms, &self.me.room, turn.config);
             self.relay(turn, stanza);
         }
     }
