@@ -64,7 +64,7 @@ impl Bouncer {
             Event::ClientStanza { session, stanza } => self.session_sent(now, session, stanza),
             Event::RoomStanza { stanza } => self.room_sent(now, &stanza),
             Event::SessionUnavailable { session } => {
-                self.in_all_rooms(now, session, |occupancy, turn| occupancy.session_ended(turn, session))
+                self.in_all_rooms(now, session, |occupancy, turn| occupancy.session_hides(turn, session))
             }
             Event::Hibernated { session } => {
                 self.in_all_rooms(now, session, |occupancy, turn| occupancy.session_hibernated(turn, session))

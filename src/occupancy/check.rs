@@ -212,14 +212,17 @@ impl Occupancy {
 
     /// Answers one session that waits for a check and is no longer in.
     pub(super) fn answer_pingers_of(&mut self, turn: &mut Turn<'_>, session: SessionId) {
-        let Some(check) = self.stay_mut().and_then(|stay| stay.check.as_mut()) else { return };
-        let (gone, rest) =
-            std::mem::take(&mut check.pingers).into_iter().partition(|pinger| pinger.session == session);
-        check.pingers = rest;
-        let gone: Vec<Pinger> = gone;
-        for pinger in gone {
+        for pinger in self.take_pingers_of(session) {
             pinger.answer(turn, Some(StanzaError::NOT_JOINED), &self.me);
         }
+    }
+
+    pub(super) fn take_pingers_of(&mut self, session: SessionId) -> Vec<Pinger> {
+        let Some(check) = self.stay_mut().and_then(|stay| stay.check.as_mut()) else { return Vec::new() };
+        let (taken, rest) =
+            std::mem::take(&mut check.pingers).into_iter().partition(|pinger| pinger.session == session);
+        check.pingers = rest;
+        taken
     }
 }
 

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Occupancy, Past, Phase, Stay, Way};
+use super::held::Orphans;
+use super::{Occupancy, Past, Phase, Stay};
 use crate::config::limit;
 use crate::error::StanzaError;
 use crate::event::{Id, SessionId, Verdict};
@@ -33,8 +34,8 @@ pub(super) struct Joining {
     pub(super) wants_answer: bool,
     /// Messages that came before the occupants (J23).
     early: Vec<Kept>,
-    /// What sessions have sent that ended meanwhile (M3).
-    orphans: Vec<Kept>,
+    /// What sessions have sent that left or ended meanwhile (M3).
+    pub(super) orphans: Orphans,
     /// What is remembered if nothing comes of it.
     pub(super) past: Past,
 }
@@ -73,7 +74,7 @@ impl Joining {
             awaits: Awaits::SelfPresence { older_ms: None },
             wants_answer: false,
             early: Vec::new(),
-            orphans: Vec::new(),
+            orphans: Orphans::default(),
             past,
         }
     }
@@ -89,14 +90,6 @@ impl Joining {
         };
         let silence = silent_since.map(|since_ms| since_ms + limit::JOIN_SILENCE_MS);
         silence.into_iter().chain(probe).chain([self.deadline_ms]).min()
-    }
-
-    /// Keeps what a session sent that ends before its join is answered: it is forwarded on success.
-    pub(super) fn adopt_held(&mut self, attachment: Attachment) {
-        if let Stage::Waiting(ask) = attachment.stage {
-            let room = limit::HELD_BACK.saturating_sub(self.orphans.len());
-            self.orphans.extend(ask.held.into_iter().take(room));
-        }
     }
 
     pub(super) fn touch(&mut self, now_ms: u64) {
@@ -247,9 +240,7 @@ impl Occupancy {
         self.phase = Phase::In(Box::new(stay));
         log::debug!("{} joins {} as {}", self.me.account, self.me.room, self.me.nick);
         self.sessions.represent();
-        for orphan in &joining.orphans {
-            self.go_up(turn, orphan, Id::Keep, Way::Held);
-        }
+        self.release_orphans(turn, joining.orphans);
         for session in self.sessions.waiting() {
             self.start_replay(turn, session, &joining.early);
         }
@@ -276,6 +267,7 @@ impl Occupancy {
         } else {
             self.tell_refused(turn, refused);
         }
+        self.refuse_orphans(turn);
         self.try_next(turn);
     }
 
@@ -300,13 +292,6 @@ impl Occupancy {
             return;
         };
         self.refuse_held(turn, session, &ask.held);
-    }
-
-    /// What a session sent before its join was answered can't go up (M3).
-    pub(super) fn refuse_held(&self, turn: &mut Turn<'_>, session: SessionId, held: &[Kept]) {
-        for stanza in held {
-            self.refuse(turn, session, stanza, StanzaError::NOT_JOINED, Way::Held);
-        }
     }
 
     /// Tries the join of the next session that waits; with none left the account is out.

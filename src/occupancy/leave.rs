@@ -2,15 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Occupancy, Past, Phase, Way};
+use super::{Occupancy, Past, Phase};
 use crate::config::{Config, limit};
 use crate::error::StanzaError;
-use crate::event::{Id, SessionId, Verdict};
+use crate::event::{SessionId, Verdict};
 use crate::jid::Jid;
 use crate::muc::{Departure, MucUser};
 use crate::room::Room;
 use crate::self_presence::{client_payload, left};
-use crate::sessions::{Attachment, Stage};
+use crate::sessions::Attachment;
 use crate::stanza::{Element, PresenceType, Stanza};
 use crate::turn::Turn;
 
@@ -33,8 +33,9 @@ impl Occupancy {
         turn.deliver(session, answer);
         let Some(attachment) = self.sessions.detach(session) else { return Verdict::Handled };
         self.forget_waits(turn, session);
-        match &mut self.phase {
-            Phase::Joining(joining) if !self.sessions.is_empty() => joining.adopt_held(attachment),
+        self.release_held(turn, session, attachment);
+        match &self.phase {
+            Phase::Joining(_) if !self.sessions.is_empty() => {}
             Phase::Joining(_) => self.depart(turn, Departure::Left), // L7
             Phase::In(_) if !self.sessions.is_empty() => self.advance(turn),
             Phase::In(_) if self.room.roster.is_empty() => self.depart_with(turn, &client_payload(leave)),
@@ -89,31 +90,25 @@ impl Occupancy {
         }
     }
 
-    /// The session has ended, or hides from everybody: it is detached, and that is no leave (L4).
+    /// The session has ended: what still comes for it reaches nobody, and misleads nobody.
     pub(crate) fn session_ended(&mut self, turn: &mut Turn<'_>, session: SessionId) {
-        self.directs.remove(session);
+        self.take_pingers_of(session);
+        self.session_hides(turn, session);
         self.senders.forget(session);
         self.queries.forget(session);
+        if let Some(joining) = self.joining_mut() {
+            joining.orphans.disown(session);
+        }
+    }
+
+    /// The session hides from everybody: it is detached, and that is no leave (L4).
+    pub(crate) fn session_hides(&mut self, turn: &mut Turn<'_>, session: SessionId) {
+        self.directs.remove(session);
         self.cancel_leave_of(turn, session);
         let Some(attachment) = self.sessions.detach(session) else { return };
         log::debug!("{} detaches from {}", attachment.jid, self.me.room);
         self.forget_waits(turn, session);
-        match &mut self.phase {
-            Phase::Joining(joining) => joining.adopt_held(attachment),
-            Phase::In(_) => self.detached(turn, attachment),
-            Phase::Out(_) => {}
-        }
-    }
-
-    fn detached(&mut self, turn: &mut Turn<'_>, attachment: Attachment) {
-        let held = match attachment.stage {
-            Stage::Waiting(ask) => ask.held,
-            Stage::Replaying(replay) => replay.held,
-            Stage::Live => Vec::new(),
-        };
-        for stanza in &held {
-            self.go_up(turn, stanza, Id::Keep, Way::Held);
-        }
+        self.release_held(turn, session, attachment);
         self.note_detached(turn);
         self.advance(turn);
     }
@@ -171,6 +166,7 @@ impl Occupancy {
         log::debug!("{} leaves {}", self.me.account, self.me.room);
         let leave = self.leave_stanza(turn, payload);
         self.answer_pingers(turn, Some(StanzaError::NOT_JOINED));
+        self.refuse_orphans(turn);
         let was_in = matches!(self.phase, Phase::In(_));
         let before = match std::mem::replace(&mut self.phase, Phase::Out(Past::default())) {
             Phase::Joining(joining) => joining.past,

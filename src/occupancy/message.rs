@@ -5,7 +5,7 @@ use super::{Occupancy, Phase, Way};
 use crate::error::StanzaError;
 use crate::event::{Action, Id, SessionId, Verdict};
 use crate::muc::{MucUser, sets_subject, status};
-use crate::stanza::{Kept, Kind, MessageType, NS_CLIENT, Stanza};
+use crate::stanza::{Kind, MessageType, NS_CLIENT, Stanza};
 use crate::turn::Turn;
 
 const NS_STANZA_ID: &str = "urn:xmpp:sid:0";
@@ -34,14 +34,6 @@ impl Occupancy {
             self.hold(turn, session, stanza);
         }
         Verdict::Handled
-    }
-
-    /// Keeps what a session sends until its join is answered (M3).
-    pub(super) fn hold(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) {
-        let held = self.sessions.get_mut(session).is_some_and(|a| a.hold(Kept::own(stanza.clone())));
-        if !held {
-            self.refuse(turn, session, stanza, StanzaError::OVER_LIMIT, Way::InHand);
-        }
     }
 
     /// Messages of a session that is not in the room: only an occupant may send most of them (M3, P2).
@@ -107,7 +99,7 @@ impl Occupancy {
         message_type: MessageType,
     ) -> Verdict {
         match message_type {
-            MessageType::Error => self.message_refused(turn, stanza),
+            MessageType::Error => return self.message_refused(turn, stanza),
             MessageType::Groupchat => self.groupchat_came(turn, stanza),
             MessageType::Chat | MessageType::Normal if stanza.sender_nick().is_some() => {
                 self.private_came(turn, stanza);
@@ -187,7 +179,7 @@ impl Occupancy {
     }
 
     /// An error goes to the session whose message caused it, and to no other (M4, P7, P8).
-    fn message_refused(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) {
+    pub(super) fn message_refused(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) -> Verdict {
         match stanza.id.as_deref().and_then(|id| self.senders.refused(id)) {
             Some((session, id)) => turn.relay(vec![(session, id)]),
             None => log::debug!("an error from {} that answers nothing", self.me.room),
@@ -195,6 +187,7 @@ impl Occupancy {
         if stanza.error_condition() == Some("not-acceptable") {
             self.suspect(turn); // K9
         }
+        Verdict::Handled
     }
 }
 

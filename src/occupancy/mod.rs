@@ -14,6 +14,7 @@
 mod blocked;
 mod check;
 mod direct;
+mod held;
 mod iq;
 mod join;
 mod joining;
@@ -165,6 +166,7 @@ impl Occupancy {
         match (stanza.kind, &self.phase) {
             (Kind::Iq(IqType::Get | IqType::Set), _) => self.question_came(turn, stanza),
             (Kind::Iq(IqType::Result | IqType::Error), _) => self.answer_came(turn, stanza),
+            (Kind::Message(MessageType::Error), _) => self.message_refused(turn, stanza),
             (Kind::Presence(PresenceType::Other), _) => Verdict::Pass("a subscription"),
             (Kind::Presence(PresenceType::Probe), _) => Verdict::Handled,
             (_, Phase::Out(_)) => self.stray_came(turn, stanza),

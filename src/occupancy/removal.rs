@@ -24,6 +24,7 @@ impl Occupancy {
         log::debug!("{} is out of {}: {departure:?}", self.me.account, self.me.room);
         turn.act(Action::Drop { account: self.me.account.clone(), room: self.me.room.clone() });
         self.answer_pingers(turn, Some(StanzaError::NOT_JOINED));
+        self.refuse_orphans(turn);
         let own = self.room.own.take();
         let sent_nick = self.me.nick.clone();
         self.phase = Phase::Out(Past {
@@ -35,7 +36,7 @@ impl Occupancy {
         for (session, attachment) in sessions {
             match attachment.stage {
                 Stage::Waiting(ask) => {
-                    self.sessions.attach(session, attachment.jid, attachment.presence, ask)
+                    self.sessions.attach(session, attachment.jid, attachment.presence, ask);
                 }
                 Stage::Live => self.tell_removed(turn, session, &attachment, own.as_ref(), told),
                 Stage::Replaying(ref replay) => {

@@ -8,7 +8,7 @@ use crate::event::{Id, SessionId};
 use crate::muc::status;
 use crate::self_presence::{add_code, personal, retain_codes};
 use crate::sessions::{Ask, Attachment, Replay, Stage};
-use crate::stanza::{Kept, Kind, Stanza};
+use crate::stanza::{Kept, Stanza};
 use crate::turn::Turn;
 
 impl Occupancy {
@@ -121,14 +121,6 @@ impl Occupancy {
     /// Shows a session the rest of the room at once.
     pub(super) fn finish_replay(&mut self, turn: &mut Turn<'_>, session: SessionId) {
         self.hand_out(turn, session, usize::MAX);
-    }
-
-    fn release(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) {
-        match stanza.kind {
-            Kind::Message(_) => self.message_up(turn, session, stanza, super::Way::Held),
-            Kind::Iq(_) => self.query_up(turn, session, stanza, super::Way::Held),
-            Kind::Presence(_) => {}
-        }
     }
 
     pub(super) fn has_replay(&self) -> bool {

@@ -1,0 +1,100 @@
+//! What a session sends before its join is answered: it goes up when the account is in, also if the session has
+//! left or ended meanwhile, and is refused when the join fails (M3).
+
+use serde::{Deserialize, Serialize};
+
+use super::{Occupancy, Phase, Way};
+use crate::config::limit;
+use crate::error::StanzaError;
+use crate::event::{Id, SessionId};
+use crate::sessions::{Attachment, Stage};
+use crate::stanza::{Kept, Kind, Stanza};
+use crate::turn::Turn;
+
+/// What sessions have sent that left or ended before the account was in.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Orphans(Vec<Orphan>);
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Orphan {
+    /// Who is told what becomes of it; nobody, once the session has ended.
+    session: Option<SessionId>,
+    stanza: Kept,
+}
+
+impl Orphans {
+    /// The session has ended: nobody is told any more.
+    pub(super) fn disown(&mut self, session: SessionId) {
+        for orphan in self.0.iter_mut().filter(|orphan| orphan.session == Some(session)) {
+            orphan.session = None;
+        }
+    }
+}
+
+impl Occupancy {
+    /// Keeps what a session sends until its join is answered (M3).
+    pub(super) fn hold(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) {
+        let held = self.sessions.get_mut(session).is_some_and(|a| a.hold(Kept::own(stanza.clone())));
+        if !held {
+            self.refuse(turn, session, stanza, StanzaError::OVER_LIMIT, Way::InHand);
+        }
+    }
+
+    /// What a session had sent before its join was answered goes up.
+    pub(super) fn release(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) {
+        match stanza.kind {
+            Kind::Message(_) => self.message_up(turn, session, stanza, Way::Held),
+            Kind::Iq(_) => self.query_up(turn, session, stanza, Way::Held),
+            Kind::Presence(_) => {}
+        }
+    }
+
+    /// What a session had sent that has just been detached goes up, now or when the account is in.
+    pub(super) fn release_held(&mut self, turn: &mut Turn<'_>, session: SessionId, attachment: Attachment) {
+        let held = match attachment.stage {
+            Stage::Waiting(ask) => ask.held,
+            Stage::Replaying(replay) => replay.held,
+            Stage::Live => Vec::new(),
+        };
+        match &mut self.phase {
+            Phase::In(_) => {
+                for stanza in held {
+                    self.release(turn, session, &stanza);
+                }
+            }
+            Phase::Joining(joining) => {
+                let orphans = &mut joining.orphans.0;
+                let space = limit::HELD_BACK.saturating_sub(orphans.len());
+                let orphan = |stanza| Orphan { session: Some(session), stanza };
+                orphans.extend(held.into_iter().take(space).map(orphan));
+            }
+            Phase::Out(_) => {}
+        }
+    }
+
+    pub(super) fn release_orphans(&mut self, turn: &mut Turn<'_>, orphans: Orphans) {
+        for Orphan { session, stanza } in orphans.0 {
+            match session {
+                Some(session) => self.release(turn, session, &stanza),
+                None => self.go_up(turn, &stanza, Id::Keep, Way::Held),
+            }
+        }
+    }
+
+    /// Nothing comes of the join.
+    pub(super) fn refuse_orphans(&mut self, turn: &mut Turn<'_>) {
+        let Some(joining) = self.joining_mut() else { return };
+        for Orphan { session, stanza } in std::mem::take(&mut joining.orphans.0) {
+            if let Some(session) = session {
+                self.refuse(turn, session, &stanza, StanzaError::NOT_JOINED, Way::Held);
+            }
+        }
+    }
+
+    /// What a session sent before its join was answered can't go up (M3).
+    pub(super) fn refuse_held(&self, turn: &mut Turn<'_>, session: SessionId, held: &[Kept]) {
+        for stanza in held {
+            self.refuse(turn, session, stanza, StanzaError::NOT_JOINED, Way::Held);
+        }
+    }
+}
