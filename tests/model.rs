@@ -1,0 +1,58 @@
+//! Random stories against a simple model: a stock room, and sessions that believe only what they are sent.
+//!
+//! `MODEL_CASES=5000 cargo test --test model` plays more of them, `MODEL_SEED=2` others.
+
+#![allow(clippy::panic, clippy::expect_used, clippy::indexing_slicing, clippy::wildcard_enum_match_arm)]
+
+#[path = "model/assertions.rs"]
+mod assertions;
+#[path = "model/belief.rs"]
+mod belief;
+#[path = "model/client.rs"]
+mod client;
+#[path = "model/play.rs"]
+mod play;
+#[path = "model/reference.rs"]
+mod reference;
+#[path = "model/stanzas.rs"]
+mod stanzas;
+#[path = "model/transition.rs"]
+mod transition;
+#[path = "model/world.rs"]
+mod world;
+
+use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
+
+/// How many stories are played, and of how many steps at most.
+const CASES: u64 = 400;
+const STEPS: usize = 60;
+
+fn number(variable: &str, otherwise: u64) -> u64 {
+    let value = std::env::var_os(variable).and_then(|value| value.to_str()?.parse().ok());
+    value.unwrap_or(otherwise)
+}
+
+fn runner() -> TestRunner {
+    let cases = u32::try_from(number("MODEL_CASES", CASES)).expect("not so many");
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };
+    let mut seed = [0; 32];
+    seed[..8].copy_from_slice(&number("MODEL_SEED", 1).to_le_bytes());
+    TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed))
+}
+
+#[test]
+fn sessions_see_what_the_room_is() {
+    let strategy = transition::stories(STEPS);
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {})); // a story that fails is played many times while it is cut short
+    let result = runner().run(&strategy, |story| {
+        play::play(&story, false);
+        Ok(())
+    });
+    std::panic::set_hook(hook);
+    if let Err(TestError::Fail(reason, story)) = result {
+        eprintln!("{reason}\n{story:#?}");
+        play::play(&story, true);
+        panic!("fails only once: {reason}");
+    }
+}

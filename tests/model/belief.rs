@@ -1,0 +1,45 @@
+//! What is known of the room: by the account, and by each session.
+
+use std::collections::BTreeMap;
+
+use crate::stanzas::Occupant;
+
+/// What the account has been told of its present stay; a session can have been told no more.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// The messages that a join may show, by their numbers.
+    pub(crate) historic: Vec<u64>,
+    /// All groupchat messages as they came.
+    pub(crate) live: Vec<u64>,
+    pub(crate) subject: String,
+    pub(crate) non_anonymous: bool,
+    /// Counts the stays.
+    pub(crate) stay: u64,
+}
+
+/// The room as a session sees it.
+#[derive(Debug, Default)]
+pub(crate) struct View {
+    pub(crate) roster: BTreeMap<String, Occupant>,
+    pub(crate) own: Option<(String, Occupant)>,
+    pub(crate) asked_nick: String,
+    /// How many of the live messages it is past; more than one number as long as it can't be told.
+    pub(crate) live: Vec<usize>,
+}
+
+/// What has been sent that expects an answer.
+#[derive(Debug)]
+pub(crate) struct Owed {
+    pub(crate) kind: OwedKind,
+    pub(crate) answers: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OwedKind {
+    /// Exactly one answer.
+    Query,
+    /// Exactly one answer as long as the session stays in.
+    Echo,
+    /// One at most.
+    Other,
+}

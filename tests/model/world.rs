@@ -1,0 +1,369 @@
+//! Plays a story: carries stanzas between sessions, core and room as the wrapper and the network would.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use minimix_core::bouncer::Bouncer;
+use minimix_core::config::Config;
+use minimix_core::event::{Action, Event, Id, Now, SessionId, Verdict};
+use minimix_core::muc::{MucUser, asks_to_join, sets_subject, status};
+use minimix_core::stanza::{IqType, Kind, MessageType, NS_CLIENT, PresenceType, Stanza};
+
+use crate::assertions;
+use crate::belief::Known;
+use crate::client::{Client, Place};
+use crate::reference::Room;
+use crate::stanzas::{ACCOUNT, ROOM, jid, number};
+use crate::transition::{SESSIONS, Story};
+
+/// 2026-01-01T00:00:00Z, when every story begins.
+const BEGIN_MS: i64 = 1_767_225_600_000;
+
+/// Everything that takes part in a story.
+#[derive(Debug)]
+pub(crate) struct World {
+    config: Config,
+    pub(crate) bouncer: Bouncer,
+    pub(crate) now_ms: u64,
+    wake_at: Option<u64>,
+    reloads: u64,
+    is_local: bool,
+    pub(crate) room: Room,
+    pub(crate) clients: Vec<Client>,
+    last_session: u32,
+    ids: u32,
+    /// What the wrapper holds back until no hook runs.
+    queued: Vec<Stanza>,
+    /// On its way to the room, and back.
+    pub(crate) up: VecDeque<Stanza>,
+    pub(crate) down: VecDeque<Stanza>,
+    pub(crate) known: Known,
+    /// The room has lost the account without a word.
+    pub(crate) forgotten: bool,
+    /// The presence of ours that the room has not answered, and when it was sent.
+    pub(crate) unanswered: Option<(String, u64)>,
+    /// Questions of occupants, and how often they were answered.
+    pub(crate) questions: BTreeMap<String, usize>,
+    pub(crate) is_told: bool,
+}
+
+impl World {
+    pub(crate) fn new(story: &Story, is_told: bool) -> Self {
+        let config = Config::default();
+        Self {
+            bouncer: Bouncer::new(config.clone(), 1),
+            config,
+            now_ms: 0,
+            wake_at: None,
+            reloads: 0,
+            is_local: story.is_local,
+            room: Room::with_crowd(story.crowd),
+            clients: (0..SESSIONS).map(|_| Client::new(SessionId(0), String::new())).collect(),
+            last_session: 0,
+            ids: 0,
+            queued: Vec::new(),
+            up: VecDeque::new(),
+            down: VecDeque::new(),
+            known: Known::default(),
+            forgotten: false,
+            unanswered: None,
+            questions: BTreeMap::new(),
+            is_told,
+        }
+    }
+
+    pub(crate) fn tell(&self, line: impl FnOnce() -> String) {
+        if self.is_told {
+            eprintln!("{:>9} {}", self.now_ms, line());
+        }
+    }
+
+    pub(crate) fn fresh_id(&mut self) -> String {
+        self.ids += 1;
+        format!("c{}", self.ids)
+    }
+
+    pub(crate) fn utc(&self) -> String {
+        let seconds = (BEGIN_MS + i64::try_from(self.now_ms).expect("a short story")).div_euclid(1_000);
+        jiff::Timestamp::from_second(seconds).expect("a time").to_string()
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            monotonic_ms: self.now_ms,
+            utc_ms: BEGIN_MS + i64::try_from(self.now_ms).expect("a short story"),
+        }
+    }
+
+    /// The session, connected anew if it had ended.
+    pub(crate) fn connected(&mut self, who: usize) -> &mut Client {
+        if !self.clients[who].is_connected || self.clients[who].id == SessionId(0) {
+            self.last_session += 1;
+            self.clients[who] = Client::new(SessionId(self.last_session), format!("{ACCOUNT}/d{who}"));
+        }
+        &mut self.clients[who]
+    }
+
+    /// A session sends a stanza.
+    pub(crate) fn send(&mut self, who: usize, stanza: Stanza) -> Verdict {
+        let client = self.connected(who);
+        let (session, from) = (client.id, jid(&client.jid));
+        if stanza.kind == Kind::Presence(PresenceType::Available)
+            && let Some(id) = &stanza.id
+        {
+            client.last_presence = Some((id.to_string(), stanza.text_of("show")));
+        }
+        let stanza = stanza.from(from);
+        self.tell(|| format!("D{who} ({}): {}", session.0, stanza.to_xml()));
+        let account_knows = self.bouncer.concerns_client(session, ACCOUNT, ROOM, asks_to_join(&stanza));
+        if !account_knows {
+            return Verdict::Pass("does not concern the core");
+        }
+        let verdict =
+            self.happen(Event::ClientStanza { session, stanza: stanza.clone() }, Some((&stanza, Some(who))));
+        self.settle_queue();
+        if matches!(verdict, Verdict::Pass(_)) {
+            assertions::passed(&stanza);
+        }
+        verdict
+    }
+
+    /// Something that is no stanza happens to a session.
+    pub(crate) fn session_event(&mut self, event: Event) {
+        self.tell(|| format!("{event:?}"));
+        self.happen(event, None);
+        self.settle_queue();
+    }
+
+    fn happen(&mut self, event: Event, in_hand: Option<(&Stanza, Option<usize>)>) -> Verdict {
+        let outcome = self.bouncer.handle(self.now(), event);
+        self.wake_at = outcome.wake_at;
+        for action in outcome.actions {
+            self.perform(action, in_hand);
+        }
+        outcome.verdict
+    }
+
+    fn perform(&mut self, action: Action, in_hand: Option<(&Stanza, Option<usize>)>) {
+        let stanza_in_hand = || in_hand.expect("a stanza in hand").0.clone();
+        match action {
+            Action::Relay { sessions } => {
+                for (session, id) in sessions {
+                    self.deliver(session, &with_id(stanza_in_hand(), id));
+                }
+            }
+            Action::Deliver { session, stanza } => self.deliver(session, &stanza),
+            Action::Forward { id } => {
+                self.drain_queue();
+                self.go_up(with_id(stanza_in_hand(), id).from(jid(ACCOUNT)));
+            }
+            Action::Reply { error, by } => {
+                let who = in_hand.and_then(|(_, who)| who).expect("a session to reply to");
+                let session = self.clients[who].id;
+                self.deliver(session, &error.reply_to(&stanza_in_hand(), by.as_str()));
+            }
+            Action::Send { stanza } => {
+                assertions::sent(&stanza);
+                self.note_sent(&stanza);
+                self.queued.push(Stanza::clone(&stanza));
+            }
+            Action::Drop { .. } => self.queued.clear(),
+            Action::Mirror { sessions } => {
+                for session in sessions {
+                    let client = self.clients.iter().find(|client| client.id == session);
+                    assert!(client.is_some_and(Client::is_in), "a carbon outside the room (P5)");
+                }
+            }
+            Action::StoreOffline => {
+                let stanza = stanza_in_hand();
+                assert!(stanza.kind == Kind::Message(MessageType::Chat) && stanza.has("body", NS_CLIENT));
+            }
+            Action::SendAs { .. } => panic!("no session is direct"),
+        }
+    }
+
+    fn deliver(&mut self, session: SessionId, stanza: &Stanza) {
+        self.tell(|| format!("  {} < {}", session.0, stanza.to_xml()));
+        if MucUser::read(stanza).has(status::TECHNICAL) && stanza.id.is_none() {
+            self.stay_ended();
+        }
+        let client = self.clients.iter_mut().find(|client| client.id == session).expect("a session");
+        client.receive(stanza, &self.known);
+    }
+
+    /// The core knows that the account is out: what it knew of the room is no more.
+    fn stay_ended(&mut self) {
+        self.forgotten = false;
+        self.unanswered = None;
+        self.known = Known { stay: self.known.stay + 1, ..Known::default() };
+    }
+
+    fn note_sent(&mut self, stanza: &Stanza) {
+        self.tell(|| format!("  room < {}", stanza.to_xml()));
+        match stanza.kind {
+            Kind::Presence(PresenceType::Unavailable) => self.stay_ended(),
+            Kind::Presence(PresenceType::Available) => {
+                if let Some((id, sent_ms)) = &self.unanswered {
+                    assert!(self.now_ms - sent_ms >= 10_000, "two presences unanswered, the first is {id}");
+                }
+                self.unanswered = stanza.id.as_deref().map(|id| (id.to_owned(), self.now_ms));
+            }
+            _ => {}
+        }
+    }
+
+    fn drain_queue(&mut self) {
+        for stanza in std::mem::take(&mut self.queued) {
+            self.go_up(stanza);
+        }
+    }
+
+    fn go_up(&mut self, stanza: Stanza) {
+        assertions::sent(&stanza);
+        if let (Kind::Iq(IqType::Result | IqType::Error), Some(id)) = (stanza.kind, stanza.id.as_deref()) {
+            *self.questions.entry(id.to_owned()).or_default() += 1;
+        }
+        self.up.push_back(stanza);
+    }
+
+    /// No hook runs: what waited goes out; a local room answers now.
+    fn settle_queue(&mut self) {
+        self.drain_queue();
+        self.rest_if_local();
+    }
+
+    pub(crate) fn rest_if_local(&mut self) {
+        if self.is_local {
+            self.all_arrives();
+        }
+    }
+
+    pub(crate) fn all_arrives(&mut self) {
+        self.collect();
+        while !self.up.is_empty() || !self.down.is_empty() {
+            self.account_hears();
+            if self.down.is_empty() {
+                self.room_hears();
+            }
+        }
+    }
+
+    /// The next stanza of the account reaches the room.
+    pub(crate) fn room_hears(&mut self) {
+        let Some(stanza) = self.up.pop_front() else { return };
+        self.tell(|| format!("    (room hears {})", stanza.to_xml()));
+        let utc = self.utc();
+        self.room.hear(&stanza, &utc);
+        self.collect();
+    }
+
+    /// What the room has said is on its way.
+    pub(crate) fn collect(&mut self) {
+        for stanza in self.room.take_said() {
+            if let (Kind::Iq(IqType::Get), Some(id)) = (stanza.kind, stanza.id.as_deref()) {
+                self.questions.insert(id.to_owned(), 0);
+            }
+            self.down.push_back(stanza);
+        }
+    }
+
+    /// The next stanza of the room reaches the account.
+    pub(crate) fn account_hears(&mut self) {
+        let Some(stanza) = self.down.pop_front() else { return };
+        let stanza = stanza.to(jid(ACCOUNT));
+        self.tell(|| format!("room: {}", stanza.to_xml()));
+        if !self.bouncer.concerns_account(ACCOUNT, ROOM) {
+            return self.note_passed(&stanza);
+        }
+        self.note_heard(&stanza);
+        let verdict = self.happen(Event::RoomStanza { stanza: stanza.clone() }, Some((&stanza, None)));
+        if matches!(verdict, Verdict::Pass(_)) {
+            self.note_passed(&stanza);
+        }
+        self.drain_queue();
+    }
+
+    /// Prosody answers, or bounces.
+    fn note_passed(&mut self, stanza: &Stanza) {
+        if let (Kind::Iq(IqType::Get), Some(id)) = (stanza.kind, stanza.id.as_deref()) {
+            *self.questions.entry(id.to_owned()).or_default() += 1;
+        }
+    }
+
+    /// Takes in what the core is about to hear.
+    fn note_heard(&mut self, stanza: &Stanza) {
+        let occupant = MucUser::read(stanza);
+        let is_answer = self.unanswered.as_ref().is_some_and(|(id, _)| stanza.id.as_deref() == Some(id));
+        match stanza.kind {
+            Kind::Presence(PresenceType::Unavailable)
+                if occupant.has(status::SELF) && !occupant.has(status::NICK_CHANGE) =>
+            {
+                self.stay_ended();
+            }
+            Kind::Presence(PresenceType::Available | PresenceType::Error) if is_answer => {
+                self.unanswered = None;
+            }
+            Kind::Message(MessageType::Groupchat) => self.note_groupchat(stanza),
+            Kind::Message(MessageType::Chat) => {
+                for client in self.clients.iter_mut().filter(|client| client.place != Place::Out) {
+                    client.expected_private.extend(number(stanza));
+                }
+            }
+            _ => {}
+        }
+        for code in occupant.codes {
+            match code {
+                status::NON_ANONYMOUS | status::NOW_NON_ANONYMOUS => self.known.non_anonymous = true,
+                status::NOW_SEMI_ANONYMOUS => self.known.non_anonymous = false,
+                _ => {}
+            }
+        }
+    }
+
+    fn note_groupchat(&mut self, stanza: &Stanza) {
+        let is_late = stanza.has("delay", "urn:xmpp:delay");
+        if sets_subject(stanza) {
+            self.known.subject = stanza.text_of("subject").unwrap_or_default();
+        }
+        let Some(number) = number(stanza) else { return };
+        if stanza.has("body", NS_CLIENT) && !self.known.historic.contains(&number) {
+            self.known.historic.push(number);
+        }
+        if !is_late {
+            self.known.live.push(number);
+        }
+    }
+
+    /// Time passes; the core is woken whenever it asked for it.
+    pub(crate) fn wait(&mut self, milliseconds: u64) {
+        let until_ms = self.now_ms + milliseconds;
+        let mut idle = 0;
+        while let Some(wake_at) = self.wake_at.filter(|wake_at| *wake_at <= until_ms) {
+            idle = if wake_at > self.now_ms { 0 } else { idle + 1 };
+            assert!(idle < 200, "the core never sleeps");
+            self.now_ms = self.now_ms.max(wake_at);
+            self.tell(|| "wake".to_owned());
+            self.happen(Event::Wake, None);
+            self.settle_queue();
+        }
+        self.now_ms = until_ms;
+    }
+
+    pub(crate) fn reload(&mut self) {
+        self.reloads += 1;
+        self.tell(|| "reload".to_owned());
+        let snapshot = self.bouncer.snapshot().expect("a snapshot");
+        self.bouncer = Bouncer::restore(self.config.clone(), 1 + self.reloads, &snapshot).expect("a core");
+        assert_eq!(self.bouncer.snapshot().expect("a snapshot"), snapshot, "a reload changes the state");
+        self.happen(Event::Wake, None);
+        self.settle_queue();
+    }
+}
+
+fn with_id(mut stanza: Stanza, id: Id) -> Stanza {
+    match id {
+        Id::Keep => {}
+        Id::Set(id) => stanza.id = Some(id),
+        Id::Remove => stanza.id = None,
+    }
+    stanza
+}
