@@ -76,6 +76,11 @@ impl Bouncer {
             Event::DeliveryFailed { session, to, from } => self.delivery_failed(now, session, &to, &from),
             Event::AlreadyIn { session, jid, occupant } => self.already_in(now, session, &jid, &occupant),
             Event::Blocks { account, blocked } => self.note_blocked(now, account, blocked),
+            Event::Avatar { account, hash } => {
+                self.everywhere(now, self.rooms_of(&account), |occupancy, turn| {
+                    occupancy.avatar_published(turn, &hash);
+                })
+            }
             Event::Configured { config } => self.configure(now, &config),
             Event::Abandoned { account, room } => self.in_room(now, &account, &room, |occupancy, turn| {
                 occupancy.abandon(turn);

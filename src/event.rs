@@ -80,6 +80,13 @@ pub enum Event {
         /// All that it blocks.
         blocked: Vec<Jid>,
     },
+    /// The account has published an avatar (XEP-0084).
+    Avatar {
+        /// The account.
+        account: BareJid,
+        /// Its hash; empty if the avatar was taken away.
+        hash: String,
+    },
     /// The options have changed; rooms that they now exclude are handed back.
     Configured {
         /// The options.

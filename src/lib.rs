@@ -1,4 +1,5 @@
 //! The deciding core of `mod_minimix`.
+mod avatar;
 pub mod bouncer;
 pub mod config;
 mod delay;

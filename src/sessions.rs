@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use crate::avatar::Avatar;
 use crate::config::limit;
 use crate::delay::is_delayed;
 use crate::event::SessionId;
@@ -19,6 +20,7 @@ pub(crate) struct Sessions {
     representative: Option<SessionId>,
     /// Counts presences, so that the latest can be told.
     clock: u64,
+    pub(crate) avatar: Avatar,
 }
 
 /// A session that is in the room through the account, or about to be.
@@ -125,6 +127,7 @@ impl Sessions {
     /// Attaches a session, or has an attached one ask anew; what it had sent meanwhile stays held.
     pub(crate) fn attach(&mut self, session: SessionId, jid: FullJid, presence: Kept, mut ask: Ask) {
         self.clock += 1;
+        self.avatar.learn(&presence);
         let order = self.clock;
         if let Some(known) = self.attached.get_mut(&session) {
             match &mut known.stage {
@@ -150,6 +153,7 @@ impl Sessions {
     /// Takes in a presence that an attached session sent.
     pub(crate) fn update(&mut self, session: SessionId, presence: Kept) {
         self.clock += 1;
+        self.avatar.learn(&presence);
         if let Some(attachment) = self.attached.get_mut(&session) {
             attachment.presence = presence;
             attachment.order = self.clock;
@@ -214,6 +218,13 @@ impl Sessions {
             equals.max_by_key(|(_, attachment)| attachment.order).map(|(session, _)| session)
         });
         self.get(self.representative?)
+    }
+
+    /// The presence that the room is shown: the representative's, with the account's avatar (N10).
+    pub(crate) fn shown(&mut self) -> Option<Kept> {
+        let mut shown = Stanza::clone(&self.represent()?.presence);
+        self.avatar.put_into(&mut shown.children);
+        Some(Kept::own(shown))
     }
 
     /// The session that answers for the account: the one the room is shown, but not a hibernating one while

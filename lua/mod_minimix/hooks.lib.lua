@@ -330,6 +330,10 @@ return function (core, sessions, actions, blocklist_of)
 		answered("a deadline", pcall(core.wake, monotonic(), now()));
 	end
 
+	function hooks.avatar(account, hash)
+		answered("a new avatar", pcall(core.avatar, monotonic(), now(), account, hash));
+	end
+
 	function hooks.configured(options)
 		answered("a change of the options", pcall(core.configured, monotonic(), now(), options));
 	end

@@ -81,6 +81,8 @@ function module.save()
 	return { snapshot = core.snapshot(), next_session_id = sessions.next_id() };
 end
 
+local avatars = module:require "avatars"(hooks.avatar);
+
 module:hook_global("config-reloaded", function ()
 	hooks.configured(module:require "options");
 end);
@@ -109,5 +111,6 @@ function module.unload()
 		hand_back();
 		sessions.forget_all();
 	end
+	avatars.close();
 	core.close();
 end

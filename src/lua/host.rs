@@ -147,6 +147,9 @@ fn lifetime_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
             host.happened(lua, (s, utc), Event::Blocks { account, blocked })
         },
     )?;
+    add(lua, host, table, "avatar", |host, lua, (s, utc, account, hash): (f64, f64, String, String)| {
+        host.happened(lua, (s, utc), Event::Avatar { account: BareJid::new(&account), hash })
+    })?;
     add(lua, host, table, "hand_back", |host, lua, clocks: Clocks| {
         host.happened(lua, clocks, Event::HandBack)
     })?;

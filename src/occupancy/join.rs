@@ -46,7 +46,10 @@ impl Occupancy {
         let mut join = self.me.presence(PresenceType::Available, &id);
         join.attributes.clone_from(&ask.join.attributes);
         join.children = account_payload(&ask.join, &limited_history(turn.config.history));
-        self.room = Room { sent: Some(attachment.presence.clone()), ..Room::default() };
+        self.sessions.avatar.put_into(&mut join.children);
+        let mut sent = Stanza::clone(&attachment.presence);
+        self.sessions.avatar.put_into(&mut sent.children);
+        self.room = Room { sent: Some(Kept::own(sent)), ..Room::default() };
         let past = match std::mem::replace(&mut self.phase, Phase::Out(Past::default())) {
             Phase::Out(past) => past,
             Phase::Joining(joining) => joining.past,

@@ -208,6 +208,12 @@ impl Occupancy {
         }
     }
 
+    /// Takes in the avatar that the account has published; the room is told once (N10).
+    pub(crate) fn avatar_published(&mut self, turn: &mut Turn<'_>, hash: &str) {
+        self.sessions.avatar.publish(hash);
+        self.advance(turn);
+    }
+
     fn update_if_changed(&mut self, turn: &mut Turn<'_>) {
         let changed = self.aggregate(turn).children != self.room.sent_payload();
         let Some(stay) = self.stay_mut() else { return };
@@ -244,8 +250,8 @@ impl Occupancy {
 
     /// The presence that the room has to be shown: the best of the attached sessions, or that nobody is there.
     fn aggregate(&mut self, turn: &Turn<'_>) -> Kept {
-        if let Some(best) = self.sessions.represent() {
-            return best.presence.clone();
+        if let Some(shown) = self.sessions.shown() {
+            return shown;
         }
         let is_away = match &self.phase {
             Phase::In(stay) => {

@@ -201,6 +201,9 @@ fn event(who: &str, what: &str) -> Event {
         return Event::RoomStanza { stanza };
     }
     if who == "account" {
+        if let Some(hash) = what.strip_prefix("shows avatar ") {
+            return Event::Avatar { account: BareJid::new(ACCOUNT), hash: hash.to_owned() };
+        }
         let blocked = what.strip_prefix("blocks").expect("account> blocks …").split_whitespace();
         return Event::Blocks { account: BareJid::new(ACCOUNT), blocked: blocked.map(Jid::new).collect() };
     }

@@ -1,0 +1,80 @@
+//! The hash of the account's avatar in what rooms are shown (XEP-0153 §4, XEP-0398 §4): one for the account,
+//! however little a session knows of avatars.
+
+use serde::{Deserialize, Serialize};
+
+use crate::stanza::{Element, Node, Stanza};
+
+const NS_UPDATE: &str = "vcard-temp:x:update";
+
+/// What is known of the account's avatar.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Avatar {
+    /// The hash; empty if the account has no avatar, nothing if nobody has said.
+    hash: Option<String>,
+    /// Whether it is the account that has published it, so that no session knows better.
+    published: bool,
+}
+
+impl Avatar {
+    /// Takes in what the account has published: a hash, or none.
+    pub(crate) fn publish(&mut self, hash: &str) {
+        *self = Self { hash: Some(hash.to_owned()), published: true };
+    }
+
+    /// Takes in what a session says, unless it says nothing or the account knows better.
+    pub(crate) fn learn(&mut self, presence: &Stanza) {
+        let said = presence.find("x", NS_UPDATE).and_then(|x| x.find("photo")).map(Element::text);
+        if let (Some(hash), false) = (said.filter(|hash| !hash.is_empty()), self.published) {
+            self.hash = Some(hash);
+        }
+    }
+
+    /// Puts the hash into a payload that speaks of avatars.
+    pub(crate) fn put_into(&self, payload: &mut [Element]) {
+        let Some(hash) = &self.hash else { return };
+        for x in payload.iter_mut().filter(|child| child.is("x", NS_UPDATE)) {
+            x.nodes.retain(|node| !matches!(node, Node::Element(child) if child.is("photo", NS_UPDATE)));
+            let photo = Element::build("photo", NS_UPDATE);
+            let photo = if hash.is_empty() { photo } else { photo.text(hash) };
+            x.nodes.push(Node::Element(photo.done()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn presence(photo: &str) -> Stanza {
+        Stanza::from_xml(&format!("<presence><x xmlns='vcard-temp:x:update'>{photo}</x></presence>")).unwrap()
+    }
+
+    #[track_caller]
+    fn shows(avatar: &Avatar, photo: &str, expected: &str) {
+        let mut shown = presence(photo);
+        avatar.put_into(&mut shown.children);
+        assert_eq!(shown, presence(expected));
+    }
+
+    #[test]
+    fn n10_a_session_that_knows_no_avatar_takes_none_away() {
+        let mut avatar = Avatar::default();
+        shows(&avatar, "<photo/>", "<photo/>");
+        avatar.learn(&presence("<photo>abc</photo>"));
+        avatar.learn(&presence("<photo/>"));
+        avatar.learn(&presence(""));
+        shows(&avatar, "<photo/>", "<photo>abc</photo>");
+        shows(&avatar, "", "<photo>abc</photo>");
+    }
+
+    #[test]
+    fn n10_what_is_published_counts_more_than_what_a_session_says() {
+        let mut avatar = Avatar::default();
+        avatar.publish("new");
+        avatar.learn(&presence("<photo>old</photo>"));
+        shows(&avatar, "<photo>old</photo>", "<photo>new</photo>");
+        avatar.publish("");
+        shows(&avatar, "<photo>old</photo>", "<photo/>");
+    }
+}
