@@ -121,7 +121,7 @@ impl Joining {
     }
 
     fn is_stale(&self) -> bool {
-        self.past.unanswered_ms.is_some()
+        self.past.unanswered.is_some()
     }
 
     /// Whether the room has let this join in.
@@ -182,11 +182,12 @@ impl Occupancy {
         let now_ms = turn.now.monotonic_ms;
         let Some(joining) = self.joining_mut() else { return };
         let reflects_id = stanza.id.as_deref() == Some(&joining.id);
-        if joining.is_stale() && !reflects_id {
+        let is_earlier = stanza.id.is_some() || joining.is_stale();
+        if is_earlier && !reflects_id {
             joining.awaits = Awaits::SelfPresence { older_ms: Some(now_ms) };
         } else {
             joining.awaits = Awaits::Subject { last_ms: now_ms };
-            joining.past.unanswered_ms = None; // what is asked later is answered later
+            joining.past.unanswered = None; // what is asked later is answered later
             joining.deadline_ms = turn.after(limit::JOIN_MS);
         }
         let asked_by = joining.asked_by;
@@ -219,7 +220,7 @@ impl Occupancy {
         let sent = self.room.sent.clone();
         let Some(joining) = self.joining_mut() else { return };
         if !joining.is_let_in() {
-            joining.past.unanswered_ms = None;
+            joining.past.leave_answered();
             joining.awaits = Awaits::SelfPresence { older_ms: None };
             joining.early.clear();
             self.room = Room { sent, ..Room::default() };

@@ -175,7 +175,9 @@ impl Occupancy {
         };
         let left = if was_in { Some((turn.now.monotonic_ms, departure)) } else { before.left };
         let own = self.room.own.take().or(before.own);
-        self.phase = Phase::Out(Past { left, unanswered_ms: Some(turn.now.monotonic_ms), own });
+        let mut past = Past { left, unanswered: before.unanswered, own };
+        past.await_answer(turn);
+        self.phase = Phase::Out(past);
         self.room = Room::default();
         turn.send(leave);
     }
@@ -189,7 +191,7 @@ impl Occupancy {
     /// A leave is under way that the room has not answered.
     pub(super) fn await_answer(&mut self, turn: &Turn<'_>) {
         if let Phase::Out(past) = &mut self.phase {
-            past.unanswered_ms = Some(turn.now.monotonic_ms);
+            past.await_answer(turn);
         }
     }
 

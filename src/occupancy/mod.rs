@@ -81,10 +81,17 @@ enum Phase {
 struct Past {
     /// When and why the account left, if it was in.
     left: Option<(u64, Departure)>,
-    /// Since when a join or leave of ours has not been answered (design decision 13).
-    unanswered_ms: Option<u64>,
+    /// Leaves of ours that the room has not answered (design decision 13).
+    unanswered: Option<Unanswered>,
     /// The last self-presence: a session that believes that it is in is told with its occupant-id (J14).
     own: Option<Kept>,
+}
+
+/// The leaves that the room may still answer, each perhaps after the join that it ends.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Unanswered {
+    leaves: u32,
+    last_ms: u64,
 }
 
 /// The account is in.
@@ -286,16 +293,31 @@ impl Occupancy {
 }
 
 impl Past {
+    /// The account leaves.
+    fn await_answer(&mut self, turn: &Turn<'_>) {
+        let leaves = self.unanswered.map_or(0, |unanswered| unanswered.leaves) + 1;
+        self.unanswered = Some(Unanswered { leaves, last_ms: turn.now.monotonic_ms });
+    }
+
+    /// The room says that the account has left.
+    fn leave_answered(&mut self) {
+        self.unanswered = self.unanswered.filter(|unanswered| unanswered.leaves > 1);
+        if let Some(unanswered) = &mut self.unanswered {
+            unanswered.leaves -= 1;
+        }
+    }
+
     /// When it may be forgotten.
     fn over_ms(&self) -> Option<u64> {
         let remembered = self.left.map(|(left_ms, _)| left_ms + limit::REMEMBER_MS);
-        let swallowed = self.unanswered_ms.map(|since_ms| since_ms + limit::SWALLOW_MS);
+        let swallowed = self.unanswered.map(|unanswered| unanswered.last_ms + limit::SWALLOW_MS);
         remembered.into_iter().chain(swallowed).max()
     }
 
     /// Whether the room's stanzas are still swallowed (M8).
     fn swallows(&self, turn: &Turn<'_>) -> bool {
-        let since = self.left.map(|(left_ms, _)| left_ms).into_iter().chain(self.unanswered_ms).max();
+        let unanswered_ms = self.unanswered.map(|unanswered| unanswered.last_ms);
+        let since = self.left.map(|(left_ms, _)| left_ms).into_iter().chain(unanswered_ms).max();
         since.is_some_and(|since_ms| turn.since(since_ms) < limit::SWALLOW_MS)
     }
 }

@@ -298,12 +298,12 @@ impl Occupancy {
             Kind::Presence(PresenceType::Unavailable)
                 if occupant.has(status::SELF) && !occupant.has(status::NICK_CHANGE) =>
             {
-                past.unanswered_ms = None;
+                past.leave_answered();
             }
             Kind::Presence(PresenceType::Available)
-                if occupant.has(status::SELF) && past.unanswered_ms.is_none() =>
+                if occupant.has(status::SELF) && past.unanswered.is_none() =>
             {
-                past.unanswered_ms = Some(turn.now.monotonic_ms);
+                past.await_answer(turn);
                 let id = turn.fresh_id();
                 turn.send(self.me.presence(PresenceType::Unavailable, &id));
             }

@@ -29,7 +29,7 @@ impl Occupancy {
         let sent_nick = self.me.nick.clone();
         self.phase = Phase::Out(Past {
             left: Some((turn.now.monotonic_ms, departure)),
-            unanswered_ms: None,
+            unanswered: None,
             own: own.clone(),
         });
         let sessions = self.sessions.detach_all();

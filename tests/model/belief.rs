@@ -11,6 +11,8 @@ pub(crate) struct Known {
     pub(crate) historic: Vec<u64>,
     /// All groupchat messages as they came.
     pub(crate) live: Vec<u64>,
+    /// The nick under which the account is in.
+    pub(crate) nick: String,
     pub(crate) subject: String,
     pub(crate) non_anonymous: bool,
     /// Counts the stays.

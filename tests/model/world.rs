@@ -187,6 +187,9 @@ impl World {
             self.stay_ended();
         }
         let client = self.clients.iter_mut().find(|client| client.id == session).expect("a session");
+        if !client.is_connected && matches!(stanza.kind, Kind::Iq(IqType::Result | IqType::Error)) {
+            return; // an answer that crossed with the end
+        }
         client.receive(stanza, &self.known);
     }
 
@@ -292,11 +295,14 @@ impl World {
     /// Takes in what the core is about to hear.
     fn note_heard(&mut self, stanza: &Stanza) {
         let occupant = MucUser::read(stanza);
+        let nick = stanza.sender_nick().map(|nick| nick.to_string()).unwrap_or_default();
+        let is_self = occupant.has(status::SELF) || nick == self.known.nick;
         let is_answer = self.unanswered.as_ref().is_some_and(|(id, _)| stanza.id.as_deref() == Some(id));
+        if is_self && matches!(stanza.kind, Kind::Presence(PresenceType::Available)) {
+            self.known.nick = nick;
+        }
         match stanza.kind {
-            Kind::Presence(PresenceType::Unavailable)
-                if occupant.has(status::SELF) && !occupant.has(status::NICK_CHANGE) =>
-            {
+            Kind::Presence(PresenceType::Unavailable) if is_self && !occupant.has(status::NICK_CHANGE) => {
                 self.stay_ended();
             }
             Kind::Presence(PresenceType::Available | PresenceType::Error) if is_answer => {
