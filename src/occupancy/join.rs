@@ -61,7 +61,7 @@ impl Occupancy {
     }
 
     fn join_while_in(&mut self, turn: &mut Turn<'_>, session: SessionId, jid: FullJid, ask: Ask) {
-        let asks_again = self.sessions.has(session);
+        let asks_again = self.sessions.get(session).is_some_and(|attachment| attachment.ask().is_none());
         self.finish_replay(turn, session); // what it asked for first comes first (F1)
         if asks_again && !self.resyncs(turn, session, &ask.nick) {
             self.wish_nick(turn, session, ask.nick.clone(), ask.join.id.clone(), Some(ask));
