@@ -96,16 +96,22 @@ prosody-test: build ## Real Prosodies and real clients; STORIES="kick ban" choos
 	@test -x $(PYTHON) || { echo "no $(PYTHON): run 'make deps' first" >&2; exit 1; }
 	@$(PYTHON) prosody-test/run.py $(STORIES)
 
+.PHONY: ejabberd-test
+ejabberd-test: deps-ejabberd build ## The same stories in rooms of an ejabberd, which it installs; STORIES chooses
+	@$(PYTHON) prosody-test/run.py --remote ejabberd $(STORIES)
+
 ##@ What a machine needs
 
-.PHONY: deps deps-build deps-run
+.PHONY: deps deps-build deps-run deps-ejabberd
 deps: ## Installs what `make test` needs, says in one line what
 	@scripts/deps test
 deps-build: ## The same for `make` alone
 	@scripts/deps build
 deps-run: ## The same for `make run`
 	@scripts/deps run
+deps-ejabberd: ## The same for `make ejabberd-test`
+	@scripts/deps ejabberd
 
 .PHONY: help
 help: ## This list
-	@awk -F ':.*## ' '/^##@/ { print "\n" substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^##@/ { print "\n" substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile

@@ -120,11 +120,20 @@ class Person(RawClient):
     async def destroy(self, reason: str) -> None:
         await self.command(f"<destroy><reason>{reason}</reason></destroy>", xml.MUC_OWNER)
 
+    async def stop_archiving(self) -> None:
+        """Turns the room's archive off, by the name that its form has for it."""
+        form = await self.query("get", self.room, f"<query xmlns='{xml.MUC_OWNER}'/>")
+        names = {field.get("var", "") for field in form.iter("{jabber:x:data}field")}
+        [name] = names & {"muc#roomconfig_enablearchiving", "muc#roomconfig_mam", "mam"}
+        await self._submit({name: "0"})
+
     async def configure(self, **fields: str) -> None:
         """Sets fields of the room, named without `muc#roomconfig_`."""
+        await self._submit({f"muc#roomconfig_{name}": value for name, value in fields.items()})
+
+    async def _submit(self, fields: dict[str, str]) -> None:
         form = "".join(
-            f"<field var='muc#roomconfig_{name}'><value>{escape(value)}</value></field>"
-            for name, value in fields.items()
+            f"<field var='{name}'><value>{escape(value)}</value></field>" for name, value in fields.items()
         )
         form = f"<field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#roomconfig</value></field>{form}"
         await self.command(f"<x xmlns='jabber:x:data' type='submit'>{form}</x>", xml.MUC_OWNER)

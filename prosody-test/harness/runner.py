@@ -11,7 +11,7 @@ from harness.puppet import ScriptedScene
 from harness.scene import ComparedScene, JudgedScene
 from harness.story import Form, Story
 from harness.transcript import Normaliser, difference
-from lab.lab import WITH, WITHOUT, Lab
+from lab.lab import WITHOUT, Lab
 
 AT_ONCE = 12
 STORY_TIMEOUT_S = 90
@@ -25,8 +25,11 @@ class Outcome:
     failure: str | None
 
 
-async def run_all(lab: Lab, stories: list[Story], module_host: str = WITH) -> list[Outcome]:
-    """Runs each story for each of its rooms; `module_host` may be a host without the module, to test the harness."""
+async def run_all(lab: Lab, stories: list[Story], module_host: str, kinds: set[str]) -> list[Outcome]:
+    """Runs each story for those of its rooms that are of these kinds.
+
+    `module_host` may be a host without the module, to test the harness.
+    """
     slots = asyncio.Semaphore(AT_ONCE)
 
     async def run(story: Story, kind: str) -> Outcome:
@@ -35,9 +38,10 @@ async def run_all(lab: Lab, stories: list[Story], module_host: str = WITH) -> li
         _print(outcome)
         return outcome
 
-    together = [run(story, kind) for story in stories if not story.alone for kind in story.kinds]
+    pairs = [(story, kind) for story in stories for kind in story.kinds if kind in kinds]
+    together = [run(story, kind) for story, kind in pairs if not story.alone]
     outcomes = await asyncio.gather(*together)
-    return outcomes + [await run(story, kind) for story in stories if story.alone for kind in story.kinds]
+    return outcomes + [await run(story, kind) for story, kind in pairs if story.alone]
 
 
 def _print(outcome: Outcome) -> None:
@@ -96,7 +100,7 @@ async def _record(scene: ComparedScene, story: Story) -> list[str]:
     try:
         await scene.prepare()
         await story.tell(scene)
-        normaliser = Normaliser(scene.labels(), scene.known_ids(), story.ignored_codes)
+        normaliser = Normaliser(scene.labels(), scene.known_ids(), story.ignored_codes, scene.is_ejabberd)
         return [line for person in scene.recorded for line in _transcript(person, normaliser)]
     finally:
         await scene.end()

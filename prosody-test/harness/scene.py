@@ -60,6 +60,10 @@ class Scene:
         """Gives an order to the shell of the account's server."""
         return await self._lab.order(words)
 
+    @property
+    def is_ejabberd(self) -> bool:
+        return self.kind == "remote" and self._lab.remote == "ejabberd"
+
     async def end(self) -> None:
         await asyncio.gather(*(person.stop() for person in self.people))
 

@@ -21,22 +21,33 @@ from xml.etree.ElementTree import Element
 from client import xml
 from client.raw import MARKER
 from client.xml import CLIENT
+from harness.ejabberd import without_peculiarities
 
 STAMP = re.compile(r"\d{4}-?\d\d-?\d\dT\d\d:?\d\d:?\d\d(\.\d+)?Z?$")
 LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 ACTOR = f"{{{xml.MUC_USER}}}actor"
 STANZA_ID = "{urn:xmpp:sid:0}stanza-id"
+ARCHIVED = "{urn:xmpp:mam:tmp}archived"  # what ejabberd puts beside the stanza-id
 OCCUPANT_ID = "{urn:xmpp:occupant-id:0}occupant-id"
 # Elements whose id a server makes.
-SERVER_IDS = {STANZA_ID: "STANZA-ID", OCCUPANT_ID: "OCCUPANT"}
+SERVER_IDS = {STANZA_ID: "STANZA-ID", ARCHIVED: "STANZA-ID", OCCUPANT_ID: "OCCUPANT"}
 
 
 class Normaliser:
-    def __init__(self, labels: Mapping[str, str], known_ids: set[str], ignored_codes: frozenset[str] = frozenset()):
+    """Writes what came; `is_ejabberd` says whose rooms it came from."""
+
+    def __init__(
+        self,
+        labels: Mapping[str, str],
+        known_ids: set[str],
+        ignored_codes: frozenset[str] = frozenset(),
+        is_ejabberd: bool = False,
+    ):
         # The longest first: a full JID contains its bare one.
         self._labels = sorted(labels.items(), key=lambda label: -len(label[0]))
         self._known_ids = known_ids
         self._ignored_codes = ignored_codes
+        self._is_ejabberd = is_ejabberd
         self._occupants: dict[str, str] = {}
 
     def lines(self, stanzas: Iterable[Element]) -> list[str]:
@@ -44,6 +55,8 @@ class Normaliser:
         kept = [stanza for stanza in stanzas if not (stanza.get("id") or "").startswith(MARKER)]
         for stanza in kept:
             self._learn_occupant(stanza)
+        if self._is_ejabberd:
+            kept = without_peculiarities(kept, self._known_ids)
         kept = [_without_chance(stanza, self._known_ids) for stanza in _without_stale_ids(kept)]
         written = [(stanza, self._element(stanza, "")) for stanza in kept]
         return [line for lines in _sorted_within_joins(written) for line in [*lines, ""]]

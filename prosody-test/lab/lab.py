@@ -10,7 +10,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import network, prosody
+from lab import ejabberd, network, prosody
+from lab.names import Names
 from lab.prosody import Host, Settings
 from lab.server import Server
 
@@ -32,20 +33,21 @@ class Endpoint:
 class Lab:
     """Both servers, up between `start` and `stop`.
 
-    Another Prosody or another remote service is another pair of settings and command: nothing else knows what runs.
+    Server B is a Prosody, or an ejabberd if `remote` says so; then there are no puppets.
     """
 
-    def __init__(self, with_module: bool = True):
+    def __init__(self, with_module: bool = True, remote: str = "prosody"):
+        self.remote = remote
         self.directory = Path(tempfile.mkdtemp(prefix="minimix-lab-"))
         self._endpoints: dict[str, Endpoint] = {}
-        self._servers = self._prosodies(with_module)
+        self._servers = self._two_servers(with_module, remote)
 
     def endpoint(self, host: str) -> Endpoint:
         return self._endpoints[host]
 
     @property
     def logs(self) -> list[Path]:
-        return sorted(self.directory.glob("*/debug.log"))
+        return sorted([*self.directory.glob("*/debug.log"), *self.directory.glob("*/ejabberd.log")])
 
     async def order(self, words: str) -> str:
         """Gives an order to the shell of server A, and returns its answer."""
@@ -70,7 +72,7 @@ class Lab:
         if not keep:
             shutil.rmtree(self.directory, ignore_errors=True)
 
-    def _prosodies(self, with_module: bool) -> list[Server]:
+    def _two_servers(self, with_module: bool, remote: str) -> list[Server | Names]:
         base = network.own_network()
         here, there = f"{base}.1", f"{base}.2"
         here_s2s, there_s2s = network.free_port(here), network.free_port(there)
@@ -81,10 +83,26 @@ class Lab:
             Host(SERVICES["slow"], rooms=True, modules=["lab_delay"]),
         ]
         far = [Host(FAR), Host(SERVICES["remote"], rooms=True), Host(PUPPETS, component="lab_puppet")]
-        return [
-            self._prosody("a", here, here_s2s, near, {host.name: (there, there_s2s) for host in far}),
-            self._prosody("b", there, there_s2s, far, {host.name: (here, here_s2s) for host in near}),
-        ]
+        to_near = {host.name: (here, here_s2s) for host in near}
+        server_a = self._prosody("a", here, here_s2s, near, {host.name: (there, there_s2s) for host in far})
+        if remote == "ejabberd":
+            return [server_a, *self._ejabberd(there, there_s2s, to_near)]
+        return [server_a, self._prosody("b", there, there_s2s, far, to_near)]
+
+    def _ejabberd(self, address: str, s2s_port: int, peers: dict) -> list[Server | Names]:
+        name_server = (address, network.free_port(address, network.DATAGRAM))
+        settings = ejabberd.Settings(
+            directory=self.directory / "b",
+            address=address,
+            c2s_port=network.free_port(address),
+            s2s_port=s2s_port,
+            host=FAR,
+            rooms=SERVICES["remote"],
+            name_server=name_server,
+        )
+        self._endpoints[FAR] = Endpoint(address, settings.c2s_port)
+        server = Server("ejabberd", ejabberd.command(settings), settings.directory)
+        return [Names(peers, *name_server), server]
 
     def _prosody(self, name: str, address: str, s2s_port: int, hosts: list[Host], peers: dict) -> Server:
         settings = Settings(

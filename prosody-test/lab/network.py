@@ -9,8 +9,11 @@ def own_network() -> str:
     return f"127.{random.randint(16, 254)}.{random.randint(0, 254)}"
 
 
-def free_port(address: str) -> int:
-    with socket.socket() as probe:
+STREAM, DATAGRAM = socket.SOCK_STREAM, socket.SOCK_DGRAM
+
+
+def free_port(address: str, type: socket.SocketKind = STREAM) -> int:
+    with socket.socket(type=type) as probe:
         probe.bind((address, 0))
         return probe.getsockname()[1]
 

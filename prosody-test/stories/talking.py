@@ -23,7 +23,7 @@ async def plain_groupchat(scene: ComparedScene) -> None:
 async def chat_state_without_archive(scene: ComparedScene) -> None:
     """A local room hands its own stanza object to each occupant, and in a room without archive that one is ours."""
     bob = await scene.owner()
-    await bob.configure(enablearchiving="0")
+    await bob.stop_archiving()
     await scene.guest("carol")
     await scene.me.join(scene.room, "me")
     id = bob.new_id("state")
