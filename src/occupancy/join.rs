@@ -8,7 +8,7 @@ use crate::jid::{FullJid, Jid, Nick};
 use crate::muc::{Departure, NS_MUC, NS_MUC_USER};
 use crate::room::Room;
 use crate::self_presence::client_payload;
-use crate::sessions::Ask;
+use crate::sessions::{Ask, Stage};
 use crate::stanza::{Element, Kept, Node, PresenceType, Stanza};
 use crate::turn::Turn;
 
@@ -55,7 +55,12 @@ impl Occupancy {
             Phase::Joining(joining) => joining.past,
             Phase::In(_) => Past::default(),
         };
-        self.phase = Phase::Joining(Box::new(Joining::new(id, session, ask.password(), past, turn)));
+        self.phase = Phase::Joining(Box::new(Joining::new(id, session, ask, past, turn)));
+        if let Some(Stage::Waiting(ask)) =
+            self.sessions.get_mut(session).map(|attachment| &mut attachment.stage)
+        {
+            ask.went_up = true;
+        }
         log::debug!("{} asks to join {}", self.me.account, self.me.room);
         turn.send(join);
     }
@@ -115,7 +120,15 @@ impl Occupancy {
 impl Ask {
     fn new(join: Stanza, nick: Nick, turn: &Turn<'_>) -> Self {
         let history = HistoryRequest::read(&join, turn.config);
-        Self { join: Kept::own(join), nick, history, created: false, held: Vec::new(), later: Vec::new() }
+        Self {
+            join: Kept::own(join),
+            nick,
+            history,
+            went_up: false,
+            created: false,
+            held: Vec::new(),
+            later: Vec::new(),
+        }
     }
 }
 

@@ -10,7 +10,8 @@ use crate::event::{Id, SessionId, Verdict};
 use crate::jid::BareJid;
 use crate::muc::{Departure, MucUser, NS_MUC, status};
 use crate::room::Room;
-use crate::sessions::{Attachment, Stage};
+use crate::self_presence::remove_mav;
+use crate::sessions::{Ask, Attachment, Stage};
 use crate::stanza::{Element, IqType, Kept, Kind, PresenceType, Stanza};
 use crate::turn::Turn;
 
@@ -26,6 +27,8 @@ pub(super) struct Joining {
     asked_by: SessionId,
     /// The password that went up.
     password: Option<String>,
+    /// Whether it asked for changed affiliations (J22).
+    asks_for_changes: bool,
     deadline_ms: u64,
     /// When a self-ping asks whether the account is in unseen, or under which id it has (J26).
     probe: Probe,
@@ -58,17 +61,12 @@ enum Probe {
 }
 
 impl Joining {
-    pub(super) fn new(
-        id: Box<str>,
-        asked_by: SessionId,
-        password: Option<String>,
-        past: Past,
-        turn: &Turn<'_>,
-    ) -> Self {
+    pub(super) fn new(id: Box<str>, asked_by: SessionId, ask: &Ask, past: Past, turn: &Turn<'_>) -> Self {
         Self {
             id,
             asked_by,
-            password,
+            password: ask.password(),
+            asks_for_changes: ask.asks_for_changes(),
             deadline_ms: turn.after(limit::JOIN_MS),
             probe: Probe::Due(turn.after(limit::JOIN_PROBE_MS)),
             awaits: Awaits::SelfPresence { older_ms: None },
@@ -243,9 +241,18 @@ impl Occupancy {
         self.sessions.represent();
         self.release_orphans(turn, joining.orphans);
         for session in self.sessions.waiting() {
-            self.start_replay(turn, session, &joining.early);
+            let is_theirs = !joining.asks_for_changes || session == joining.asked_by;
+            self.start_replay(turn, session, if is_theirs { &joining.early } else { &[] });
         }
+        self.forget_changes();
         self.advance(turn);
+    }
+
+    /// What was told of changed affiliations is told once (J22).
+    fn forget_changes(&mut self) {
+        let Some(mut own) = self.room.own.as_deref().cloned() else { return };
+        remove_mav(&mut own);
+        self.room.own = Some(Kept::own(own));
     }
 
     /// The room refuses the join: the sessions that asked for the same are told, the next one's join is tried
