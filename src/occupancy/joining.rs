@@ -118,6 +118,19 @@ impl Joining {
         self.probe = Probe::Over;
     }
 
+    /// The room says that the account is in: in answer to this join, or perhaps to an earlier one.
+    fn let_in(&mut self, turn: &Turn<'_>, own: &Stanza, reflects_id: bool) {
+        let now_ms = turn.now.monotonic_ms;
+        let is_earlier = own.id.is_some() || self.is_stale();
+        if is_earlier && !reflects_id {
+            self.awaits = Awaits::SelfPresence { older_ms: Some(now_ms) };
+            return;
+        }
+        self.awaits = Awaits::Subject { last_ms: now_ms };
+        self.past.unanswered = None; // what is asked later is answered later
+        self.deadline_ms = turn.after(limit::JOIN_MS);
+    }
+
     fn is_stale(&self) -> bool {
         self.past.unanswered.is_some()
     }
@@ -177,16 +190,10 @@ impl Occupancy {
     /// decision 13).
     fn own_join_came(&mut self, turn: &mut Turn<'_>, stanza: &Stanza, occupant: &MucUser) {
         let Some(nick) = stanza.sender_nick() else { return };
-        let now_ms = turn.now.monotonic_ms;
         let Some(joining) = self.joining_mut() else { return };
         let reflects_id = stanza.id.as_deref() == Some(&joining.id);
-        let is_earlier = stanza.id.is_some() || joining.is_stale();
-        if is_earlier && !reflects_id {
-            joining.awaits = Awaits::SelfPresence { older_ms: Some(now_ms) };
-        } else {
-            joining.awaits = Awaits::Subject { last_ms: now_ms };
-            joining.past.unanswered = None; // what is asked later is answered later
-            joining.deadline_ms = turn.after(limit::JOIN_MS);
+        if !joining.is_let_in() {
+            joining.let_in(turn, stanza, reflects_id); // later ones only change what is shown
         }
         let asked_by = joining.asked_by;
         if occupant.has(status::CREATED) {
@@ -195,7 +202,7 @@ impl Occupancy {
         self.room.roster.remove(&nick);
         self.me.nick = nick;
         self.room.flags.fold(&occupant.codes);
-        self.room.reflects_ids = reflects_id;
+        self.room.reflects_ids |= reflects_id;
         self.room.own = Some(Kept::own(stanza.clone()));
     }
 
