@@ -236,13 +236,15 @@ impl Sessions {
     }
 
     /// The session that answers for the account: the one the room is shown, but not a hibernating one while
-    /// another is there (I5).
+    /// another is there (I5). One that is not shown the room yet is asked nothing.
     pub(crate) fn spokesman(&self) -> Option<SessionId> {
-        let awake = |session: &SessionId| self.get(*session).is_some_and(|a| !a.hibernating && a.is_live());
+        let is_live = |session: &SessionId| self.get(*session).is_some_and(Attachment::is_live);
+        let awake =
+            |session: &SessionId| is_live(session) && self.get(*session).is_some_and(|a| !a.hibernating);
         self.representative
             .filter(awake)
             .or_else(|| self.iter().map(|(session, _)| session).find(awake))
-            .or(self.representative)
+            .or_else(|| self.iter().map(|(session, _)| session).find(is_live))
     }
 }
 
