@@ -82,10 +82,7 @@ impl Occupancy {
             None => return false,
         }
         if sets_subject(stanza) {
-            let text = |message: &Stanza| message.text_of("subject");
-            let is_known =
-                self.room.subject.as_ref().is_some_and(|known| text(&known.message) == text(stanza));
-            if !is_known {
+            if !self.knows_subject(stanza) {
                 self.room.fold_subject(stanza, None);
                 self.relay(turn, stanza);
             }
@@ -96,13 +93,32 @@ impl Occupancy {
         true
     }
 
-    /// Before the room has told its subject, what carries a delay is history, however late it comes (H10).
+    /// Before the room has told its subject, what carries a delay is history, however late it comes (H10). After
+    /// it, what the room tells again is the answer to a resync that was given up.
     pub(super) fn late_history_came(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) -> bool {
-        if self.room.subject.is_some() || sets_subject(stanza) || !delay::is_delayed(stanza) {
+        if !delay::is_delayed(stanza) {
             return false;
         }
-        self.take_missed(turn, stanza);
-        true
+        if self.room.subject.is_some() {
+            return delay::is_by_room(stanza, &self.me.room) && self.is_told_again(turn, stanza);
+        }
+        if !sets_subject(stanza) {
+            self.take_missed(turn, stanza);
+        }
+        !sets_subject(stanza)
+    }
+
+    fn is_told_again(&self, turn: &Turn<'_>, stanza: &Stanza) -> bool {
+        if sets_subject(stanza) {
+            return self.knows_subject(stanza);
+        }
+        let stamp_ms = Room::stamp(stanza, &self.me.room, turn.now);
+        self.room.history.knows(stanza, stamp_ms, &self.me.room)
+    }
+
+    fn knows_subject(&self, stanza: &Stanza) -> bool {
+        let text = |message: &Stanza| message.text_of("subject");
+        self.room.subject.as_ref().is_some_and(|known| text(&known.message) == text(stanza))
     }
 
     /// A message of the past is new to the sessions if it is new to us.
