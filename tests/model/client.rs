@@ -51,8 +51,6 @@ pub(crate) struct Join {
     /// How many live messages there were when it asked, and in which stay; and when it was answered.
     asked_at: (u64, usize),
     answered_at: usize,
-    /// It asked again while it was being shown the room: that comes after this.
-    then: Option<Box<Join>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -123,16 +121,8 @@ impl Client {
             renames,
             asked_at: (known.stay, known.live.len()),
             answered_at: 0,
-            then: None,
         };
-        match &mut self.place {
-            Place::Joining(before) if before.stage > Stage::Nothing => before.then = Some(Box::new(join)),
-            _ => self.joins(join),
-        }
-    }
-
-    fn joins(&mut self, join: Join) {
-        if !join.renames {
+        if !renames {
             self.view.roster.clear();
             self.view.own = None;
         }
@@ -315,9 +305,6 @@ impl Client {
         if self.view.live.contains(&known.live.len()) && !join.renames {
             assert_eq!(subject.text_of("subject").as_deref(), Some(&*known.subject), "not the subject (H6)");
         }
-        if let Some(then) = join.then {
-            self.joins(*then);
-        }
     }
 
     fn live(&mut self, stanza: &Stanza, known: &Known) {
@@ -329,6 +316,11 @@ impl Client {
 }
 
 impl Join {
+    /// Whether a strict client would ask again now: not while it is shown the room.
+    pub(crate) fn may_be_repeated(&self) -> bool {
+        self.stage == Stage::Nothing && !self.renames
+    }
+
     /// The first stanza of the answer comes.
     fn begins(&mut self, known: &Known) {
         if self.stage == Stage::Nothing {

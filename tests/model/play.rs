@@ -116,7 +116,7 @@ impl World {
 
     fn join(&mut self, who: Who, nick: &str, show: Show, most: Option<usize>, password: bool) {
         let pending = match &self.clients[who].place {
-            Place::Joining(join) if join.renames => return, // nobody joins within a nick change
+            Place::Joining(join) if !join.may_be_repeated() => return,
             Place::Joining(join) => Some(join.nick.clone()),
             Place::Out | Place::In => None,
         };

@@ -187,8 +187,8 @@ impl World {
             self.stay_ended();
         }
         let client = self.clients.iter_mut().find(|client| client.id == session).expect("a session");
-        if !client.is_connected && matches!(stanza.kind, Kind::Iq(IqType::Result | IqType::Error)) {
-            return; // an answer that crossed with the end
+        if !client.is_connected && is_answer(stanza) {
+            return; // it crossed with the end, and the wrapper knows nobody of that number
         }
         client.receive(stanza, &self.known);
     }
@@ -363,6 +363,15 @@ impl World {
         self.happen(Event::Wake, None);
         self.settle_queue();
     }
+}
+
+fn is_answer(stanza: &Stanza) -> bool {
+    matches!(
+        stanza.kind,
+        Kind::Iq(IqType::Result | IqType::Error)
+            | Kind::Message(MessageType::Error)
+            | Kind::Presence(PresenceType::Error)
+    )
 }
 
 fn with_id(mut stanza: Stanza, id: Id) -> Stanza {
