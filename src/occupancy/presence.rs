@@ -254,7 +254,7 @@ impl Occupancy {
     }
 
     /// A self-ping says that a nick that the room never confirmed is ours: all are told as if it had (N4).
-    pub(super) fn adopt_nick(&mut self, turn: &mut Turn<'_>, wish: &NickWish) {
+    pub(super) fn adopt_nick(&mut self, turn: &mut Turn<'_>, wish: NickWish) {
         let Some(own) = self.room.own.clone() else { return };
         let own = Stanza::clone(&own);
         let new = wish.nick.clone();
@@ -273,7 +273,7 @@ impl Occupancy {
         let mut own = own;
         own.from = Some(self.me.occupant());
         self.room.own = Some(Kept::own(own));
-        self.show_own(turn, true, &[Echo { session: wish.session, id: wish.id.clone() }]);
+        self.nick_changed(turn, wish);
     }
 
     /// An error that answers nothing we asked is a sign that the account is out (K9).

@@ -143,7 +143,10 @@ impl Upstream {
     fn refused(&mut self, error: &Stanza) -> Option<What> {
         let nick = error.sender_nick();
         let is_answer = |pending: &mut Pending| {
-            let asks_nick = matches!(&pending.what, What::Nick(wish) if Some(&wish.nick) == nick.as_ref());
+            let asks_nick = match &pending.what {
+                What::Nick(wish) | What::NickAsked(wish) => Some(&wish.nick) == nick.as_ref(),
+                What::Update(_) | What::Resync(_) => false,
+            };
             error.id.as_deref() == Some(&pending.id) || asks_nick
         };
         self.pending.take_if(is_answer).map(|pending| pending.what)
@@ -340,8 +343,8 @@ impl Occupancy {
         else {
             return false;
         };
-        if is_ours {
-            self.adopt_nick(turn, &wish);
+        if is_ours && !self.room.roster.has(&wish.nick) {
+            self.adopt_nick(turn, wish);
         } else {
             self.nick_unanswered(turn, &wish);
         }
