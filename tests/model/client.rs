@@ -51,6 +51,7 @@ pub(crate) struct Join {
     /// How many live messages there were when it asked, and in which stay; and when it was answered.
     asked_at: (u64, usize),
     answered_at: usize,
+    non_anonymous: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,7 +109,7 @@ impl Client {
 
     pub(crate) fn asks_to_join(&mut self, id: &str, nick: &str, most: Option<usize>, known: &Known) {
         let own_nick = self.view.own.as_ref().map(|(nick, _)| nick.as_str());
-        let renames = self.is_in() && own_nick != Some(nick);
+        let renames = self.is_in() && (own_nick != Some(nick) || self.view.roster.contains_key(nick));
         nick.clone_into(&mut self.view.asked_nick);
         self.forgive_echoes();
         self.expect(id, OwedKind::Other);
@@ -121,6 +122,7 @@ impl Client {
             renames,
             asked_at: (known.stay, known.live.len()),
             answered_at: 0,
+            non_anonymous: false,
         };
         if !renames {
             self.view.roster.clear();
@@ -210,7 +212,7 @@ impl Client {
                 join.begins(known);
                 join.stage = Stage::Own;
                 if !join.renames {
-                    check_codes(occupant, known.non_anonymous, nick != join.nick);
+                    check_codes(occupant, join.non_anonymous, nick != join.nick);
                 }
             }
             Place::Joining(join) => {
@@ -325,6 +327,7 @@ impl Join {
     fn begins(&mut self, known: &Known) {
         if self.stage == Stage::Nothing {
             self.answered_at = known.live.len();
+            self.non_anonymous = known.non_anonymous;
         }
     }
 

@@ -166,7 +166,10 @@ impl World {
                 self.note_sent(&stanza);
                 self.queued.push(Stanza::clone(&stanza));
             }
-            Action::Drop { .. } => self.queued.clear(),
+            Action::Drop { .. } => {
+                self.queued.clear();
+                self.stay_ended(); // the core says so wherever an occupancy ends against its will
+            }
             Action::Mirror { sessions } => {
                 for session in sessions {
                     let client = self.clients.iter().find(|client| client.id == session);
@@ -183,9 +186,6 @@ impl World {
 
     fn deliver(&mut self, session: SessionId, stanza: &Stanza) {
         self.tell(|| format!("  {} < {}", session.0, stanza.to_xml()));
-        if MucUser::read(stanza).has(status::TECHNICAL) && stanza.id.is_none() {
-            self.stay_ended();
-        }
         let client = self.clients.iter_mut().find(|client| client.id == session).expect("a session");
         if !client.is_connected && is_answer(stanza) {
             return; // it crossed with the end, and the wrapper knows nobody of that number
