@@ -57,6 +57,14 @@ impl Scene {
             self.reload();
             return Vec::new();
         }
+        if let Some(who) = line.strip_prefix("given ") {
+            return self.begin(who);
+        }
+        if let Some((times, event)) = line.split_once(" times ")
+            && let Ok(times) = times.parse()
+        {
+            return self.repeat(times, event);
+        }
         let (who, what) = line.split_once("> ").unwrap_or_else(|| panic!("no event: {line}"));
         match what.strip_prefix("occupants ") {
             Some(count) => self.crowd_comes(count.parse().expect("a number")),
@@ -70,6 +78,26 @@ impl Scene {
         let mut told: Vec<_> = (1..=count).flat_map(|number| self.happen(person(number))).collect();
         told.dedup();
         told
+    }
+
+    /// `given D1 D2 with bob carol`: these sessions are in, as alice, and so are these occupants. How they came
+    /// in is a story of its own.
+    fn begin(&mut self, who: &str) -> Vec<String> {
+        let (sessions, others) = who.split_once(" with ").unwrap_or((who, ""));
+        for session in sessions.split(' ') {
+            self.play(&format!("{session}> join alice j"));
+        }
+        for occupant in others.split(' ').filter(|nick| !nick.is_empty()) {
+            self.play(&format!("room> occupant {occupant}"));
+        }
+        self.play("room> self alice #1 110");
+        self.play("room> subject - Tea");
+        Vec::new()
+    }
+
+    /// `9 times D1> …`: only what the last one is answered with is told.
+    fn repeat(&mut self, times: usize, event: &str) -> Vec<String> {
+        (0..times).map(|_| self.play(event)).last().unwrap_or_default()
     }
 
     fn configure(&mut self, options: &str) {
@@ -133,6 +161,9 @@ impl Scene {
 
     fn with_real_ids(&self, line: &str) -> String {
         let mut line = line.to_owned();
+        if !line.contains('#') {
+            return line;
+        }
         for (position, id) in self.ids.iter().enumerate().rev() {
             line = line.replace(&format!("#{}", position + 1), id);
         }
