@@ -54,10 +54,6 @@ impl Occupancy {
 
     /// A session that is not in pings the account's occupant JID: it is told so, as the room would (I2).
     fn query_from_outside(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) -> Verdict {
-        if self.holds_leave() {
-            self.release_held_leave(turn);
-            return Verdict::Pass("the leave went first");
-        }
         if matches!(self.phase, Phase::In(_)) && self.is_self_ping(turn, session, stanza) {
             self.refuse(turn, session, stanza, StanzaError::NOT_JOINED, Way::InHand);
             return Verdict::Handled;

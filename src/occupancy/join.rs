@@ -5,7 +5,7 @@ use super::{Occupancy, Past, Phase};
 use crate::event::{SessionId, Verdict};
 use crate::history::HistoryRequest;
 use crate::jid::{FullJid, Jid, Nick};
-use crate::muc::{Departure, NS_MUC, NS_MUC_USER};
+use crate::muc::{NS_MUC, NS_MUC_USER};
 use crate::room::Room;
 use crate::self_presence::client_payload;
 use crate::sessions::{Ask, Stage};
@@ -73,7 +73,7 @@ impl Occupancy {
             return;
         }
         if self.holds_leave() && ask.nick != self.me.nick {
-            self.depart(turn, Departure::Left); // the held leave goes first (L3)
+            self.release_held_leave(turn); // it goes first (L3)
             self.attach(session, jid, ask);
             self.try_join(turn, session);
             return;

@@ -117,7 +117,7 @@ impl Occupancy {
         let is_empty = self.sessions.is_empty();
         let now_ms = turn.now.monotonic_ms;
         if let Some(stay) = self.stay_mut() {
-            stay.detached_ms = is_empty.then_some(now_ms);
+            stay.detached_ms = is_empty.then(|| stay.detached_ms.unwrap_or(now_ms));
         }
     }
 

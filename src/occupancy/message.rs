@@ -47,10 +47,6 @@ impl Occupancy {
         if matches!(self.phase, Phase::Out(_)) {
             return Verdict::Pass("the account is not in the room");
         }
-        if self.holds_leave() {
-            self.release_held_leave(turn);
-            return Verdict::Pass("the leave went first");
-        }
         if needs_occupant {
             self.refuse(turn, session, stanza, StanzaError::NOT_JOINED, Way::InHand);
             return Verdict::Handled;

@@ -144,6 +144,9 @@ impl Occupancy {
         if let Some(verdict) = self.sent_directly(session, &stanza) {
             return verdict;
         }
+        if self.holds_leave() && goes_up(&stanza) {
+            self.release_held_leave(turn);
+        }
         match stanza.kind {
             Kind::Presence(PresenceType::Available) if asks_to_join(&stanza) => {
                 self.join_asked(turn, session, stanza)
@@ -289,6 +292,16 @@ impl Occupancy {
             Way::InHand => turn.act(Action::Reply { error, by: self.me.room.clone() }),
             Way::Held => turn.deliver(session, error.reply_to(stanza, self.me.room.as_str())),
         }
+    }
+}
+
+/// Whether a stanza of a session reaches the room, so that a held leave has to go first (L3). A join says itself
+/// what becomes of the leave; other presence of a session that is out is answered by us.
+fn goes_up(stanza: &Stanza) -> bool {
+    match stanza.kind {
+        Kind::Presence(presence_type) => presence_type == PresenceType::Probe,
+        Kind::Message(message_type) => message_type != MessageType::Error,
+        Kind::Iq(_) => true,
     }
 }
 
