@@ -236,6 +236,11 @@ impl Pinger {
     }
 }
 
+/// Whether the answer to a ping of an occupant JID says that it is the account's.
+pub(super) fn says_in(answer: &Stanza) -> bool {
+    finding(Asks::Occupant, answer) == Finding::In
+}
+
 /// XEP-0410 §3.2.
 fn finding(asks: Asks, answer: &Stanza) -> Finding {
     if answer.kind == Kind::Iq(IqType::Result) {

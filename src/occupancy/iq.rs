@@ -94,9 +94,8 @@ impl Occupancy {
 
     /// An answer from the room or an occupant.
     pub(super) fn answer_came(&mut self, turn: &mut Turn<'_>, answer: &Stanza) -> Verdict {
-        let is_ours = answer.kind == Kind::Iq(IqType::Result);
         if self.check_answered(turn, answer)
-            || self.nick_asked_answered(turn, answer, is_ours)
+            || self.nick_asked_answered(turn, answer)
             || self.probe_answered(turn, answer)
         {
             return Verdict::Handled;

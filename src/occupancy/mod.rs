@@ -21,6 +21,7 @@ mod joining;
 mod joining_messages;
 mod leave;
 mod message;
+mod nick;
 mod presence;
 mod probe;
 mod removal;

@@ -1,14 +1,14 @@
 //! The room shows an occupant, or the account itself; a session shows itself to the room (§7.6, §7.7).
 
-use super::upstream::{Answer, Echo, NickWish};
+use super::upstream::{Answer, Echo};
 use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::event::{SessionId, Verdict};
 use crate::jid::{BareJid, Nick};
 use crate::muc::{MucUser, NS_MUC_USER, status};
 use crate::roster::Change;
-use crate::self_presence::{add_code, name_session, retain_codes, said_by_room, technical};
-use crate::sessions::Stage;
+use crate::self_presence::{add_code, retain_codes, said_by_room, technical};
+use crate::sessions::Attachment;
 use crate::stanza::{Element, Kept, Kind, PresenceType, Stanza};
 use crate::turn::Turn;
 
@@ -115,9 +115,10 @@ impl Occupancy {
     fn own_presence_came(&mut self, turn: &mut Turn<'_>, stanza: &Stanza, occupant: &MucUser) {
         let Some(nick) = stanza.sender_nick() else { return };
         if nick != self.me.nick {
-            self.rename(turn, nick.clone());
+            self.note_other_nick(turn, &nick);
         }
         let changed = self.room_says_otherwise(stanza);
+        let renamed = self.room.own.as_ref().is_some_and(|own| own.sender_nick() != Some(nick.clone()));
         self.note_role(occupant);
         self.room.flags.fold(&occupant.codes);
         self.room.own = Some(Kept::own(stanza.clone()));
@@ -129,26 +130,13 @@ impl Occupancy {
             self.note_all_seen(turn);
         }
         match answer {
-            Answer::Nothing => self.show_own(turn, changed, &[]),
-            Answer::Update(echoes) => self.show_own(turn, changed, &echoes),
+            Answer::Nothing if changed => self.show_own(turn, &[], renamed),
+            Answer::Nothing => {}
+            Answer::Update(echoes) if changed => self.show_own(turn, &echoes, renamed),
+            Answer::Update(echoes) => self.show_echoes(turn, &echoes, renamed),
             Answer::Nick(wish) => self.nick_changed(turn, wish),
         }
         self.advance(turn);
-    }
-
-    fn nick_changed(&mut self, turn: &mut Turn<'_>, wish: NickWish) {
-        let echo = Echo { session: wish.session, id: wish.id };
-        match wish.ask {
-            None => self.show_own(turn, true, &[echo]),
-            Some(ask) => {
-                // mcabber changes its nick by a join, and a stock room then shows it the room
-                self.show_own_except(turn, wish.session);
-                if let Some(attachment) = self.sessions.get_mut(wish.session) {
-                    attachment.stage = Stage::Waiting(ask);
-                    self.start_replay(turn, wish.session, &[]);
-                }
-            }
-        }
     }
 
     /// Whether the room says something of the account that it had not said.
@@ -175,110 +163,52 @@ impl Occupancy {
         }
     }
 
-    /// Shows the account's presence to those who wait for it and, if the room changed it, to all.
-    fn show_own(&mut self, turn: &mut Turn<'_>, to_all: bool, echoes: &[Echo]) {
-        self.show_echoes(turn, echoes);
-        if !to_all {
-            return;
-        }
+    /// Shows the account's presence to those who wait for it, and to all others.
+    pub(super) fn show_own(&mut self, turn: &mut Turn<'_>, echoes: &[Echo], renamed: bool) {
+        self.show_echoes(turn, echoes, renamed);
         for session in self.shown_sessions() {
             if !echoes.iter().any(|echo| echo.session == session) {
-                self.show_own_to(turn, session, None);
+                self.show_own_to(turn, session, renamed);
             }
         }
     }
 
-    fn show_own_except(&mut self, turn: &mut Turn<'_>, asker: SessionId) {
-        for session in self.shown_sessions() {
-            if session != asker {
-                self.show_own_to(turn, session, None);
-            }
-        }
-    }
-
-    /// Shows sessions their own presence, each under the id that it gave it (N7).
-    pub(super) fn show_echoes(&mut self, turn: &mut Turn<'_>, echoes: &[Echo]) {
+    /// Shows sessions their own presence, each under the id that it gave it and from the nick that it addressed
+    /// (N7).
+    pub(super) fn show_echoes(&mut self, turn: &mut Turn<'_>, echoes: &[Echo], renamed: bool) {
         for echo in echoes {
-            self.show_own_to(turn, echo.session, echo.id.as_deref());
+            let Some(attachment) = self.sessions.get(echo.session) else { continue };
+            let Some(mut shown) = self.own_update(attachment, renamed) else { continue };
+            if let Some(alias) = &attachment.alias {
+                shown.from = Some(self.me.room.occupant(alias));
+            }
+            self.show(turn, echo.session, shown.id(echo.id.as_deref()));
         }
     }
 
-    pub(super) fn show_own_to(&mut self, turn: &mut Turn<'_>, session: SessionId, id: Option<&str>) {
+    pub(super) fn show_own_to(&mut self, turn: &mut Turn<'_>, session: SessionId, renamed: bool) {
         let Some(attachment) = self.sessions.get(session) else { return };
-        let Some(mut shown) = self.personal(attachment) else { return };
-        if let Some(alias) = &attachment.alias {
-            shown.from = Some(self.me.room.occupant(alias));
-        }
-        retain_codes(&mut shown, |code| {
-            !matches!(code, status::NON_ANONYMOUS | status::LOGGED | status::CREATED | status::NICK_ASSIGNED)
+        let Some(shown) = self.own_update(attachment, renamed) else { return };
+        self.show(turn, session, shown.id(None));
+    }
+
+    /// The account's presence as that session has to see it, without the codes of a join; that the room chose
+    /// the nick is told where the nick is new (N2).
+    fn own_update(&self, attachment: &Attachment, renamed: bool) -> Option<Stanza> {
+        let mut shown = self.personal(attachment)?;
+        retain_codes(&mut shown, |code| match code {
+            status::NON_ANONYMOUS | status::LOGGED | status::CREATED => false,
+            status::NICK_ASSIGNED => renamed,
+            _ => true,
         });
         add_code(&mut shown, status::SELF);
-        self.show(turn, session, shown.id(id));
-    }
-
-    /// 303: the account goes on under another nick; all are told, the one who asked under its id (N2, N5).
-    fn own_nick_changes(&mut self, turn: &mut Turn<'_>, stanza: &Stanza, occupant: &MucUser) {
-        let Some(new) = occupant.nick.as_deref().map(Nick::new) else { return };
-        let asker = self.stay_mut().and_then(|stay| stay.upstream.note_renamed());
-        self.tell_nick_change(turn, stanza, asker);
-        self.rename_by(turn, new, asker);
-    }
-
-    fn tell_nick_change(&mut self, turn: &mut Turn<'_>, stanza: &Stanza, asker: Option<SessionId>) {
-        for session in self.shown_sessions() {
-            let Some(attachment) = self.sessions.get(session) else { continue };
-            let mut told = stanza.clone();
-            name_session(&mut told, &self.me.account, &attachment.jid);
-            add_code(&mut told, status::SELF);
-            if let Some(alias) = &attachment.alias {
-                told.from = Some(self.me.room.occupant(alias));
-            }
-            if asker != Some(session) {
-                told.id = None;
-            }
-            self.show(turn, session, told);
-        }
-    }
-
-    fn rename(&mut self, turn: &Turn<'_>, nick: Nick) {
-        self.rename_by(turn, nick, None);
-    }
-
-    fn rename_by(&mut self, turn: &Turn<'_>, nick: Nick, changed_by: Option<SessionId>) {
-        log::debug!("{} is now {nick} in {}", self.me.account, self.me.room);
-        self.room.roster.remove(&nick);
-        self.me.rename(nick, changed_by, turn);
-        for (_, attachment) in self.sessions.iter_mut() {
-            attachment.alias = None;
-        }
-    }
-
-    /// A self-ping says that a nick that the room never confirmed is ours: all are told as if it had (N4).
-    pub(super) fn adopt_nick(&mut self, turn: &mut Turn<'_>, wish: NickWish) {
-        let Some(own) = self.room.own.clone() else { return };
-        let own = Stanza::clone(&own);
-        let new = wish.nick.clone();
-        let mut gone = own.clone();
-        gone.kind = Kind::Presence(PresenceType::Unavailable);
-        gone.id = None;
-        retain_codes(&mut gone, |_| false);
-        if let Some(x) = gone.children.iter_mut().find(|child| child.is("x", NS_MUC_USER)) {
-            for item in x.elements_mut() {
-                item.set_attribute("nick", Some(new.as_str()));
-            }
-        }
-        add_code(&mut gone, status::NICK_CHANGE);
-        self.tell_nick_change(turn, &gone, Some(wish.session));
-        self.rename_by(turn, new, Some(wish.session));
-        let mut own = own;
-        own.from = Some(self.me.occupant());
-        self.room.own = Some(Kept::own(own));
-        self.nick_changed(turn, wish);
+        Some(shown)
     }
 
     /// An error that answers nothing we asked is a sign that the account is out (K9).
     fn presence_error_came(&mut self, turn: &mut Turn<'_>, error: &Stanza) {
         if !self.presence_refused(turn, error) {
+            self.refuse_probe(turn, error);
             log::debug!("{} answers a presence of {} with an error", self.me.room, self.me.account);
             self.suspect(turn);
         }

@@ -57,11 +57,21 @@ impl Occupancy {
         }
         let Some(probe) = self.stay_mut().map(|stay| stay.probes.remove(position)) else { return false };
         if nick.as_ref() == Some(&self.me.nick) {
-            self.show_own_to(turn, probe.session, None);
+            self.show_own_to(turn, probe.session, false);
         } else {
             turn.relay(vec![(probe.session, Id::Keep)]);
         }
         true
+    }
+
+    /// The room refuses a probe.
+    pub(super) fn refuse_probe(&mut self, turn: &mut Turn<'_>, error: &Stanza) {
+        let nick = error.sender_nick();
+        let Some(stay) = self.stay_mut() else { return };
+        if let Some(position) = stay.probes.iter().position(|probe| probe.nick == nick) {
+            let probe = stay.probes.remove(position);
+            turn.relay(vec![(probe.session, Id::Keep)]);
+        }
     }
 
     /// Whether a presence says what was not known.

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use super::resync::Resync;
 use super::{Occupancy, Phase};
 use crate::config::limit;
-use crate::error::StanzaError;
 use crate::event::{Id, SessionId};
 use crate::jid::Nick;
 use crate::sessions::{Ask, nobody_there};
@@ -62,6 +61,16 @@ pub(super) struct NickWish {
     renamed: bool,
 }
 
+impl NickWish {
+    pub(super) fn new(session: SessionId, nick: Nick, id: Option<Box<str>>, ask: Option<Ask>) -> Self {
+        Self { session, id, nick, ask, renamed: false }
+    }
+
+    pub(super) fn echo(&self) -> Echo {
+        Echo { session: self.session, id: self.id.clone() }
+    }
+}
+
 /// What the room's self-presence answers.
 #[derive(Debug)]
 pub(super) enum Answer {
@@ -106,13 +115,18 @@ impl Upstream {
         silence.into_iter().chain([pending.deadline_ms]).min()
     }
 
-    /// The session that asked for the nick change that the room now says 303 about.
-    pub(super) fn note_renamed(&mut self) -> Option<SessionId> {
-        match self.pending.as_mut().map(|pending| &mut pending.what) {
-            Some(What::Nick(wish) | What::NickAsked(wish)) => {
-                wish.renamed = true;
-                Some(wish.session)
-            }
+    /// Takes in a wish for another nick; gives it back if too many wait.
+    pub(super) fn wish_nick(&mut self, wish: NickWish) -> Option<NickWish> {
+        if self.wishes.len() >= limit::NICK_CHANGES {
+            return Some(wish);
+        }
+        self.wishes.push_back(wish);
+        None
+    }
+
+    fn nick_wish(&self) -> Option<&NickWish> {
+        match self.pending.as_ref().map(|pending| &pending.what) {
+            Some(What::Nick(wish) | What::NickAsked(wish)) => Some(wish),
             Some(What::Update(_) | What::Resync(_)) | None => None,
         }
     }
@@ -122,20 +136,49 @@ impl Upstream {
         self.pending.as_ref().is_some_and(|pending| id == Some(&pending.id))
     }
 
+    /// Who asked for the nick change that the room now says 303 about.
+    pub(super) fn note_renamed(&mut self) -> Option<Echo> {
+        if let Some(Pending { what: What::Nick(wish) | What::NickAsked(wish), .. }) = &mut self.pending {
+            wish.renamed = true;
+        }
+        self.nick_wish().map(NickWish::echo)
+    }
+
+    /// Who asked for that nick, if the room has not answered yet.
+    pub(super) fn asker_of(&self, nick: &Nick) -> Option<Echo> {
+        self.nick_wish().filter(|wish| wish.nick == *nick).map(NickWish::echo)
+    }
+
+    /// A self-ping of the nick that was asked for is under way.
+    pub(super) fn await_ping_of_nick(&mut self, id: Box<str>, wish: NickWish, turn: &Turn<'_>) {
+        let deadline_ms = turn.after(limit::PRESENCE_MS);
+        self.pending = Some(Pending { id, deadline_ms, what: What::NickAsked(wish) });
+    }
+
+    /// Takes the wish whose nick was pinged, if that is the answer.
+    pub(super) fn take_asked_nick(&mut self, answer: &Stanza) -> Option<NickWish> {
+        let is_answer = |pending: &mut Pending| {
+            matches!(&pending.what, What::NickAsked(wish) if answer.sender_nick().as_ref() == Some(&wish.nick))
+                && answer.id.as_deref() == Some(&pending.id)
+        };
+        match self.pending.take_if(is_answer).map(|pending| pending.what) {
+            Some(What::NickAsked(wish)) => Some(wish),
+            Some(What::Nick(_) | What::Update(_) | What::Resync(_)) | None => None,
+        }
+    }
+
     /// Takes what a self-presence from that nick answers; `is_answer` says that it may answer any presence of
     /// ours, and is not something that the room says of its own accord.
     pub(super) fn answered(&mut self, nick: &Nick, is_answer: bool) -> Answer {
-        match self.pending.take() {
-            Some(Pending { what: What::Update(echoes), .. }) if is_answer => Answer::Update(echoes),
-            Some(Pending { what: What::Nick(wish) | What::NickAsked(wish), .. })
-                if wish.renamed || wish.nick == *nick =>
-            {
-                Answer::Nick(wish)
-            }
-            other => {
-                self.pending = other;
-                Answer::Nothing
-            }
+        let answers = |pending: &mut Pending| match &pending.what {
+            What::Update(_) => is_answer,
+            What::Nick(wish) | What::NickAsked(wish) => wish.renamed || wish.nick == *nick,
+            What::Resync(_) => false,
+        };
+        match self.pending.take_if(answers).map(|pending| pending.what) {
+            Some(What::Update(echoes)) => Answer::Update(echoes),
+            Some(What::Nick(wish) | What::NickAsked(wish)) => Answer::Nick(wish),
+            Some(What::Resync(_)) | None => Answer::Nothing,
         }
     }
 
@@ -173,26 +216,6 @@ impl Occupancy {
         self.advance(turn);
     }
 
-    /// Takes in that a session wants another nick.
-    pub(super) fn wish_nick(
-        &mut self,
-        turn: &mut Turn<'_>,
-        session: SessionId,
-        nick: Nick,
-        id: Option<Box<str>>,
-        ask: Option<Ask>,
-    ) {
-        if let Some(ask) = &ask {
-            self.sessions.update(session, super::join::shown_presence(&ask.join));
-        }
-        if let Some(stay) = self.stay_mut()
-            && stay.upstream.wishes.len() < limit::NICK_CHANGES
-        {
-            stay.upstream.wishes.push_back(NickWish { session, id, nick, ask, renamed: false });
-        }
-        self.advance(turn);
-    }
-
     /// Sends the next presence, if there is one to send and none is unanswered.
     pub(super) fn advance(&mut self, turn: &mut Turn<'_>) {
         let Some(stay) = self.stay_mut() else { return };
@@ -200,6 +223,10 @@ impl Occupancy {
             return;
         }
         if let Some(wish) = stay.upstream.wishes.pop_front() {
+            if wish.nick == self.me.nick {
+                self.answer_wish(turn, wish, false);
+                return self.advance(turn);
+            }
             let nick = wish.nick.clone();
             self.send_presence(turn, &nick, None, What::Nick(wish), limit::PRESENCE_MS);
         } else if std::mem::take(&mut stay.upstream.resync_wished) {
@@ -225,7 +252,7 @@ impl Occupancy {
             let nick = self.me.nick.clone();
             self.send_presence(turn, &nick, None, What::Update(echoes), limit::PRESENCE_MS);
         } else {
-            self.show_echoes(turn, &echoes);
+            self.show_echoes(turn, &echoes, false);
         }
     }
 
@@ -298,7 +325,7 @@ impl Occupancy {
             return;
         }
         match stay.upstream.pending.take().map(|pending| pending.what) {
-            Some(What::Update(echoes)) => self.show_echoes(turn, &echoes),
+            Some(What::Update(echoes)) => self.show_echoes(turn, &echoes, false),
             Some(What::Nick(wish)) => return self.ask_for_nick(turn, wish),
             Some(What::NickAsked(wish)) => self.nick_unanswered(turn, &wish),
             Some(What::Resync(Resync { last_ms: Some(_), .. })) => self.resynced(turn),
@@ -309,56 +336,5 @@ impl Occupancy {
             None => return,
         }
         self.advance(turn);
-    }
-
-    /// No answer to a nick change: a self-ping of the new nick tells whether it is ours, unless somebody else
-    /// has it (N4).
-    fn ask_for_nick(&mut self, turn: &mut Turn<'_>, wish: NickWish) {
-        if self.room.roster.has(&wish.nick) {
-            self.nick_unanswered(turn, &wish);
-            return self.advance(turn);
-        }
-        let id = turn.fresh_id();
-        turn.send(super::check::self_ping(&self.me, &wish.nick, &id));
-        let pending =
-            Pending { id, deadline_ms: turn.after(limit::PRESENCE_MS), what: What::NickAsked(wish) };
-        if let Some(stay) = self.stay_mut() {
-            stay.upstream.pending = Some(pending);
-        }
-    }
-
-    /// Takes the answer to a self-ping of a nick that was asked for; false if it is none.
-    pub(super) fn nick_asked_answered(
-        &mut self,
-        turn: &mut Turn<'_>,
-        answer: &Stanza,
-        is_ours: bool,
-    ) -> bool {
-        let Some(stay) = self.stay_mut() else { return false };
-        let is_answer = |pending: &mut Pending| {
-            matches!(pending.what, What::NickAsked(_)) && answer.id.as_deref() == Some(&pending.id)
-        };
-        let Some(What::NickAsked(wish)) =
-            stay.upstream.pending.take_if(is_answer).map(|pending| pending.what)
-        else {
-            return false;
-        };
-        if is_ours && !self.room.roster.has(&wish.nick) {
-            self.adopt_nick(turn, wish);
-        } else {
-            self.nick_unanswered(turn, &wish);
-        }
-        self.advance(turn);
-        true
-    }
-
-    /// The nick stays; only the session that asked for another is told, and the old one is verified.
-    fn nick_unanswered(&mut self, turn: &mut Turn<'_>, wish: &NickWish) {
-        let error = Stanza::new(Kind::Presence(PresenceType::Error))
-            .from(self.me.room.occupant(&wish.nick))
-            .id(wish.id.as_deref())
-            .child(StanzaError::JOIN_TIMEOUT.element(self.me.room.as_str()));
-        self.show(turn, wish.session, error);
-        self.suspect(turn);
     }
 }

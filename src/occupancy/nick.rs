@@ -1,0 +1,164 @@
+//! The account's nick changes, at the wish of a session or of the room (XEP-0045 §7.6).
+
+use super::upstream::{Echo, NickWish};
+use super::{Occupancy, check};
+use crate::config::limit;
+use crate::error::StanzaError;
+use crate::event::SessionId;
+use crate::jid::Nick;
+use crate::muc::{MucUser, NS_MUC_USER, status};
+use crate::self_presence::{add_code, name_session, retain_codes};
+use crate::sessions::{Ask, Stage};
+use crate::stanza::{Kept, Kind, PresenceType, Stanza};
+use crate::turn::Turn;
+
+impl Occupancy {
+    /// Takes in that a session wants another nick.
+    pub(super) fn wish_nick(
+        &mut self,
+        turn: &mut Turn<'_>,
+        session: SessionId,
+        nick: Nick,
+        id: Option<Box<str>>,
+        ask: Option<Ask>,
+    ) {
+        if let Some(ask) = &ask {
+            self.sessions.update(session, super::join::shown_presence(&ask.join));
+        }
+        let wish = NickWish::new(session, nick, id, ask);
+        match self.stay_mut().and_then(|stay| stay.upstream.wish_nick(wish)) {
+            Some(refused) => self.refuse_nick(turn, &refused, StanzaError::OVER_LIMIT),
+            None => self.advance(turn),
+        }
+    }
+
+    fn refuse_nick(&mut self, turn: &mut Turn<'_>, wish: &NickWish, error: StanzaError) {
+        let refused = Stanza::new(Kind::Presence(PresenceType::Error))
+            .from(self.me.room.occupant(&wish.nick))
+            .id(wish.id.as_deref())
+            .child(error.element(self.me.room.as_str()));
+        self.show(turn, wish.session, refused);
+    }
+
+    /// 303: the account goes on under another nick; all are told, the one who asked under its id (N2, N5).
+    pub(super) fn own_nick_changes(&mut self, turn: &mut Turn<'_>, stanza: &Stanza, occupant: &MucUser) {
+        let is_nick = |nick: &&str| !nick.is_empty() && nick.len() <= limit::NICK_BYTES;
+        let Some(new) = occupant.nick.as_deref().filter(is_nick).map(Nick::new) else { return };
+        let asker = self.stay_mut().and_then(|stay| stay.upstream.note_renamed());
+        self.tell_nick_change(turn, stanza, asker.as_ref());
+        self.rename(turn, new, asker.as_ref());
+    }
+
+    /// The room shows the account under a nick that no 303 has told of: all are told as if one had.
+    pub(super) fn note_other_nick(&mut self, turn: &mut Turn<'_>, nick: &Nick) {
+        let asker = self.stay().and_then(|stay| stay.upstream.asker_of(nick));
+        self.tell_silent_nick_change(turn, nick, asker.as_ref());
+    }
+
+    fn tell_nick_change(&mut self, turn: &mut Turn<'_>, stanza: &Stanza, asker: Option<&Echo>) {
+        for session in self.shown_sessions() {
+            let Some(attachment) = self.sessions.get(session) else { continue };
+            let mut told = stanza.clone();
+            name_session(&mut told, &self.me.account, &attachment.jid);
+            add_code(&mut told, status::SELF);
+            let is_asker = |asker: &&Echo| asker.session == session && stanza.id.is_some();
+            told.id = asker.filter(is_asker).and_then(|asker| asker.id.clone());
+            self.show(turn, session, told);
+        }
+    }
+
+    fn tell_silent_nick_change(&mut self, turn: &mut Turn<'_>, new: &Nick, asker: Option<&Echo>) {
+        if let Some(own) = &self.room.own {
+            let gone = renamed(own, new);
+            self.tell_nick_change(turn, &gone, asker);
+        }
+        self.rename(turn, new.clone(), asker);
+    }
+
+    fn rename(&mut self, turn: &Turn<'_>, nick: Nick, asker: Option<&Echo>) {
+        log::debug!("{} is now {nick} in {}", self.me.account, self.me.room);
+        self.room.roster.remove(&nick);
+        self.me.rename(nick, asker.map(|asker| asker.session), turn);
+        for (_, attachment) in self.sessions.iter_mut() {
+            attachment.alias = None;
+        }
+    }
+
+    /// The account has the nick that a session asked for.
+    pub(super) fn nick_changed(&mut self, turn: &mut Turn<'_>, wish: NickWish) {
+        let asker = wish.session;
+        self.answer_wish(turn, wish, true);
+        for session in self.shown_sessions() {
+            if session != asker {
+                self.show_own_to(turn, session, true);
+            }
+        }
+    }
+
+    /// Answers the session that asked for the nick that the account has. mcabber asks by a join, and a stock
+    /// room then shows it the room.
+    pub(super) fn answer_wish(&mut self, turn: &mut Turn<'_>, wish: NickWish, renamed: bool) {
+        let echo = wish.echo();
+        let Some(ask) = wish.ask else { return self.show_echoes(turn, &[echo], renamed) };
+        if let Some(attachment) = self.sessions.get_mut(wish.session) {
+            attachment.stage = Stage::Waiting(ask);
+            self.start_replay(turn, wish.session, &[]);
+        }
+    }
+
+    /// No answer to a nick change: a self-ping of the new nick tells whether it is ours, unless somebody else
+    /// has it (N4).
+    pub(super) fn ask_for_nick(&mut self, turn: &mut Turn<'_>, wish: NickWish) {
+        if self.room.roster.has(&wish.nick) {
+            self.nick_unanswered(turn, &wish);
+            return self.advance(turn);
+        }
+        let id = turn.fresh_id();
+        turn.send(check::self_ping(&self.me, &wish.nick, &id));
+        if let Some(stay) = self.stay_mut() {
+            stay.upstream.await_ping_of_nick(id, wish, turn);
+        }
+    }
+
+    /// Takes the answer to a self-ping of a nick that was asked for; false if it is none.
+    pub(super) fn nick_asked_answered(&mut self, turn: &mut Turn<'_>, answer: &Stanza) -> bool {
+        let wish = self.stay_mut().and_then(|stay| stay.upstream.take_asked_nick(answer));
+        let Some(wish) = wish else { return false };
+        if check::says_in(answer) && !self.room.roster.has(&wish.nick) {
+            self.adopt_nick(turn, wish);
+        } else {
+            self.nick_unanswered(turn, &wish);
+        }
+        self.advance(turn);
+        true
+    }
+
+    /// The nick that the room never confirmed is ours: all are told as if it had (N4).
+    fn adopt_nick(&mut self, turn: &mut Turn<'_>, wish: NickWish) {
+        self.tell_silent_nick_change(turn, &wish.nick, Some(&wish.echo()));
+        self.room.own =
+            self.room.own.take().map(|own| Kept::own(Stanza::clone(&own).from(self.me.occupant())));
+        self.nick_changed(turn, wish);
+    }
+
+    /// The nick stays; only the session that asked for another is told, and the old one is verified.
+    pub(super) fn nick_unanswered(&mut self, turn: &mut Turn<'_>, wish: &NickWish) {
+        self.refuse_nick(turn, wish, StanzaError::JOIN_TIMEOUT);
+        self.suspect(turn);
+    }
+}
+
+/// What a room says when the occupant of that presence takes another nick.
+fn renamed(own: &Stanza, new: &Nick) -> Stanza {
+    let mut gone = own.clone();
+    gone.kind = Kind::Presence(PresenceType::Unavailable);
+    gone.id = None;
+    retain_codes(&mut gone, |_| false);
+    if let Some(x) = gone.children.iter_mut().find(|child| child.is("x", NS_MUC_USER)) {
+        for item in x.elements_mut() {
+            item.set_attribute("nick", Some(new.as_str()));
+        }
+    }
+    add_code(&mut gone, status::NICK_CHANGE);
+    gone
+}
