@@ -119,8 +119,10 @@ pub mod limit {
     pub const LATER: usize = 256;
     /// How many messages whose senders are remembered per room (M4).
     pub const SENT: usize = 256;
-    /// How many queries of one account may be open (I12).
+    /// How many queries of one account to one room may be open (I12).
     pub const QUERIES: usize = 2_000;
+    /// How many more may wait for their turn (I12).
+    pub const QUERIES_WAITING: usize = 2_000;
     /// How many occupants of a room are kept; those above are relayed and not replayed (R7).
     pub const OCCUPANTS: usize = 20_000;
     /// How many presences from the room itself are kept (J21).

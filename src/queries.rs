@@ -1,12 +1,13 @@
 //! IQs on their way, in both directions, with their ids mapped (I1, I5): two sessions may use one id.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::limit;
 use crate::event::SessionId;
 use crate::jid::{Jid, Nick};
+use crate::stanza::Kept;
 
 /// How many occupants are known for having been asked something.
 const ASKED_OCCUPANTS: usize = 256;
@@ -20,6 +21,15 @@ pub(crate) struct Queries {
     down: BTreeMap<Box<str>, Query>,
     /// Which session last asked an occupant something.
     askers: BTreeMap<Nick, SessionId>,
+    /// What sessions ask while too much is open.
+    waiting: VecDeque<Waiting>,
+}
+
+/// A query that has not gone up yet.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Waiting {
+    session: Option<SessionId>,
+    query: Kept,
 }
 
 /// An open query.
@@ -35,11 +45,28 @@ pub(crate) struct Query {
 }
 
 impl Queries {
-    /// A session asks something; false if too much is open already.
-    pub(crate) fn ask(&mut self, mapped: Box<str>, query: Query) -> bool {
-        if self.up.len() >= limit::QUERIES {
-            return false;
+    /// Whether one more query may go up.
+    pub(crate) fn has_room(&self) -> bool {
+        self.up.len() < limit::QUERIES
+    }
+
+    /// Keeps a query until others are answered; false if too many wait already.
+    pub(crate) fn wait(&mut self, session: Option<SessionId>, query: Kept) -> bool {
+        let has_room = self.waiting.len() < limit::QUERIES_WAITING;
+        if has_room {
+            self.waiting.push_back(Waiting { session, query });
         }
+        has_room
+    }
+
+    /// The next query that may go up, of those that had to wait.
+    pub(crate) fn next_waiting(&mut self) -> Option<(Option<SessionId>, Kept)> {
+        let waiting = if self.has_room() { self.waiting.pop_front() } else { None };
+        waiting.map(|waiting| (waiting.session, waiting.query))
+    }
+
+    /// A query of a session goes up.
+    pub(crate) fn ask(&mut self, mapped: Box<str>, query: Query) {
         if let (Some(nick), Some(session)) = (query.peer.nick(), query.session) {
             if self.askers.len() >= ASKED_OCCUPANTS {
                 self.askers.clear();
@@ -47,7 +74,6 @@ impl Queries {
             self.askers.insert(nick, session);
         }
         self.up.insert(mapped, query);
-        true
     }
 
     /// The query that this answers, if it comes from whom it was sent to.
@@ -64,9 +90,15 @@ impl Queries {
         true
     }
 
-    /// The query of an occupant that a session answers.
-    pub(crate) fn answered_by_session(&mut self, id: &str, to: Option<&Jid>) -> Option<Query> {
-        take(&mut self.down, id, to)
+    /// The query of an occupant that a session answers, if that session was asked.
+    pub(crate) fn answered_by_session(
+        &mut self,
+        id: &str,
+        to: Option<&Jid>,
+        session: SessionId,
+    ) -> Option<Query> {
+        let is_asked = self.down.get(id).is_some_and(|query| query.session == Some(session));
+        if is_asked { take(&mut self.down, id, to) } else { None }
     }
 
     /// The session that last asked that occupant something.
@@ -77,6 +109,7 @@ impl Queries {
     /// The session has ended: answers to it reach nobody (I13), and what it was asked is answered by others.
     pub(crate) fn forget(&mut self, session: SessionId) {
         self.askers.retain(|_, asker| *asker != session);
+        self.waiting.retain(|waiting| waiting.session != Some(session));
         for query in self.up.values_mut().filter(|query| query.session == Some(session)) {
             query.session = None;
         }
@@ -118,6 +151,7 @@ fn take_due(queries: &mut BTreeMap<Box<str>, Query>, now_ms: u64) -> Vec<Query> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stanza::{IqType, Kind, Stanza};
 
     fn query(session: u32, id: &str) -> Query {
         Query {
@@ -139,12 +173,40 @@ mod tests {
     }
 
     #[test]
+    fn i12_what_is_too_much_waits_in_order_and_is_limited() {
+        let mut queries = Queries::default();
+        for number in 0..limit::QUERIES {
+            queries.ask(number.to_string().into(), query(1, "q"));
+        }
+        assert!(!queries.has_room());
+        let asked = |id: &str| Kept::own(Stanza::new(Kind::Iq(IqType::Get)).id(Some(id)));
+        for number in 0..limit::QUERIES_WAITING {
+            assert!(queries.wait(Some(SessionId(2)), asked(&number.to_string())));
+        }
+        assert!(!queries.wait(Some(SessionId(2)), asked("late")));
+        assert!(queries.next_waiting().is_none());
+        queries.answered("7", Some(&query(1, "q").peer));
+        assert_eq!(queries.next_waiting(), Some((Some(SessionId(2)), asked("0"))));
+        queries.forget(SessionId(2));
+        assert!(queries.next_waiting().is_none());
+    }
+
+    #[test]
     fn a_reply_from_the_wrong_address_answers_nothing() {
         let mut queries = Queries::default();
         queries.ask("x".into(), query(1, "q"));
         assert_eq!(queries.answered("x", Some(&Jid::new("lounge@rooms.example/eve"))), None);
         assert_eq!(queries.answered("x", None), None);
         assert_eq!(queries.take_unanswered(10), [query(1, "q")]);
+    }
+
+    #[test]
+    fn i5_only_the_session_that_was_asked_answers() {
+        let mut queries = Queries::default();
+        queries.ask_session("d".into(), query(1, "p"));
+        let bob = query(1, "p").peer;
+        assert_eq!(queries.answered_by_session("d", Some(&bob), SessionId(2)), None);
+        assert_eq!(queries.answered_by_session("d", Some(&bob), SessionId(1)), Some(query(1, "p")));
     }
 
     #[test]

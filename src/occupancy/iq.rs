@@ -9,7 +9,7 @@ use crate::error::StanzaError;
 use crate::event::{Action, Id, SessionId, Verdict};
 use crate::jid::Jid;
 use crate::queries::Query;
-use crate::stanza::{IqType, Kind, Stanza};
+use crate::stanza::{IqType, Kept, Kind, Stanza};
 use crate::turn::Turn;
 
 /// Queries to the room itself that go out unchanged from the session that asks (I8, I9).
@@ -45,7 +45,7 @@ impl Occupancy {
             self.query_up(turn, session, stanza, Way::InHand);
         } else if self.joining_mut().is_some_and(|joining| joining.wants_answer) && may_answer_captcha(stanza)
         {
-            self.map_up(turn, session, stanza, Way::InHand); // J27
+            self.map_up(turn, Some(session), stanza, Way::InHand); // J27
         } else {
             self.hold(turn, session, stanza);
         }
@@ -66,19 +66,39 @@ impl Occupancy {
         if self.is_self_ping(turn, session, stanza) {
             self.pinged(turn, session, stanza);
         } else {
-            self.map_up(turn, session, stanza, way);
+            self.map_up(turn, Some(session), stanza, way);
         }
     }
 
-    /// A query goes up as the account, under an id of ours (I1, I6).
-    fn map_up(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza, way: Way) {
+    /// A query goes up as the account, under an id of ours (I1, I6); if too much is open it waits (I12).
+    pub(super) fn map_up(
+        &mut self,
+        turn: &mut Turn<'_>,
+        session: Option<SessionId>,
+        stanza: &Stanza,
+        way: Way,
+    ) {
         let (Some(id), Some(peer)) = (stanza.id.clone(), stanza.to.clone()) else { return };
+        if !self.queries.has_room() {
+            return self.wait_with_query(turn, session, stanza, way);
+        }
         let mapped = turn.fresh_id();
         let deadline_ms = turn.after(limit::QUERY_MS);
-        if self.queries.ask(mapped.clone(), Query { session: Some(session), id, peer, deadline_ms }) {
-            self.go_up(turn, stanza, Id::Set(mapped), way);
-        } else {
-            self.refuse(turn, session, stanza, StanzaError::OVER_LIMIT, way);
+        self.queries.ask(mapped.clone(), Query { session, id, peer, deadline_ms });
+        self.go_up(turn, stanza, Id::Set(mapped), way);
+    }
+
+    fn wait_with_query(&mut self, turn: &mut Turn<'_>, session: Option<SessionId>, query: &Stanza, way: Way) {
+        let waits = self.queries.wait(session, Kept::own(query.clone()));
+        if let (false, Some(session)) = (waits, session) {
+            self.refuse(turn, session, query, StanzaError::OVER_LIMIT, way);
+        }
+    }
+
+    /// Sends up what had to wait for others to be answered.
+    fn send_waiting_queries(&mut self, turn: &mut Turn<'_>) {
+        while let Some((session, query)) = self.queries.next_waiting() {
+            self.map_up(turn, session, &query, Way::Held);
         }
     }
 
@@ -108,6 +128,7 @@ impl Occupancy {
         if let Some(session) = query.session {
             turn.relay(vec![(session, Id::Set(query.id))]);
         }
+        self.send_waiting_queries(turn);
         if answer.error_condition() == Some("not-acceptable") {
             self.suspect(turn); // K9
         }
@@ -145,13 +166,10 @@ impl Occupancy {
         session: SessionId,
         answer: &Stanza,
     ) -> Verdict {
-        let query =
-            answer.id.as_deref().and_then(|id| self.queries.answered_by_session(id, answer.to.as_ref()));
-        match query {
-            Some(query) if query.session == Some(session) => {
-                turn.act(Action::Forward { id: Id::Set(query.id) });
-            }
-            Some(_) | None => log::debug!("a session answers what {} did not ask", self.me.room),
+        let id = answer.id.as_deref();
+        match id.and_then(|id| self.queries.answered_by_session(id, answer.to.as_ref(), session)) {
+            Some(query) => turn.act(Action::Forward { id: Id::Set(query.id) }),
+            None => log::debug!("a session answers what {} did not ask", self.me.room),
         }
         Verdict::Handled
     }
@@ -169,6 +187,7 @@ impl Occupancy {
             error.id = Some(query.id);
             turn.send(error.child(StanzaError::NO_ANSWER.element(self.me.account.as_str())));
         }
+        self.send_waiting_queries(turn);
     }
 
     fn unanswered(&self, id: &str, peer: Jid, error: StanzaError) -> Stanza {
