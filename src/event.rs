@@ -127,6 +127,19 @@ pub enum Id {
     Remove,
 }
 
+impl Id {
+    /// The stanza under that id.
+    #[must_use]
+    pub fn put_on(self, mut stanza: Stanza) -> Stanza {
+        match self {
+            Self::Keep => {}
+            Self::Set(id) => stanza.id = Some(id),
+            Self::Remove => stanza.id = None,
+        }
+        stanza
+    }
+}
+
 /// What is to be done, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {

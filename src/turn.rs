@@ -73,6 +73,19 @@ impl<'a> Turn<'a> {
         self.act(Action::Send { stanza: Kept::own(stanza) });
     }
 
+    /// Has this delivered wherever the stanza in hand would be relayed.
+    pub(crate) fn deliver_what_is_relayed(&mut self, stanza: &Stanza) {
+        for action in std::mem::take(&mut self.actions) {
+            let Action::Relay { sessions } = action else {
+                self.actions.push(action);
+                continue;
+            };
+            for (session, id) in sessions {
+                self.deliver(session, id.put_on(stanza.clone()));
+            }
+        }
+    }
+
     /// Orders the stanza in hand to be relayed; to nobody is no order.
     pub(crate) fn relay(&mut self, sessions: Vec<(SessionId, Id)>) {
         if !sessions.is_empty() {

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::{Occupancy, Phase, Way};
 use crate::config::limit;
 use crate::error::StanzaError;
-use crate::event::{Id, SessionId};
+use crate::event::SessionId;
 use crate::sessions::{Attachment, Stage};
-use crate::stanza::{Kept, Kind, Stanza};
+use crate::stanza::{IqType, Kept, Kind, Stanza};
 use crate::turn::Turn;
 
 /// What sessions have sent that left or ended before the account was in.
@@ -40,12 +40,14 @@ impl Occupancy {
         }
     }
 
-    /// What a session had sent before its join was answered goes up.
-    pub(super) fn release(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) {
-        match stanza.kind {
-            Kind::Message(_) => self.message_up(turn, session, stanza, Way::Held),
-            Kind::Iq(_) => self.query_up(turn, session, stanza, Way::Held),
-            Kind::Presence(_) => {}
+    /// What a session had sent before its join was answered goes up. Nobody waits for what an ended session
+    /// wanted to know.
+    pub(super) fn release(&mut self, turn: &mut Turn<'_>, session: Option<SessionId>, stanza: &Stanza) {
+        match (stanza.kind, session) {
+            (Kind::Message(_), _) => self.message_up(turn, session, stanza, Way::Held),
+            (Kind::Iq(_), Some(session)) => self.query_up(turn, session, stanza, Way::Held),
+            (Kind::Iq(IqType::Set), None) => self.map_up(turn, None, stanza, Way::Held),
+            (Kind::Iq(_), None) | (Kind::Presence(_), _) => {}
         }
     }
 
@@ -59,7 +61,7 @@ impl Occupancy {
         match &mut self.phase {
             Phase::In(_) => {
                 for stanza in held {
-                    self.release(turn, session, &stanza);
+                    self.release(turn, Some(session), &stanza);
                 }
             }
             Phase::Joining(joining) => {
@@ -74,10 +76,7 @@ impl Occupancy {
 
     pub(super) fn release_orphans(&mut self, turn: &mut Turn<'_>, orphans: Orphans) {
         for Orphan { session, stanza } in orphans.0 {
-            match session {
-                Some(session) => self.release(turn, session, &stanza),
-                None => self.go_up(turn, &stanza, Id::Keep, Way::Held),
-            }
+            self.release(turn, session, &stanza);
         }
     }
 

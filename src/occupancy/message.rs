@@ -4,8 +4,9 @@ use super::joining_messages::may_answer_captcha;
 use super::{Occupancy, Phase, Way};
 use crate::error::StanzaError;
 use crate::event::{Action, Id, SessionId, Verdict};
-use crate::muc::{MucUser, sets_subject, status};
-use crate::stanza::{Kind, MessageType, NS_CLIENT, Stanza};
+use crate::muc::{MucUser, NS_MUC_USER, sets_subject, status};
+use crate::senders::Sent;
+use crate::stanza::{Element, Kind, MessageType, NS_CLIENT, Stanza};
 use crate::turn::Turn;
 
 const NS_STANZA_ID: &str = "urn:xmpp:sid:0";
@@ -26,7 +27,7 @@ impl Occupancy {
         if is_groupchat && to_occupant {
             self.refuse(turn, session, stanza, StanzaError::GROUPCHAT_TO_OCCUPANT, Way::InHand); // M15
         } else if attachment.is_live() {
-            self.message_up(turn, session, stanza, Way::InHand);
+            self.message_up(turn, Some(session), stanza, Way::InHand);
         } else if self.joining_mut().is_some_and(|joining| joining.wants_answer) && may_answer_captcha(stanza)
         {
             self.go_up(turn, stanza, Id::Keep, Way::InHand); // J27
@@ -55,18 +56,22 @@ impl Occupancy {
     }
 
     /// A message goes up as the account; its sender is remembered for an error (M1, M4).
-    pub(super) fn message_up(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza, way: Way) {
-        let (id, known_as, invented) = if let Some(id) = &stanza.id {
-            (id.clone(), Id::Keep, false)
-        } else {
-            let id = turn.fresh_id();
-            (id.clone(), Id::Set(id), true)
-        };
-        self.senders.remember(&id, session, invented, turn.now.monotonic_ms);
-        if way == Way::InHand {
+    pub(super) fn message_up(
+        &mut self,
+        turn: &mut Turn<'_>,
+        session: Option<SessionId>,
+        stanza: &Stanza,
+        way: Way,
+    ) {
+        let invented = stanza.id.is_none();
+        let id = stanza.id.clone().unwrap_or_else(|| turn.fresh_id());
+        let up_as = if invented { Id::Set(id.clone()) } else { Id::Keep };
+        let since_ms = turn.now.monotonic_ms;
+        self.senders.remember(Sent { id, to: stanza.target_nick(), session, invented, since_ms });
+        if let (Way::InHand, Some(session)) = (way, session) {
             self.mirror_private(turn, session, stanza);
         }
-        self.go_up(turn, stanza, known_as, way);
+        self.go_up(turn, stanza, up_as, way);
     }
 
     /// A private message is shown to the account's other sessions in the room (P5); one to our own nick comes
@@ -106,37 +111,36 @@ impl Occupancy {
     }
 
     fn groupchat_came(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) {
-        if stanza.sender_nick().as_ref() == Some(&self.me.nick)
-            && let Some(id) = &stanza.id
-        {
-            self.senders.reflected(id);
-        }
         if self.groupchat_resynced(turn, stanza) || self.late_history_came(turn, stanza) {
             return;
         }
-        self.fold_flags(&MucUser::read(stanza));
+        if stanza.sender_nick().as_ref() == Some(&self.me.nick) {
+            self.senders.reflected(stanza.id.as_deref());
+        }
+        if stanza.sender_nick().is_none() {
+            self.fold_flags(&MucUser::read(stanza)); // occupants may write what they like
+        }
         if sets_subject(stanza) {
             self.room.fold_subject(stanza, Some(turn.now.utc_ms));
         } else {
             self.room.history.keep(stanza, turn.now.utc_ms, &self.me.room, turn.config);
         }
-        self.relay_checked(turn, stanza);
+        self.relay(turn, stanza);
     }
 
-    /// Relays a message; a stanza-id that it claims to have from the account is taken out (A5).
-    fn relay_checked(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) {
+    /// A groupchat message without the stanza-ids that it claims to have from the account, if it has any (A5).
+    /// Those of other messages are the archive's own, which has taken the forged ones out.
+    pub(super) fn without_forged_ids(&self, stanza: &Stanza) -> Option<Stanza> {
         let account = self.me.account.as_str();
-        let forged = |child: &crate::stanza::Element| {
-            child.is("stanza-id", NS_STANZA_ID) && child.attribute("by") == Some(account)
-        };
-        if !stanza.children.iter().any(forged) {
-            return self.relay(turn, stanza);
+        let forged =
+            |child: &Element| child.is("stanza-id", NS_STANZA_ID) && child.attribute("by") == Some(account);
+        let is_groupchat = stanza.kind == Kind::Message(MessageType::Groupchat);
+        if !is_groupchat || !stanza.children.iter().any(forged) {
+            return None;
         }
         let mut honest = stanza.clone();
         honest.children.retain(|child| !forged(child));
-        for session in self.shown_sessions() {
-            self.show(turn, session, honest.clone());
-        }
+        Some(honest)
     }
 
     /// A private message: to all attached sessions once, to those that wait after their subject, into the
@@ -155,9 +159,10 @@ impl Occupancy {
     }
 
     /// What the room itself says: invitations and notices for the account are Prosody's, everything else is
-    /// for the sessions that are in (M9, M10, B1).
+    /// for the sessions that are in (M9, M10, B1). A decline answers one of those, if any is there (B3).
     fn notice_came(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) -> Verdict {
-        if is_for_the_account(stanza) {
+        let answers_session = declines(stanza) && !self.shown_sessions().is_empty();
+        if is_for_the_account(stanza) && !answers_session {
             return Verdict::Pass("an invitation or a notice");
         }
         self.fold_flags(&MucUser::read(stanza));
@@ -174,13 +179,19 @@ impl Occupancy {
         }
     }
 
-    /// An error goes to the session whose message caused it, and to no other (M4, P7, P8).
-    pub(super) fn message_refused(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) -> Verdict {
-        match stanza.id.as_deref().and_then(|id| self.senders.refused(id)) {
-            Some((session, id)) => turn.relay(vec![(session, id)]),
+    /// An error goes to the session whose message caused it, wherever the account is by now, and to no other
+    /// (M4, P7, P8).
+    pub(super) fn message_refused(&mut self, turn: &mut Turn<'_>, error: &Stanza) -> Verdict {
+        let sent = self.senders.refused(error);
+        match &sent {
+            Some(Sent { session: Some(session), invented, .. }) => {
+                turn.relay(vec![(*session, if *invented { Id::Remove } else { Id::Keep })]);
+            }
+            Some(_) => {}
             None => log::debug!("an error from {} that answers nothing", self.me.room),
         }
-        if stanza.error_condition() == Some("not-acceptable") {
+        let is_from_room = error.sender_nick().is_none();
+        if (sent.is_some() || is_from_room) && error.error_condition() == Some("not-acceptable") {
             self.suspect(turn); // K9
         }
         Verdict::Handled
@@ -192,6 +203,11 @@ impl Occupancy {
 pub(super) fn is_for_the_account(stanza: &Stanza) -> bool {
     let occupant = MucUser::read(stanza);
     occupant.invites || occupant.has(status::AFFILIATION_CHANGED)
+}
+
+/// Whether a message says that somebody declines an invitation (§7.8.2).
+fn declines(stanza: &Stanza) -> bool {
+    stanza.find("x", NS_MUC_USER).is_some_and(|x| x.find("decline").is_some())
 }
 
 /// Whether a private message is stored for later (P4): one without a body says nothing later.

@@ -170,6 +170,13 @@ impl Occupancy {
 
     /// The room, or somebody in it, sent a stanza to the account.
     pub(crate) fn room_sent(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) -> Verdict {
+        let Some(honest) = self.without_forged_ids(stanza) else { return self.take_in(turn, stanza) };
+        let verdict = self.take_in(turn, &honest);
+        turn.deliver_what_is_relayed(&honest);
+        verdict
+    }
+
+    fn take_in(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) -> Verdict {
         self.note_sign_of_life(turn, stanza);
         if self.blocked.hides(stanza) {
             return self.blocked_came(stanza);
@@ -269,13 +276,7 @@ impl Occupancy {
         match way {
             Way::InHand => turn.act(Action::Forward { id }),
             Way::Held => {
-                let mut stanza = stanza.clone().from(self.me.account.to_jid());
-                match id {
-                    Id::Keep => {}
-                    Id::Set(id) => stanza.id = Some(id),
-                    Id::Remove => stanza.id = None,
-                }
-                turn.send(stanza);
+                turn.send(id.put_on(stanza.clone().from(self.me.account.to_jid())));
             }
         }
     }

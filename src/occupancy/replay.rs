@@ -117,7 +117,7 @@ impl Occupancy {
         let held = std::mem::take(&mut replay.held);
         attachment.stage = Stage::Live;
         for stanza in held {
-            self.release(turn, session, &stanza);
+            self.release(turn, Some(session), &stanza);
         }
     }
 
