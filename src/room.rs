@@ -28,6 +28,8 @@ pub(crate) struct Room {
     pub(crate) history: History,
     /// The last subject message, and when it came.
     pub(crate) subject: Option<Subject>,
+    /// Whether the room tells affiliation versions (XEP-0463).
+    pub(crate) versioned: bool,
     /// What the status codes 100, 170 to 173 say of the room.
     pub(crate) flags: Flags,
 }

@@ -65,6 +65,10 @@ pub(crate) struct Ask {
     pub(crate) held: Vec<Kept>,
     /// What came for it alone and is shown after the subject (P3).
     pub(crate) later: Vec<Kept>,
+    /// What came for it alone and is shown before the occupants (J23).
+    pub(crate) first: Vec<Kept>,
+    /// Whether the room has been asked for the affiliation versions that it wants (J22).
+    pub(crate) versions_told: bool,
 }
 
 /// A room that is being shown.
@@ -288,6 +292,8 @@ mod tests {
             created: false,
             held: Vec::new(),
             later: Vec::new(),
+            first: Vec::new(),
+            versions_told: false,
         }
     }
 

@@ -61,6 +61,7 @@ impl Occupancy {
         {
             ask.went_up = true;
         }
+        self.note_versions_asked(session);
         log::debug!("{} asks to join {}", self.me.account, self.me.room);
         turn.send(join);
     }
@@ -128,6 +129,8 @@ impl Ask {
             created: false,
             held: Vec::new(),
             later: Vec::new(),
+            first: Vec::new(),
+            versions_told: false,
         }
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::held::Orphans;
+use super::versions::tells_versions;
 use super::{Occupancy, Past, Phase, Stay};
 use crate::config::limit;
 use crate::error::StanzaError;
@@ -131,6 +132,11 @@ impl Joining {
         self.deadline_ms = turn.after(limit::JOIN_MS);
     }
 
+    /// The session whose join went up.
+    pub(super) fn asked_by(&self) -> SessionId {
+        self.asked_by
+    }
+
     fn is_stale(&self) -> bool {
         self.past.unanswered.is_some()
     }
@@ -203,6 +209,7 @@ impl Occupancy {
         self.me.nick = nick;
         self.room.flags.fold(&occupant.codes);
         self.room.reflects_ids |= reflects_id;
+        self.room.versioned |= tells_versions(stanza);
         self.room.own = Some(Kept::own(stanza.clone()));
     }
 

@@ -50,8 +50,11 @@ impl Occupancy {
         if is_from_room && super::message::is_for_the_account(stanza) {
             return Verdict::Pass("an invitation or a notice");
         }
+        let asked_by = self.joining_mut().map(|joining| joining.asked_by());
         if is_from_room && before_self && may_answer_captcha(stanza) {
             self.ask_for_answer(turn);
+        } else if let (Some(session), true) = (asked_by, is_from_room && before_self) {
+            self.keep_versions_for(session, stanza); // J23
         } else {
             self.keep_for_waiting(turn, stanza);
         }

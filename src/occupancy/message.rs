@@ -165,6 +165,9 @@ impl Occupancy {
         if is_for_the_account(stanza) && !answers_session {
             return Verdict::Pass("an invitation or a notice");
         }
+        if self.versions_resynced(stanza) {
+            return Verdict::Handled;
+        }
         self.fold_flags(&MucUser::read(stanza));
         self.relay(turn, stanza);
         Verdict::Handled

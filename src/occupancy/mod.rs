@@ -28,6 +28,7 @@ mod removal;
 mod replay;
 mod resync;
 mod upstream;
+mod versions;
 
 use serde::{Deserialize, Serialize};
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::versions::strip_version;
 use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::event::{Id, SessionId};
@@ -16,13 +17,14 @@ impl Occupancy {
     /// out first (J8, J29).
     pub(super) fn serve(&mut self, turn: &mut Turn<'_>) {
         let waiting = self.sessions.waiting();
+        let asks_versions = self.asks_versions().is_some();
         let Some(stay) = self.stay_mut() else { return };
         if waiting.is_empty() || stay.upstream.resyncs() {
             return;
         }
         if !stay.trust.holds(turn) {
             self.check(turn);
-        } else if stay.outdated {
+        } else if stay.outdated || asks_versions {
             stay.upstream.wish_resync();
             self.advance(turn);
         } else {
@@ -36,7 +38,7 @@ impl Occupancy {
     pub(super) fn start_replay(&mut self, turn: &mut Turn<'_>, session: SessionId, first: &[Kept]) {
         let Some(attachment) = self.sessions.get(session) else { return };
         let Some(ask) = attachment.ask() else { return };
-        let mut queue: VecDeque<Kept> = first.iter().cloned().collect();
+        let mut queue: VecDeque<Kept> = first.iter().chain(&ask.first).cloned().collect();
         queue.extend(self.whole_room(turn, attachment, ask));
         let is_shown = |message: &Stanza| queue.iter().any(|shown| shows(shown, message));
         let later: Vec<Kept> = ask.later.iter().filter(|message| !is_shown(message)).cloned().collect();
@@ -91,6 +93,9 @@ impl Occupancy {
         ];
         for (code, _) in codes.iter().filter(|(_, is_true)| *is_true) {
             add_code(&mut shown, *code);
+        }
+        if !ask.versions_told {
+            strip_version(&mut shown); // it would tell what was asked for another session
         }
         Some(shown)
     }

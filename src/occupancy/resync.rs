@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Occupancy;
 use crate::delay;
+use crate::event::SessionId;
 use crate::history;
 use crate::jid::Nick;
 use crate::muc::{NS_MUC, sets_subject};
@@ -20,6 +21,14 @@ pub(super) struct Resync {
     seen: BTreeSet<Nick>,
     /// When the last stanza came, once the self-presence has.
     pub(super) last_ms: Option<u64>,
+    /// The session for which it asks for affiliation versions (J22).
+    versions_for: Option<SessionId>,
+}
+
+impl Resync {
+    pub(super) fn asking_for(versions_for: Option<SessionId>) -> Self {
+        Self { versions_for, ..Self::default() }
+    }
 }
 
 impl Occupancy {
@@ -32,7 +41,22 @@ impl Occupancy {
             }
             None => history.attribute("maxstanzas", &turn.config.history.to_string()),
         };
-        Element::build("x", NS_MUC).child(history.done()).done()
+        let x = Element::build("x", NS_MUC).child(history.done());
+        match self.asks_versions().and_then(|session| self.version_asked(session)) {
+            Some(version) => x.child(version).done(),
+            None => x.done(),
+        }
+    }
+
+    /// Keeps what the room says of versions to the session that the resync asks for; false if it says none.
+    pub(super) fn versions_resynced(&mut self, stanza: &Stanza) -> bool {
+        let Some(resync) = self.stay_mut().and_then(|stay| stay.upstream.resync_mut()) else { return false };
+        let Some(session) = resync.versions_for.filter(|_| resync.last_ms.is_none()) else { return false };
+        let is_told = super::versions::tells_versions(stanza);
+        if is_told {
+            self.keep_versions_for(session, stanza);
+        }
+        is_told
     }
 
     /// Notes that the room has shown an occupant again; true while it shows only those.

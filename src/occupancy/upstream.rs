@@ -232,7 +232,12 @@ impl Occupancy {
         } else if std::mem::take(&mut stay.upstream.resync_wished) {
             let nick = self.me.nick.clone();
             let asks = self.join_again(turn);
-            self.send_presence(turn, &nick, Some(asks), What::Resync(Resync::default()), limit::JOIN_MS);
+            let versions_for = self.asks_versions();
+            let resync = Resync::asking_for(versions_for);
+            self.send_presence(turn, &nick, Some(asks), What::Resync(resync), limit::JOIN_MS);
+            if let Some(session) = versions_for {
+                self.note_versions_asked(session);
+            }
         } else {
             self.update_if_changed(turn);
         }

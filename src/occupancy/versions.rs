@@ -1,0 +1,70 @@
+//! Affiliation versions (XEP-0463): a session that asks what has changed since it last looked is told by the
+//! room, and nobody else is told that (J22, J23).
+
+use super::Occupancy;
+use crate::event::SessionId;
+use crate::muc::{NS_MUC, NS_MUC_USER};
+use crate::sessions::{Ask, Attachment, Stage};
+use crate::stanza::{Element, Kept, Node, Stanza};
+
+const NS_VERSIONS: [&str; 2] = ["urn:xmpp:muc:affiliations:1", "urn:xmpp:muc:affiliations:0"];
+
+/// The `<mav/>` of a join, or of what a room says.
+fn version(stanza: &Stanza) -> Option<&Element> {
+    let x = stanza.find("x", NS_MUC).or_else(|| stanza.find("x", NS_MUC_USER))?;
+    x.elements().find(|child| is_version(child))
+}
+
+fn is_version(element: &Element) -> bool {
+    &*element.name == "mav" && NS_VERSIONS.contains(&&*element.namespace)
+}
+
+/// Whether a stanza says what has changed between two versions.
+pub(super) fn tells_versions(stanza: &Stanza) -> bool {
+    version(stanza).is_some()
+}
+
+/// Takes out a version that is not for this session.
+pub(super) fn strip_version(presence: &mut Stanza) {
+    for x in presence.children.iter_mut().filter(|child| child.is("x", NS_MUC_USER)) {
+        x.nodes.retain(|node| !matches!(node, Node::Element(child) if is_version(child)));
+    }
+}
+
+impl Ask {
+    /// The version since which the session wants to know.
+    fn version(&self) -> Option<&Element> {
+        version(&self.join)
+    }
+}
+
+impl Occupancy {
+    /// The first waiting session that only the room can answer: it asks for versions, and the room has them.
+    pub(super) fn asks_versions(&self) -> Option<SessionId> {
+        let asks = |attachment: &Attachment| {
+            attachment.ask().is_some_and(|ask| ask.version().is_some() && !ask.versions_told)
+        };
+        self.sessions.iter().find(|(_, a)| self.room.versioned && asks(a)).map(|(session, _)| session)
+    }
+
+    /// What that session asks of versions, for a join of the account.
+    pub(super) fn version_asked(&self, session: SessionId) -> Option<Element> {
+        self.sessions.get(session)?.ask()?.version().cloned()
+    }
+
+    /// The room is asked on behalf of that session.
+    pub(super) fn note_versions_asked(&mut self, session: SessionId) {
+        if let Some(Attachment { stage: Stage::Waiting(ask), .. }) = self.sessions.get_mut(session) {
+            ask.versions_told = ask.version().is_some();
+        }
+    }
+
+    /// Keeps what the room says to that session before it shows the occupants.
+    pub(super) fn keep_versions_for(&mut self, session: SessionId, message: &Stanza) {
+        if let Some(Attachment { stage: Stage::Waiting(ask), .. }) = self.sessions.get_mut(session)
+            && ask.first.len() < crate::config::limit::HELD_BACK
+        {
+            ask.first.push(Kept::for_session(message.clone()));
+        }
+    }
+}
