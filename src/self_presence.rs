@@ -3,7 +3,6 @@
 
 use crate::jid::{BareJid, FullJid, Jid};
 use crate::muc::{MucUser, NS_MUC, NS_MUC_USER, status, status_element};
-use crate::sessions::is_mav;
 use crate::stanza::{Element, Kind, NS_CLIENT, Node, PresenceType, Stanza};
 
 /// Payloads that come from clients and that a room only reflects; whatever else stands in a self-presence the
@@ -43,14 +42,6 @@ pub(crate) fn personal(
     }
     name_session(&mut made, account, session);
     made
-}
-
-/// Takes out until when the room has told the changes of affiliations: that is for the session alone that asked
-/// for them (J22).
-pub(crate) fn remove_mav(presence: &mut Stanza) {
-    if let Some(x) = occupant_element(presence) {
-        x.nodes.retain(|node| !matches!(node, Node::Element(child) if is_mav(child)));
-    }
 }
 
 /// What the room itself says in a self-presence: all but the reflected payload.

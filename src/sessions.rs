@@ -57,8 +57,6 @@ pub(crate) struct Ask {
     pub(crate) join: Kept,
     pub(crate) nick: Nick,
     pub(crate) history: HistoryRequest,
-    /// Whether the account's own join went up as this one (J22).
-    pub(crate) went_up: bool,
     /// Whether the room was created by this join (J9).
     pub(crate) created: bool,
     /// What the session sent since (M3).
@@ -91,11 +89,6 @@ impl Ask {
         if is_live && self.later.len() < limit::LATER {
             self.later.push(Kept::shared(stanza.clone()));
         }
-    }
-
-    /// Whether the session asks which affiliations have changed (XEP-0463).
-    pub(crate) fn asks_for_changes(&self) -> bool {
-        self.join.find("x", crate::muc::NS_MUC).is_some_and(|x| x.elements().any(is_mav))
     }
 
     /// The password that came with the join.
@@ -146,7 +139,8 @@ impl Sessions {
                     ask.held.append(&mut before.held);
                     ask.later.append(&mut before.later);
                     ask.created |= before.created;
-                    ask.went_up |= before.went_up;
+                    ask.first.append(&mut before.first);
+                    ask.versions_told |= before.versions_told;
                 }
                 Stage::Replaying(before) => ask.held.append(&mut before.held),
                 Stage::Live => {}
@@ -252,11 +246,6 @@ impl Sessions {
     }
 }
 
-/// Whether an element asks for the affiliations that have changed, or says until when it tells them (XEP-0463).
-pub(crate) fn is_mav(element: &Element) -> bool {
-    element.is("mav", "urn:xmpp:muc:affiliations:1")
-}
-
 /// How available a presence says its sender is: less is better.
 fn rank(presence: &Stanza) -> u8 {
     match presence.text_of("show").as_deref() {
@@ -288,7 +277,6 @@ mod tests {
             join: kept(""),
             nick: Nick::new("alice"),
             history: HistoryRequest::default(),
-            went_up: false,
             created: false,
             held: Vec::new(),
             later: Vec::new(),

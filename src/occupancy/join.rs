@@ -8,7 +8,7 @@ use crate::jid::{FullJid, Jid, Nick};
 use crate::muc::{NS_MUC, NS_MUC_USER};
 use crate::room::Room;
 use crate::self_presence::client_payload;
-use crate::sessions::{Ask, Stage};
+use crate::sessions::Ask;
 use crate::stanza::{Element, Kept, Node, PresenceType, Stanza};
 use crate::turn::Turn;
 
@@ -56,11 +56,6 @@ impl Occupancy {
             Phase::In(_) => Past::default(),
         };
         self.phase = Phase::Joining(Box::new(Joining::new(id, session, ask, past, turn)));
-        if let Some(Stage::Waiting(ask)) =
-            self.sessions.get_mut(session).map(|attachment| &mut attachment.stage)
-        {
-            ask.went_up = true;
-        }
         self.note_versions_asked(session);
         log::debug!("{} asks to join {}", self.me.account, self.me.room);
         turn.send(join);
@@ -125,7 +120,6 @@ impl Ask {
             join: Kept::own(join),
             nick,
             history,
-            went_up: false,
             created: false,
             held: Vec::new(),
             later: Vec::new(),

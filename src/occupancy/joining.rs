@@ -11,7 +11,6 @@ use crate::event::{Id, SessionId, Verdict};
 use crate::jid::BareJid;
 use crate::muc::{Departure, MucUser, NS_MUC, status};
 use crate::room::Room;
-use crate::self_presence::remove_mav;
 use crate::sessions::{Ask, Attachment, Stage};
 use crate::stanza::{Element, IqType, Kept, Kind, PresenceType, Stanza};
 use crate::turn::Turn;
@@ -28,8 +27,6 @@ pub(super) struct Joining {
     asked_by: SessionId,
     /// The password that went up.
     password: Option<String>,
-    /// Whether it asked for changed affiliations (J22).
-    asks_for_changes: bool,
     deadline_ms: u64,
     /// When a self-ping asks whether the account is in unseen, or under which id it has (J26).
     probe: Probe,
@@ -67,7 +64,6 @@ impl Joining {
             id,
             asked_by,
             password: ask.password(),
-            asks_for_changes: ask.asks_for_changes(),
             deadline_ms: turn.after(limit::JOIN_MS),
             probe: Probe::Due(turn.after(limit::JOIN_PROBE_MS)),
             awaits: Awaits::SelfPresence { older_ms: None },
@@ -120,10 +116,9 @@ impl Joining {
     }
 
     /// The room says that the account is in: in answer to this join, or perhaps to an earlier one.
-    fn let_in(&mut self, turn: &Turn<'_>, own: &Stanza, reflects_id: bool) {
+    fn let_in(&mut self, turn: &Turn<'_>, reflects_id: bool) {
         let now_ms = turn.now.monotonic_ms;
-        let is_earlier = own.id.is_some() || self.is_stale();
-        if is_earlier && !reflects_id {
+        if self.is_stale() && !reflects_id {
             self.awaits = Awaits::SelfPresence { older_ms: Some(now_ms) };
             return;
         }
@@ -199,7 +194,7 @@ impl Occupancy {
         let Some(joining) = self.joining_mut() else { return };
         let reflects_id = stanza.id.as_deref() == Some(&joining.id);
         if !joining.is_let_in() {
-            joining.let_in(turn, stanza, reflects_id); // later ones only change what is shown
+            joining.let_in(turn, reflects_id); // later ones only change what is shown
         }
         let asked_by = joining.asked_by;
         if occupant.has(status::CREATED) {
@@ -255,18 +250,10 @@ impl Occupancy {
         self.sessions.represent();
         self.release_orphans(turn, joining.orphans);
         for session in self.sessions.waiting() {
-            let is_theirs = !joining.asks_for_changes || session == joining.asked_by;
-            self.start_replay(turn, session, if is_theirs { &joining.early } else { &[] });
+            self.start_replay(turn, session, &joining.early);
         }
-        self.forget_changes();
+        self.forget_versions();
         self.advance(turn);
-    }
-
-    /// What was told of changed affiliations is told once (J22).
-    fn forget_changes(&mut self) {
-        let Some(mut own) = self.room.own.as_deref().cloned() else { return };
-        remove_mav(&mut own);
-        self.room.own = Some(Kept::own(own));
     }
 
     /// The room refuses the join: the sessions that asked for the same are told, the next one's join is tried

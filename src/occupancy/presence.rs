@@ -145,6 +145,7 @@ impl Occupancy {
         let essence = |presence: &Stanza| {
             let mut presence = presence.clone();
             retain_codes(&mut presence, |_| false);
+            super::versions::strip_version(&mut presence);
             (presence.from.clone(), said_by_room(&presence, sent))
         };
         self.room.own.as_ref().is_none_or(|own| essence(own) != essence(stanza))

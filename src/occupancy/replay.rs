@@ -7,7 +7,7 @@ use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::event::{Id, SessionId};
 use crate::muc::status;
-use crate::self_presence::{add_code, personal, remove_mav, retain_codes};
+use crate::self_presence::{add_code, personal, retain_codes};
 use crate::sessions::{Ask, Attachment, Replay, Stage};
 use crate::stanza::{Kept, Stanza};
 use crate::turn::Turn;
@@ -75,9 +75,6 @@ impl Occupancy {
         let flags = self.room.flags;
         let other_nick = ask.nick != self.me.nick;
         let mut shown = self.personal(attachment)?.id(ask.join.id.as_deref());
-        if !ask.went_up {
-            remove_mav(&mut shown);
-        }
         retain_codes(&mut shown, |code| match code {
             status::CREATED => ask.created,
             status::NICK_ASSIGNED => other_nick,

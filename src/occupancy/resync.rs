@@ -93,6 +93,7 @@ impl Occupancy {
             stay.outdated = false;
         }
         self.serve(turn);
+        self.forget_versions();
         self.advance(turn);
     }
 

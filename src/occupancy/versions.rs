@@ -59,6 +59,15 @@ impl Occupancy {
         }
     }
 
+    /// What the room has told of versions is told once.
+    pub(super) fn forget_versions(&mut self) {
+        let told = self.room.own.as_deref().filter(|own| tells_versions(own));
+        if let Some(mut own) = told.cloned() {
+            strip_version(&mut own);
+            self.room.own = Some(Kept::own(own));
+        }
+    }
+
     /// Keeps what the room says to that session before it shows the occupants.
     pub(super) fn keep_versions_for(&mut self, session: SessionId, message: &Stanza) {
         if let Some(Attachment { stage: Stage::Waiting(ask), .. }) = self.sessions.get_mut(session)
