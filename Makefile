@@ -59,7 +59,7 @@ run: deps-run build ## A Prosody with the module on loopback, with accounts and 
 ##@ Testing
 
 .PHONY: test
-test: deps fmt clippy cargo-test lint hygiene check-core lua-test prosody-test ## Everything, on a fresh Debian too
+test: deps fmt clippy cargo-test lint hygiene check-core lua-test prosody-test interop ## Everything, on a fresh Debian too
 
 .PHONY: fmt
 fmt: ## The format of the Rust files
@@ -95,6 +95,11 @@ lua-test: build ## The binding in a real Lua
 prosody-test: build ## Real Prosodies and real clients; STORIES="kick ban" chooses
 	@test -x $(PYTHON) || { echo "no $(PYTHON): run 'make deps' first" >&2; exit 1; }
 	@$(PYTHON) prosody-test/run.py $(STORIES)
+
+.PHONY: interop
+interop: build ## Smack's tests of group chats: what passes without the module passes with it
+	@test -x $(PYTHON) -a -e $(TARGET)/interop/pom.xml || { echo "no Smack in $(TARGET)/interop: run 'make deps' first" >&2; exit 1; }
+	@$(PYTHON) prosody-test/interop.py
 
 .PHONY: ejabberd-test
 ejabberd-test: deps-ejabberd build ## The same stories in rooms of an ejabberd, which it installs; STORIES chooses

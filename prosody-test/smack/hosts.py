@@ -1,0 +1,82 @@
+"""The Prosody that Smack's tests run against: three hosts, each with a room service, that differ in the module only."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import network, prosody
+from lab.prosody import MODULES, Host, Settings
+from lab.server import Server
+
+ADMIN = "admin"
+PASSWORD = "secret"
+PORT = 5222  # Smack's tests know no other
+
+NOT_HERE = ("dialback", "lab_peers")
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the hosts, and what a reader calls it."""
+
+    words: str
+    host: str
+    modules: tuple[str, ...] = ()
+
+    @property
+    def rooms(self) -> str:
+        return f"rooms.{self.host}"
+
+
+WITHOUT = Side("without the module", "without.lab")
+WITH = Side("with the module", "with.lab", ("minimix",))
+SECOND = Side("with a second session in every room", "second.lab", ("minimix", "lab_second"))
+SIDES = [WITHOUT, WITH, SECOND]
+
+
+def _hosts(side: Side) -> list[Host]:
+    # The tests make their accounts themselves, which without TLS takes an admin.
+    accounts = Host(
+        side.host,
+        modules=["admin_adhoc", "lab_peers", *side.modules],
+        options={"admins": [f"{ADMIN}@{side.host}"]},
+    )
+    rooms = Host(
+        side.rooms,
+        rooms=True,
+        modules=["lab_fields", "lab_faces"],
+        options={
+            "muc_room_locking": True,
+            "muc_room_default_public": True,
+            "lab_faces": [other.host for other in SIDES if other is not WITHOUT],
+        },
+    )
+    return [accounts, rooms]
+
+
+def _write_admin(directory: Path, side: Side) -> None:
+    accounts = directory / "data" / side.host.replace(".", "%2e") / "accounts"
+    accounts.mkdir(parents=True)
+    (accounts / f"{ADMIN}.dat").write_text(f'return {{ ["password"] = "{PASSWORD}" }};\n')
+
+
+class Place:
+    """The server, and where its clients reach it."""
+
+    def __init__(self, directory: Path):
+        self.address = f"{network.own_network()}.1"
+        self.log = directory / "debug.log"
+        settings = Settings(
+            directory=directory,
+            address=self.address,
+            c2s_port=PORT,
+            s2s_port=0,
+            hosts=[host for side in SIDES for host in _hosts(side)],
+            options={
+                "authentication": "internal_plain",
+                "modules_enabled": [name for name in MODULES if name not in NOT_HERE],
+                "modules_disabled": ["s2s"],
+            },
+        )
+        for side in SIDES:
+            _write_admin(directory, side)
+        self.server = Server("Prosody", prosody.command(settings), directory)
