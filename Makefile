@@ -82,6 +82,7 @@ lint: ## Lua lints
 .PHONY: hygiene
 hygiene: ## Rules that no compiler knows
 	@scripts/hygiene
+	@scripts/xep-map
 
 .PHONY: check-core
 check-core: build ## The core brings no Lua along and exports nothing but its entry
