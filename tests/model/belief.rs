@@ -15,6 +15,8 @@ pub(crate) struct Known {
     pub(crate) nick: String,
     pub(crate) subject: String,
     pub(crate) non_anonymous: bool,
+    /// The room has been shown once; what it tells of the past from now on was missed.
+    pub(crate) is_shown: bool,
     /// Counts the stays.
     pub(crate) stay: u64,
 }

@@ -56,6 +56,9 @@ impl World {
             self.forgotten = true;
             self.down.clear(); // it has lost all
         }
+        if matches!(decision, Decision::Rename(_)) && self.unanswered.is_some() {
+            return; // which of two renames a self-presence answers nobody can tell
+        }
         self.room.decide(decision);
         self.room_acted();
     }

@@ -41,6 +41,8 @@ pub(crate) struct World {
     pub(crate) forgotten: bool,
     /// The presence of ours that the room has not answered, and when it was sent.
     pub(crate) unanswered: Option<(String, u64)>,
+    /// How many leaves the room has not answered: what it says meanwhile may belong to an earlier stay.
+    leaves: usize,
     /// Questions of occupants, and how often they were answered.
     pub(crate) questions: BTreeMap<String, usize>,
     pub(crate) is_told: bool,
@@ -66,6 +68,7 @@ impl World {
             known: Known::default(),
             forgotten: false,
             unanswered: None,
+            leaves: 0,
             questions: BTreeMap::new(),
             is_told,
         }
@@ -203,9 +206,14 @@ impl World {
     fn note_sent(&mut self, stanza: &Stanza) {
         self.tell(|| format!("  room < {}", stanza.to_xml()));
         match stanza.kind {
-            Kind::Presence(PresenceType::Unavailable) => self.stay_ended(),
+            Kind::Presence(PresenceType::Unavailable) => {
+                self.leaves += 1;
+                self.stay_ended();
+            }
             Kind::Presence(PresenceType::Available) => {
-                if let Some((id, sent_ms)) = &self.unanswered {
+                if let Some((id, sent_ms)) = &self.unanswered
+                    && self.leaves == 0
+                {
                     assert!(self.now_ms - sent_ms >= 10_000, "two presences unanswered, the first is {id}");
                 }
                 self.unanswered = stanza.id.as_deref().map(|id| (id.to_owned(), self.now_ms));
@@ -307,6 +315,7 @@ impl World {
             }
             Kind::Presence(PresenceType::Available | PresenceType::Error) if is_answer => {
                 self.unanswered = None;
+                self.leaves = 0;
             }
             Kind::Message(MessageType::Groupchat) => self.note_groupchat(stanza),
             Kind::Message(MessageType::Chat) => {
@@ -330,11 +339,14 @@ impl World {
         if sets_subject(stanza) {
             self.known.subject = stanza.text_of("subject").unwrap_or_default();
         }
+        let was_shown = self.known.is_shown;
+        self.known.is_shown |= sets_subject(stanza) && !self.known.nick.is_empty();
         let Some(number) = number(stanza) else { return };
-        if stanza.has("body", NS_CLIENT) && !self.known.historic.contains(&number) {
+        let is_new = !self.known.historic.contains(&number) && !self.known.live.contains(&number);
+        if stanza.has("body", NS_CLIENT) && is_new {
             self.known.historic.push(number);
         }
-        if !is_late {
+        if !is_late || (is_new && was_shown && !sets_subject(stanza)) {
             self.known.live.push(number);
         }
     }
