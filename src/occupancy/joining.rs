@@ -8,7 +8,7 @@ use super::{Occupancy, Past, Phase, Stay};
 use crate::config::limit;
 use crate::error::StanzaError;
 use crate::event::{Id, SessionId, Verdict};
-use crate::jid::BareJid;
+use crate::jid::{BareJid, Nick};
 use crate::muc::{Departure, MucUser, NS_MUC, status};
 use crate::room::Room;
 use crate::sessions::{Ask, Attachment, Stage};
@@ -25,7 +25,8 @@ pub(super) struct Joining {
     id: Box<str>,
     /// The session whose join went up.
     asked_by: SessionId,
-    /// The password that went up.
+    /// The nick and the password that went up.
+    nick: Nick,
     password: Option<String>,
     deadline_ms: u64,
     /// When a self-ping asks whether the account is in unseen, or under which id it has (J26).
@@ -63,6 +64,7 @@ impl Joining {
         Self {
             id,
             asked_by,
+            nick: ask.nick.clone(),
             password: ask.password(),
             deadline_ms: turn.after(limit::JOIN_MS),
             probe: Probe::Due(turn.after(limit::JOIN_PROBE_MS)),
@@ -263,9 +265,8 @@ impl Occupancy {
         if error.id.as_deref().is_some_and(|id| *id != *joining.id) {
             return; // it answers an earlier join
         }
-        let password = joining.password.clone();
         let is_same = |attachment: &Attachment| {
-            attachment.ask().is_some_and(|ask| ask.nick == self.me.nick && ask.password() == password)
+            attachment.ask().is_some_and(|ask| ask.nick == joining.nick && ask.password() == joining.password)
         };
         let refused: Vec<_> =
             self.sessions.iter().filter(|(_, a)| is_same(a)).map(|(session, _)| session).collect();
