@@ -41,6 +41,13 @@ pub(crate) struct Aside {
     pub(crate) after_self: bool,
 }
 
+impl Aside {
+    /// Whether it shows a member who is not there.
+    pub(crate) fn is_absence(&self) -> bool {
+        self.presence.kind == Kind::Presence(PresenceType::Unavailable)
+    }
+}
+
 /// The subject, and its stamp if it has to be given one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Subject {

@@ -7,6 +7,7 @@ use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::event::{Id, SessionId};
 use crate::muc::status;
+use crate::room::Aside;
 use crate::self_presence::{add_code, personal, retain_codes};
 use crate::sessions::{Ask, Attachment, Replay, Stage};
 use crate::stanza::{Kept, Stanza};
@@ -55,16 +56,17 @@ impl Occupancy {
     fn whole_room(&self, turn: &Turn<'_>, attachment: &Attachment, ask: &Ask) -> Vec<Kept> {
         let room = &self.room;
         // Swift takes an `unavailable` that comes first for a failed join (J21).
-        let early_asides = !room.roster.is_empty();
-        let aside = |early: bool| {
-            let wanted = move |aside: &&crate::room::Aside| (!aside.after_self && early_asides) == early;
+        let nobody_before = room.roster.is_empty();
+        let is_late = |aside: &Aside| aside.after_self || (nobody_before && aside.is_absence());
+        let aside = |late: bool| {
+            let wanted = move |aside: &&Aside| is_late(aside) == late;
             room.aside.iter().filter(wanted).map(|aside| aside.presence.clone())
         };
         let seen = |presence: &&Kept| !self.blocked.hides(presence);
         let mut shown: Vec<Kept> = room.roster.iter().filter(seen).cloned().collect();
-        shown.extend(aside(true));
-        shown.extend(self.join_presence(attachment, ask).map(Kept::for_session));
         shown.extend(aside(false));
+        shown.extend(self.join_presence(attachment, ask).map(Kept::for_session));
+        shown.extend(aside(true));
         shown.extend(room.history.select(&ask.history, &self.me.room, turn.now, turn.config));
         shown.push(room.subject_message(&self.me.room));
         shown
