@@ -275,18 +275,41 @@ impl Occupancy {
                 self.try_directly(turn, session);
             }
         } else {
-            self.tell_refused(turn, refused);
+            self.tell_refused(turn, error, refused);
         }
         self.refuse_orphans(turn);
         self.try_next(turn);
     }
 
-    fn tell_refused(&mut self, turn: &mut Turn<'_>, refused: Vec<SessionId>) {
+    fn tell_refused(&mut self, turn: &mut Turn<'_>, error: &Stanza, refused: Vec<SessionId>) {
         let (_, refused): (Vec<_>, Vec<_>) =
             refused.into_iter().partition(|session| self.gives_up_adopting(turn, *session));
-        turn.relay(refused.iter().map(|session| (*session, self.join_id(*session))).collect());
+        if let Some(echo) = error.find("x", NS_MUC).filter(|x| x.find("history").is_some()) {
+            self.tell_refused_as_asked(turn, error, echo, &refused);
+        } else {
+            turn.relay(refused.iter().map(|session| (*session, self.join_id(*session))).collect());
+        }
         for session in refused {
             self.refuse_waiting(turn, session);
+        }
+    }
+
+    /// ejabberd gives the join back in its refusal: each session sees what it asked for, and not the history
+    /// that the account did (H13, J16).
+    fn tell_refused_as_asked(
+        &self,
+        turn: &mut Turn<'_>,
+        error: &Stanza,
+        echo: &Element,
+        refused: &[SessionId],
+    ) {
+        for session in refused {
+            let Some(ask) = self.sessions.get(*session).and_then(Attachment::ask) else { continue };
+            let asked = ask.join.find("x", NS_MUC);
+            let restored = |child: &Element| if child == echo { asked } else { Some(child) }.cloned();
+            let mut told = error.clone().id(ask.join.id.as_deref());
+            told.children = error.children.iter().filter_map(restored).collect();
+            turn.deliver(*session, told);
         }
     }
 
