@@ -9,7 +9,7 @@ pub struct StanzaError {
     pub error_type: &'static str,
     /// The defined condition.
     pub condition: &'static str,
-    /// The text for a human; empty where a stock room says nothing.
+    /// The text for a human.
     pub text: &'static str,
 }
 
@@ -17,8 +17,6 @@ impl StanzaError {
     /// The session is not in the room as far as the room is concerned (M3, P2, I2).
     pub const NOT_JOINED: Self =
         Self { error_type: "cancel", condition: "not-acceptable", text: "You are not in the room" };
-    /// A groupchat message to an occupant (M15).
-    pub const GROUPCHAT_TO_OCCUPANT: Self = Self { error_type: "modify", condition: "bad-request", text: "" };
     /// The room did not answer a join in time (J26).
     pub const JOIN_TIMEOUT: Self =
         Self { error_type: "wait", condition: "remote-server-timeout", text: "The room did not answer" };
@@ -43,14 +41,12 @@ impl StanzaError {
 
     /// The `<error/>`, said by `by`.
     pub fn element(&self, by: &str) -> Element {
-        let error = Element::build("error", NS_CLIENT)
+        Element::build("error", NS_CLIENT)
             .attribute("type", self.error_type)
             .attribute("by", by)
-            .child(Element::build(self.condition, NS_STANZAS).done());
-        match self.text {
-            "" => error.done(),
-            text => error.child(Element::build("text", NS_STANZAS).text(text).done()).done(),
-        }
+            .child(Element::build(self.condition, NS_STANZAS).done())
+            .child(Element::build("text", NS_STANZAS).text(self.text).done())
+            .done()
     }
 
     /// The error as an answer to a stanza, from the address to which that stanza was sent.

@@ -111,9 +111,7 @@ fn order(lua: &Lua, builder: &Builder, action: &Action) -> Result<Table> {
         Action::Reply { error, by } => {
             order.raw_set("type", error.error_type)?;
             order.raw_set("condition", error.condition)?;
-            if !error.text.is_empty() {
-                order.raw_set("text", error.text)?;
-            }
+            order.raw_set("text", error.text)?;
             order.raw_set("by", by.as_str())?;
         }
         Action::Send { stanza } => order.raw_set("stanza", builder.stanza(lua, stanza)?)?,

@@ -24,9 +24,7 @@ impl Occupancy {
         let Some(attachment) = self.sessions.get_mut(session) else {
             return self.message_from_outside(turn, session, stanza, is_groupchat || to_occupant);
         };
-        if is_groupchat && to_occupant {
-            self.refuse(turn, session, stanza, StanzaError::GROUPCHAT_TO_OCCUPANT, Way::InHand); // M15
-        } else if attachment.is_live() {
+        if attachment.is_live() {
             self.message_up(turn, Some(session), stanza, Way::InHand);
         } else if self.joining_mut().is_some_and(|joining| joining.wants_answer) && may_answer_captcha(stanza)
         {
@@ -78,8 +76,8 @@ impl Occupancy {
     /// back from the room.
     fn mirror_private(&self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) {
         let Some(nick) = stanza.target_nick() else { return };
-        if nick == self.me.nick {
-            return;
+        if nick == self.me.nick || stanza.kind == Kind::Message(MessageType::Groupchat) {
+            return; // the room refuses a groupchat message to an occupant (M15)
         }
         let others: Vec<_> = self
             .sessions
