@@ -11,7 +11,7 @@ use crate::ids::Ids;
 use crate::jid::{BareJid, FullJid, Jid, bare_part};
 use crate::muc::asks_to_join;
 use crate::occupancy::{Occupancy, is_of_one_session, join_error};
-use crate::stanza::{Kept, Stanza};
+use crate::stanza::{Kept, Kind, PresenceType, Stanza};
 use crate::timetable::Timetable;
 use crate::turn::Turn;
 
@@ -34,6 +34,8 @@ pub(crate) struct State {
     pub(crate) sessions: BTreeMap<SessionId, BareJid>,
     /// The services that take no accounts, and until when that is believed (design decision 1).
     pub(crate) direct_services: BTreeMap<String, u64>,
+    /// The services that sessions watch for activity (XEP-0437).
+    pub(crate) watched: BTreeMap<SessionId, BTreeSet<BareJid>>,
     /// Whom each account blocks, if anybody.
     pub(crate) blocked: BTreeMap<BareJid, Vec<Jid>>,
 }
@@ -75,6 +77,7 @@ impl Bouncer {
             Event::SessionGone { session } => self.session_gone(now, session),
             Event::DeliveryFailed { session, to, from } => self.delivery_failed(now, session, &to, &from),
             Event::AlreadyIn { session, jid, occupant } => self.already_in(now, session, &jid, &occupant),
+            Event::Watches { session, service, watches } => self.note_watches(session, service, watches),
             Event::Blocks { account, blocked } => self.note_blocked(now, account, blocked),
             Event::Avatar { account, hash } => {
                 self.everywhere(now, self.rooms_of(&account), |occupancy, turn| {
@@ -156,6 +159,7 @@ impl Bouncer {
             return self.outcome(Verdict::Handled, vec![Action::Deliver { session, stanza: error }]);
         }
         let joins_itself = self.joins_itself(now, &room, &stanza);
+        let hides = self.hides(session, &room, &stanza);
         self.state.sessions.insert(session, account.clone());
         self.open(now, &account, &room);
         self.in_room(now, &account, &room, |occupancy, turn| match stanza.target_nick() {
@@ -163,8 +167,29 @@ impl Bouncer {
                 occupancy.goes_direct(session, jid, nick);
                 Verdict::Pass("the session joins by itself")
             }
+            Some(_) | None if hides => occupancy.room_hidden(turn, session, &stanza),
             Some(_) | None => occupancy.session_sent(turn, session, stanza),
         })
+    }
+
+    /// Whether a session that watches the room's service for activity leaves (L9).
+    fn hides(&self, session: SessionId, room: &BareJid, stanza: &Stanza) -> bool {
+        let watched = self.state.watched.get(&session);
+        stanza.kind == Kind::Presence(PresenceType::Unavailable)
+            && watched.is_some_and(|services| services.contains(room.domain()))
+    }
+
+    fn note_watches(&mut self, session: SessionId, service: BareJid, watches: bool) -> Outcome {
+        let services = self.state.watched.entry(session).or_default();
+        if watches && services.len() < limit::WATCHED_SERVICES {
+            services.insert(service);
+        } else {
+            services.remove(&service);
+        }
+        if services.is_empty() {
+            self.state.watched.remove(&session);
+        }
+        self.pass("a service may be told")
     }
 
     /// The occupancy of that account and room, made if there is none.
@@ -277,6 +302,7 @@ impl Bouncer {
         let outcome =
             self.in_all_rooms(now, session, |occupancy, turn| occupancy.session_ended(turn, session));
         self.state.sessions.remove(&session);
+        self.state.watched.remove(&session);
         outcome
     }
 

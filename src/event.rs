@@ -73,6 +73,15 @@ pub enum Event {
         /// Its occupant JID.
         occupant: Jid,
     },
+    /// A session wants to be told of activity in the rooms of a service that it is not in (XEP-0437), or no longer.
+    Watches {
+        /// The session.
+        session: SessionId,
+        /// The service.
+        service: BareJid,
+        /// Whether it does.
+        watches: bool,
+    },
     /// Whom the account blocks (XEP-0191): occupants, rooms, services. Replaces what was said before.
     Blocks {
         /// The account.

@@ -13,6 +13,7 @@ local now, monotonic = time.now, time.monotonic or time.now;
 local type, pcall = type, pcall;
 
 local xmlns_muc = "http://jabber.org/protocol/muc";
+local xmlns_rai = "urn:xmpp:rai:0";
 
 return function (core, sessions, actions, blocklist_of)
 	local hooks = {};
@@ -269,6 +270,17 @@ return function (core, sessions, actions, blocklist_of)
 		end
 	end
 	module:hook("pre-presence/bare", client_presence_to_bare, -10);
+
+	-- Room activity indicators (XEP-0437): a client that asks for them hides a room by leaving it.
+	local function client_presence_to_host(event)
+		local attr = event.stanza.attr;
+		local gone = attr.type == "unavailable";
+		if not gone and (attr.type or not event.stanza:get_child("rai", xmlns_rai)) then return; end
+		local id = session_id(event.origin);
+		if id == nil or attr.to == nil then return; end
+		return client_answered(event, pcall(core.watches, monotonic(), now(), id, attr.to, not gone));
+	end
+	module:hook("pre-presence/host", client_presence_to_host, -10);
 
 	-- mod_carbons would copy a private message to the sessions outside the room: those inside get it from us.
 	local function carbons_should_copy(event)

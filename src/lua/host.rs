@@ -128,6 +128,7 @@ fn session_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
 }
 
 fn lifetime_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
+    type Watches = (f64, f64, u32, String, bool);
     add(lua, host, table, "abandoned", |host, lua, (s, utc, account, room): (f64, f64, String, String)| {
         let (account, room) = (BareJid::new(&account), BareJid::new(&room));
         host.happened(lua, (s, utc), Event::Abandoned { account, room })
@@ -135,6 +136,10 @@ fn lifetime_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
     add(lua, host, table, "wake", |host, lua, clocks: Clocks| {
         host.armed_ms.set(None);
         host.happened(lua, clocks, Event::Wake)
+    })?;
+    add(lua, host, table, "watches", |host, lua, (s, utc, session, service, watches): Watches| {
+        let (session, service) = (SessionId(session), BareJid::new(&service));
+        host.happened(lua, (s, utc), Event::Watches { session, service, watches })
     })?;
     add(
         lua,

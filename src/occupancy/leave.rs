@@ -45,6 +45,17 @@ impl Occupancy {
         Verdict::Handled
     }
 
+    /// A session that watches the service for activity only hides the room: it is answered as for a leave, and
+    /// the account stays (L9).
+    pub(crate) fn room_hidden(&mut self, turn: &mut Turn<'_>, session: SessionId, leave: &Stanza) -> Verdict {
+        if let Some(attachment) = self.sessions.get(session) {
+            let answer = self.leave_answer(attachment, leave);
+            turn.deliver(session, answer);
+            self.session_hides(turn, session);
+        }
+        Verdict::Handled
+    }
+
     /// What a stock room answers to the leave of that session, from the nick that the session knows.
     fn leave_answer(&self, attachment: &Attachment, leave: &Stanza) -> Stanza {
         let addressed = leave.to.as_ref().and_then(Jid::nick);

@@ -259,6 +259,9 @@ fn event(who: &str, what: &str) -> Event {
             to: Jid::new(&address),
             from: Jid::new(&format!("{ROOM}/bob")),
         },
+        "watches" | "watches no longer" => {
+            Event::Watches { session, service: BareJid::new("rooms.example"), watches: what == "watches" }
+        }
         "is in" => Event::AlreadyIn {
             session,
             jid: FullJid::new(&Jid::new(&address)).expect("a session's address"),
