@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Smack's integration tests of group chats: without the module, with it, and with a second session in every room.
+"""Smack's integration tests of group chats: without the module, with it, and with two sessions in every room.
 
 interop.py                     all tests, three times, and what then seems to pass without the module only again
 interop.py --rounds 10         more often
@@ -19,14 +19,14 @@ from pathlib import Path
 from lab import network
 from lab.prosody import CORE, WRAPPER
 from lab.server import ServerFailed
-from smack.hosts import PORT, SECOND, SIDES, WITH, WITHOUT, Place, Side
+from smack.hosts import PORT, SIDES, WITHOUT, Place, Side
 from smack.suite import JARS, SuiteFailed, run
 from smack.tally import CANNOT_PASS, UNSTABLE, Tally, doubtful, only_without
 from smack.watch import Watch
 
 ROUNDS = 3
 REPEATS = 10  # at most
-OURS = (WITH, SECOND)
+OURS = [side for side in SIDES if side is not WITHOUT]
 
 
 def arguments() -> argparse.Namespace:

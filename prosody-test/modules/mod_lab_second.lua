@@ -1,17 +1,21 @@
 -- Test only. A second session of every account, which is in each room that a session of the account is in.
 --
--- It has no connection: what it is sent is counted and forgotten. It joins as soon as the room has shown the first
--- session in, away for long, so that the first one stays the account's representative, and leaves just before it.
+-- It has no connection: what it is sent is forgotten. It joins as soon as the room has shown the first session in, away
+-- for long, so that the first one stays the account's representative, and leaves just before it.
+--
+--	lab_second_ahead = true -- it joins just before the first one, if the room exists, so that the account is in already
 
 local st = require "prosody.util.stanza";
 local sessionmanager = require "prosody.core.sessionmanager";
 local add_filter = require "prosody.util.filters".add_filter;
 local jid_bare = require "prosody.util.jid".bare;
+local jid_host = require "prosody.util.jid".host;
 
 local xmlns_muc = "http://jabber.org/protocol/muc";
 local xmlns_muc_user = "http://jabber.org/protocol/muc#user";
 local before_everybody = 1000000;
 local resource = "second";
+local ahead = module:get_option_boolean("lab_second_ahead", false);
 
 local function nothing() return true; end
 local no_connection = {
@@ -55,13 +59,35 @@ local function bring_second(username)
 	sessionmanager.bind_resource(session, resource);
 	add_filter(session, "stanzas/out", watch_second);
 	says(session, st.presence():tag("show"):text("xa"):up());
+	return session;
+end
+
+local function second_for(session)
+	return second_of(session.username) or bring_second(session.username);
 end
 
 local function follow(session, occupant)
-	if not second_of(session.username) then bring_second(session.username); end
-	says(second_of(session.username), st.presence({ to = occupant, id = "second" })
+	says(second_for(session), st.presence({ to = occupant, id = "second" })
 		:tag("show"):text("xa"):up():tag("x", { xmlns = xmlns_muc }):up());
 end
+
+local function room_exists(jid)
+	local service = prosody.hosts[jid_host(jid)];
+	local muc = service and service.modules.muc;
+	return muc and muc.get_room_from_jid(jid_bare(jid)) ~= nil;
+end
+
+-- As the first one is about to join, so nobody else sees a difference.
+local function go_ahead(event)
+	local origin, stanza = event.origin, event.stanza;
+	local occupant = stanza.attr.to;
+	if stanza.attr.type or not stanza:get_child("x", xmlns_muc) or not origin.lab_rooms then return; end
+	if origin.lab_rooms[jid_bare(occupant)] or not room_exists(occupant) then return; end
+	local join = st.clone(stanza);
+	join.attr.id = "second";
+	says(second_for(origin), join);
+end
+if ahead then module:hook("pre-presence/full", go_ahead, before_everybody); end
 
 local function watch_first(stanza, session)
 	if stanza.name ~= "presence" then return stanza; end

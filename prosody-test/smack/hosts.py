@@ -1,4 +1,4 @@
-"""The Prosody that Smack's tests run against: three hosts, each with a room service, that differ in the module only."""
+"""The Prosody that Smack's tests run against: four hosts, each with a room service, that differ in the module only."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,8 @@ class Side:
 WITHOUT = Side("without the module", "without.lab")
 WITH = Side("with the module", "with.lab", ("minimix",))
 SECOND = Side("with a second session in every room", "second.lab", ("minimix", "lab_second"))
-SIDES = [WITHOUT, WITH, SECOND]
+AHEAD = Side("with a second session in every room before", "ahead.lab", ("minimix", "lab_second"))
+SIDES = [WITHOUT, WITH, SECOND, AHEAD]
 
 
 def _hosts(side: Side) -> list[Host]:
@@ -38,7 +39,7 @@ def _hosts(side: Side) -> list[Host]:
     accounts = Host(
         side.host,
         modules=["admin_adhoc", "lab_peers", *side.modules],
-        options={"admins": [f"{ADMIN}@{side.host}"]},
+        options={"admins": [f"{ADMIN}@{side.host}"], "lab_second_ahead": side is AHEAD},
     )
     rooms = Host(
         side.rooms,
