@@ -203,7 +203,7 @@ impl Host {
         if !self.bouncer.borrow().concerns_client(session, account, to, joins) {
             return Ok(Answer::NotOurs);
         }
-        match self.reader.stanza(stanza) {
+        match self.reader.stanza(lua, stanza) {
             Ok(stanza) => self.happened(lua, clocks, Event::ClientStanza { session, stanza }),
             Err(why) => Ok(Answer::Unreadable(why.to_string())),
         }
@@ -223,7 +223,7 @@ impl Host {
     }
 
     fn read_room_stanza(&self, lua: &Lua, clocks: Clocks, stanza: &Table) -> Result<Answer> {
-        match self.reader.stanza(stanza) {
+        match self.reader.stanza(lua, stanza) {
             Ok(stanza) => self.happened(lua, clocks, Event::RoomStanza { stanza }),
             Err(why) => Ok(Answer::Unreadable(why.to_string())),
         }
@@ -246,7 +246,7 @@ impl Host {
 
     /// A stanza as it comes out of the core: what is delivered of one that was kept.
     fn copy(&self, lua: &Lua, stanza: &Table) -> Result<(Option<Table>, Option<String>)> {
-        match self.reader.stanza(stanza) {
+        match self.reader.stanza(lua, stanza) {
             Ok(stanza) => Ok((Some(self.builder.stanza(lua, &stanza)?), None)),
             Err(why) => Ok((None, Some(why.to_string()))),
         }

@@ -9,6 +9,7 @@ mod build;
 mod host;
 mod log;
 mod options;
+mod raw;
 mod read;
 
 use mlua::{Lua, Result, Table};

@@ -1,0 +1,177 @@
+//! The reader against the reference: the same stanza, or both find it unreadable.
+
+use mlua::{Function, Lua, Table};
+
+use super::{Reader, reference};
+use crate::stanza::Stanza;
+
+/// Tables as Prosody and as nobody sane makes them, by a small copy of `util.stanza`.
+const TABLES: &str = r#"
+local metatable = {}
+metatable.__index = metatable
+local function element(name, attr, ...)
+    return setmetatable({ name = name, attr = attr or {}, tags = {}, ... }, metatable)
+end
+local function deep(levels)
+    local inner = element("a")
+    for _ = 2, levels do inner = element("a", nil, inner) end
+    return element("message", nil, inner)
+end
+local function wide(count, child)
+    local stanza = element("message")
+    for i = 1, count do stanza[i] = child end
+    return stanza
+end
+local function raising()
+    local function raise() error("a metamethod was called") end
+    local meta = {}
+    for _, event in ipairs { "index", "newindex", "len", "pairs", "call", "eq", "tostring", "name", "gc", "close" } do
+        meta["__"..event] = raise
+    end
+    return meta
+end
+local values = {
+    true, false, 0, 7, -1, 1 << 53, math.mininteger, "", "x", "\0", "ü", "\255", ("long"):rep(100),
+    {}, print, coroutine.create(print), io.stdout, setmetatable({}, raising()),
+    element("presence"), element("x", { xmlns = "a" }, "t"),
+}
+
+local tables = {}
+local function add(table) tables[#tables + 1] = table end
+
+add(element("presence"))
+add(element("presence", { from = "r@s/n", to = "a@h", id = "1", xmlns = "jabber:client", ["xml:lang"] = "en" },
+    element("show", { xmlns = "jabber:client" }, "away"),
+    element("x", { xmlns = "http://jabber.org/protocol/muc#user" },
+        element("item", { role = "none", affiliation = "member", jid = "b@h/r" }, element("reason", nil, "a", "b")),
+        element("status", { code = "110" })),
+    element("x", { xmlns = "vcard-temp:x:update" }, element("photo"))))
+add(element("message", { type = "groupchat", b = "2", a = "1", ["urn:q\1b"] = "3", from = "", id = "" },
+    "dropped", element("body", nil, "1 < 2 & ü"), "dropped too",
+    element("html", { xmlns = "h" }, "t", element("body", { xmlns = "i" }, element("b", nil, "u")), "v"),
+    element("body", { xmlns = "jabber:server" }, element("inherits"))))
+add(element("iq", { type = "result", xmlns = "jabber:server" }, element("query", { xmlns = "q" },
+    element("z", { xmlns = "jabber:client" }))))
+for _, name in ipairs { "iq", "query", "stream:features", "Presence", "" } do add(element(name)) end
+for _, kind in ipairs { "get", "set", "error", "unavailable", "chat", "headline", "nonsense" } do
+    for _, name in ipairs { "presence", "message", "iq" } do add(element(name, { type = kind })) end
+end
+
+add(deep(64)); add(deep(65)); add(deep(5000))
+add(wide(9998, element("a"))); add(wide(9999, element("a"))); add(wide(10000, element("a")))
+add(wide(9999, "")); add(wide(10000, ""))
+add(wide(1, ("x"):rep(1024 * 1024 - 7))); add(wide(1, ("x"):rep(1024 * 1024 - 6)))
+add(element("message", { id = ("x"):rep(1024 * 1024 - 9) })); add(element("message", { id = ("x"):rep(1024 * 1024 - 8) }))
+do
+    local many = {}
+    for i = 1, 9998 do many["a"..i] = "" end
+    add(element("message", many)); many.last = ""; add(element("message", many))
+    many.more = ""; add(element("message", many))
+end
+
+local endless = element("message"); endless[1] = endless; add(endless)
+local inner = element("a"); inner[1] = element("b", nil, inner); add(element("message", nil, inner))
+local own_attr = element("message"); own_attr.attr = own_attr; add(own_attr)
+add(setmetatable({ name = "message", attr = { id = "1" }, tags = {}, element("body", nil, "x") }, raising()))
+add(setmetatable({}, { __index = element("message"), __len = function () return 3 end }))
+add(setmetatable({ name = "message", attr = setmetatable({}, { __index = { id = "1" } }), tags = {} }, nil))
+add(element("message", setmetatable({ id = "1" }, raising()), setmetatable(element("body"), raising())))
+local holed = element("message", nil, element("a"), element("b"), element("c")); holed[2] = nil; add(holed)
+add({ name = "message", attr = {}, [2] = element("a"), [4] = element("b"), [1 << 40] = "x", [1.5] = "y" })
+
+for _, value in ipairs(values) do
+    add({ name = value, attr = {} }); add({ name = "message", attr = value }); add(element("message", { id = value }))
+    add(element("message", { [value] = "x" })); add(element("message", { xmlns = value }))
+    add(element("presence", { type = value })); add(element("message", nil, value))
+    add(element("message", nil, element("a", nil, value))); add(element("message", nil, element("a", { b = value }), "t"))
+    add(element("message", nil, { name = value, attr = {} })); add(element("message", nil, { name = "a", attr = value }))
+    add(element("message", nil, element("a", { xmlns = value }, element("b"))))
+    add(element("message", nil, element("a", { [value] = value })))
+end
+add({ attr = {} }); add({ name = "message" }); add({}); add(element("message", nil, {}))
+add(element("message", { [1] = "number", ["1"] = "text" }))
+return tables
+"#;
+
+fn tables(lua: &Lua) -> mlua::Result<Vec<Table>> {
+    lua.load(TABLES).eval()
+}
+
+#[test]
+fn what_the_reference_reads_is_read_alike() {
+    let lua = Lua::new();
+    let reader = Reader::new(&lua).unwrap();
+    let (mut readable, mut unreadable) = (0, 0);
+    for (position, table) in tables(&lua).unwrap().iter().enumerate() {
+        let found: Option<Stanza> = reader.stanza(&lua, table).ok();
+        assert_eq!(found, reference::stanza(table).ok(), "table {position}");
+        *(if found.is_some() { &mut readable } else { &mut unreadable }) += 1;
+    }
+    assert!(readable > 100 && unreadable > 100, "{readable} readable, {unreadable} not");
+}
+
+/// A handler of Prosody runs in a coroutine, and with as much on the stack as it likes.
+#[test]
+fn the_stack_is_left_as_it_was_wherever_it_is_read() {
+    let lua = Lua::new();
+    let reader = Reader::new(&lua).unwrap();
+    let read = lua
+        .create_function(move |lua, arguments: mlua::Variadic<Table>| {
+            Ok(arguments.iter().map(|table| reader.stanza(lua, table).is_ok()).collect::<Vec<_>>())
+        })
+        .unwrap();
+    let in_coroutine: Function = lua
+        .load(
+            "local read, tables = ...
+             return function ()
+                 local function nested(depth)
+                     if depth > 0 then local a, b, c = 1, 2, nested(depth - 1); return c; end
+                     for i = 1, #tables, 40 do
+                         assert(#read(table.unpack(tables, i, math.min(i + 39, #tables))) > 0);
+                         coroutine.yield(i);
+                     end
+                     return 'done';
+                 end
+                 local thread, result = coroutine.create(nested), nil;
+                 repeat
+                     local ok, value = coroutine.resume(thread, 50);
+                     assert(ok, value);
+                     collectgarbage();
+                     result = value;
+                 until coroutine.status(thread) == 'dead';
+                 return result;
+             end",
+        )
+        .call((read, tables(&lua).unwrap()))
+        .unwrap();
+    assert_eq!(in_coroutine.call::<String>(()).unwrap(), "done");
+}
+
+#[test]
+fn a_fault_says_what_is_wrong() {
+    let lua = Lua::new();
+    let reader = Reader::new(&lua).unwrap();
+    let fault = |code: &str| {
+        let table: Table = lua.load(code).eval().unwrap();
+        reader.stanza(&lua, &table).unwrap_err().to_string()
+    };
+    assert_eq!(fault("{ attr = {} }"), "malformed stanza: no name");
+    assert_eq!(fault("{ name = {}, attr = {} }"), "malformed stanza: a name is no text");
+    assert_eq!(fault("{ name = 'message' }"), "malformed stanza: no attributes");
+    assert_eq!(fault("{ name = 'message', attr = 7 }"), "malformed stanza: attributes are no table");
+    assert_eq!(
+        fault("{ name = 'message', attr = { id = true } }"),
+        "malformed stanza: an attribute is no text"
+    );
+    assert_eq!(
+        fault("{ name = 'message', attr = { id = 1.5 } }"),
+        "malformed stanza: an attribute is no text"
+    );
+    assert_eq!(
+        fault("{ name = 'message', attr = {}, 5 }"),
+        "malformed stanza: a child is neither element nor text"
+    );
+    assert_eq!(fault("{ name = 'message', attr = {}, '\\255' }"), "malformed stanza: text is not UTF-8");
+    assert_eq!(fault("{ name = 'x', attr = {} }"), "malformed stanza: neither presence, message nor iq");
+    assert_eq!(fault("{ name = ('x'):rep(2^21), attr = {} }"), "stanza too large");
+}
