@@ -15,6 +15,7 @@ use crate::turn::Turn;
 pub(super) struct Probe {
     session: SessionId,
     nick: Option<Nick>,
+    id: Option<Box<str>>,
     pub(super) deadline_ms: u64,
 }
 
@@ -34,7 +35,7 @@ impl Occupancy {
             return Verdict::Pass("a probe from outside");
         };
         if stay.probes.len() < limit::PINGERS {
-            stay.probes.push(Probe { session, nick, deadline_ms });
+            stay.probes.push(Probe { session, nick, id: stanza.id.clone(), deadline_ms });
         }
         turn.send(stanza.from(self.me.account.to_jid()));
         Verdict::Handled
@@ -68,7 +69,9 @@ impl Occupancy {
     pub(super) fn refuse_probe(&mut self, turn: &mut Turn<'_>, error: &Stanza) {
         let nick = error.sender_nick();
         let Some(stay) = self.stay_mut() else { return };
-        if let Some(position) = stay.probes.iter().position(|probe| probe.nick == nick) {
+        if let Some(position) =
+            stay.probes.iter().position(|probe| probe.nick == nick && probe.id == error.id)
+        {
             let probe = stay.probes.remove(position);
             turn.relay(vec![(probe.session, Id::Keep)]);
         }
