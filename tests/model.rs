@@ -10,6 +10,8 @@ mod assertions;
 mod belief;
 #[path = "model/client.rs"]
 mod client;
+#[path = "model/hostile.rs"]
+mod hostile;
 #[path = "model/play.rs"]
 mod play;
 #[path = "model/reference.rs"]
@@ -21,6 +23,10 @@ mod transition;
 #[path = "model/world.rs"]
 mod world;
 
+use std::panic;
+use std::sync::Mutex;
+
+use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 
 /// How many stories are played, and of how many steps at most.
@@ -40,19 +46,30 @@ fn runner() -> TestRunner {
     TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed))
 }
 
-#[test]
-fn sessions_see_what_the_room_is() {
-    let strategy = transition::stories(STEPS);
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {})); // a story that fails is played many times while it is cut short
-    let result = runner().run(&strategy, |story| {
-        play::play(&story, false);
+/// Plays stories until one fails, cuts that one short and plays it once more, for all to see.
+fn play_all<S: Strategy>(stories: &S, play: impl Fn(&S::Value), retell: impl Fn(&S::Value)) {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock(); // there is one panic hook
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {})); // a story that fails is played many times while it is cut short
+    let result = runner().run(stories, |story| {
+        play(&story);
         Ok(())
     });
-    std::panic::set_hook(hook);
+    panic::set_hook(hook);
     if let Err(TestError::Fail(reason, story)) = result {
         eprintln!("{reason}\n{story:#?}");
-        play::play(&story, true);
+        retell(&story);
         panic!("fails only once: {reason}");
     }
+}
+
+#[test]
+fn sessions_see_what_the_room_is() {
+    play_all(&transition::stories(STEPS), |story| play::play(story, false), |story| play::play(story, true));
+}
+
+#[test]
+fn nothing_hostile_breaks_the_core() {
+    play_all(&hostile::steps(STEPS), |steps| hostile::play(steps), |steps| hostile::play(steps));
 }

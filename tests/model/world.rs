@@ -41,8 +41,9 @@ pub(crate) struct World {
     pub(crate) forgotten: bool,
     /// The presence of ours that the room has not answered, and when it was sent.
     pub(crate) unanswered: Option<(String, u64)>,
-    /// How many leaves the room has not answered: what it says meanwhile may belong to an earlier stay.
-    leaves: usize,
+    /// How many leaves, and presences that nobody waits for any more, the room may still answer: what it says
+    /// meanwhile can belong to any of them.
+    late: usize,
     /// Questions of occupants, and how often they were answered.
     pub(crate) questions: BTreeMap<String, usize>,
     pub(crate) is_told: bool,
@@ -68,7 +69,7 @@ impl World {
             known: Known::default(),
             forgotten: false,
             unanswered: None,
-            leaves: 0,
+            late: 0,
             questions: BTreeMap::new(),
             is_told,
         }
@@ -207,15 +208,16 @@ impl World {
         self.tell(|| format!("  room < {}", stanza.to_xml()));
         match stanza.kind {
             Kind::Presence(PresenceType::Unavailable) => {
-                self.leaves += 1;
+                self.late += 1;
                 self.stay_ended();
             }
             Kind::Presence(PresenceType::Available) => {
                 if let Some((id, sent_ms)) = &self.unanswered
-                    && self.leaves == 0
+                    && self.late == 0
                 {
                     assert!(self.now_ms - sent_ms >= 10_000, "two presences unanswered, the first is {id}");
                 }
+                self.late += usize::from(self.unanswered.is_some());
                 self.unanswered = stanza.id.as_deref().map(|id| (id.to_owned(), self.now_ms));
             }
             _ => {}
@@ -315,7 +317,7 @@ impl World {
             }
             Kind::Presence(PresenceType::Available | PresenceType::Error) if is_answer => {
                 self.unanswered = None;
-                self.leaves = 0;
+                self.late = 0;
             }
             Kind::Message(MessageType::Groupchat) => self.note_groupchat(stanza),
             Kind::Message(MessageType::Chat) => {
