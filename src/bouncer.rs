@@ -8,7 +8,7 @@ use crate::config::{Config, limit};
 use crate::error::StanzaError;
 use crate::event::{Action, Event, Now, Outcome, SessionId, Verdict};
 use crate::ids::Ids;
-use crate::jid::{BareJid, FullJid, Jid, bare_part};
+use crate::jid::{BareJid, FullJid, Jid};
 use crate::muc::asks_to_join;
 use crate::occupancy::{Occupancy, is_of_one_session, join_error};
 use crate::stanza::{Kept, Kind, PresenceType, Stanza};

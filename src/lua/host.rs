@@ -236,7 +236,7 @@ impl Host {
         if !self.bouncer.borrow().awaits_archive_results(account, from) {
             return Ok(Answer::NotOurs);
         }
-        match self.reader.stanza(stanza) {
+        match self.reader.stanza(lua, stanza) {
             Ok(stanza) if self.bouncer.borrow().is_archive_result(&stanza) => {
                 self.happened(lua, clocks, Event::RoomStanza { stanza })
             }
