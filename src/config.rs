@@ -103,12 +103,13 @@ pub mod limit {
     pub const QUERY_MS: u64 = 2 * MINUTE_MS;
     /// How long a session may take to answer a query from an occupant (I5).
     pub const ANSWER_MS: u64 = 20 * SECOND_MS;
+    /// How long a service that shows the account nothing gets to take its leave in: biboumi waits for the IRC
+    /// server, and takes all sessions of the account for gone then (design decision 1).
+    pub const RETREAT_MS: u64 = 3 * SECOND_MS;
     /// How long a session's own join or withdrawal is watched (design decision 1, X5).
     pub const WITHDRAW_MS: u64 = MINUTE_MS;
     /// How long a service is known to take no accounts (design decision 1).
     pub const DIRECT_MS: u64 = DAY_MS;
-    /// How many queries to a room's archive are remembered (I8).
-    pub const ARCHIVE_QUERIES: usize = 64;
     /// How many services a session may watch for activity (L9).
     pub const WATCHED_SERVICES: usize = 100;
     /// How many services are known to take no accounts.

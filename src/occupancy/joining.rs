@@ -6,13 +6,12 @@ use super::held::Orphans;
 use super::versions::tells_versions;
 use super::{Occupancy, Past, Phase, Stay};
 use crate::config::limit;
-use crate::error::StanzaError;
-use crate::event::{Id, SessionId, Verdict};
-use crate::jid::{BareJid, Nick};
-use crate::muc::{Departure, MucUser, NS_MUC, status};
+use crate::event::{SessionId, Verdict};
+use crate::jid::Nick;
+use crate::muc::{Departure, MucUser, status};
 use crate::room::Room;
 use crate::sessions::{Ask, Attachment, Stage};
-use crate::stanza::{Element, IqType, Kept, Kind, PresenceType, Stanza};
+use crate::stanza::{IqType, Kept, Kind, PresenceType, Stanza};
 use crate::turn::Turn;
 
 /// How many messages that come before the occupants are kept (J23).
@@ -56,6 +55,8 @@ enum Awaits {
 enum Probe {
     Due(u64),
     Sent(Box<str>),
+    /// It is, and leaves, so that its sessions can join by themselves.
+    Retreating(u64),
     Over,
 }
 
@@ -82,8 +83,8 @@ impl Joining {
             Awaits::Subject { last_ms } => Some(last_ms),
         };
         let probe = match self.probe {
-            Probe::Due(due_ms) if silent_since.is_none() => Some(due_ms),
-            Probe::Due(_) | Probe::Sent(_) | Probe::Over => None,
+            Probe::Due(due_ms) | Probe::Retreating(due_ms) if silent_since.is_none() => Some(due_ms),
+            Probe::Due(_) | Probe::Retreating(_) | Probe::Sent(_) | Probe::Over => None,
         };
         let silence = silent_since.map(|since_ms| since_ms + limit::JOIN_SILENCE_MS);
         silence.into_iter().chain(probe).chain([self.deadline_ms]).min()
@@ -281,52 +282,6 @@ impl Occupancy {
         self.try_next(turn);
     }
 
-    fn tell_refused(&mut self, turn: &mut Turn<'_>, error: &Stanza, refused: Vec<SessionId>) {
-        let (_, refused): (Vec<_>, Vec<_>) =
-            refused.into_iter().partition(|session| self.gives_up_adopting(turn, *session));
-        if let Some(echo) = error.find("x", NS_MUC).filter(|x| x.find("history").is_some()) {
-            self.tell_refused_as_asked(turn, error, echo, &refused);
-        } else {
-            turn.relay(refused.iter().map(|session| (*session, self.join_id(*session))).collect());
-        }
-        for session in refused {
-            self.refuse_waiting(turn, session);
-        }
-    }
-
-    /// ejabberd gives the join back in its refusal: each session sees what it asked for, and not the history
-    /// that the account did (H13, J16).
-    fn tell_refused_as_asked(
-        &self,
-        turn: &mut Turn<'_>,
-        error: &Stanza,
-        echo: &Element,
-        refused: &[SessionId],
-    ) {
-        for session in refused {
-            let Some(ask) = self.sessions.get(*session).and_then(Attachment::ask) else { continue };
-            let asked = ask.join.find("x", NS_MUC);
-            let restored = |child: &Element| if child == echo { asked } else { Some(child) }.cloned();
-            let mut told = error.clone().id(ask.join.id.as_deref());
-            told.children = error.children.iter().filter_map(restored).collect();
-            turn.deliver(*session, told);
-        }
-    }
-
-    /// The id under which a session expects the answer to its join.
-    fn join_id(&self, session: SessionId) -> Id {
-        let ask = self.sessions.get(session).and_then(Attachment::ask);
-        ask.and_then(|ask| ask.join.id.clone()).map_or(Id::Remove, Id::Set)
-    }
-
-    /// Takes a waiting session out; what it had sent meanwhile is refused (M3).
-    fn refuse_waiting(&mut self, turn: &mut Turn<'_>, session: SessionId) {
-        let Some(Attachment { stage: Stage::Waiting(ask), .. }) = self.sessions.detach(session) else {
-            return;
-        };
-        self.refuse_held(turn, session, &ask.held);
-    }
-
     /// Tries the join of the next session that waits; with none left the account is out.
     pub(super) fn try_next(&mut self, turn: &mut Turn<'_>) {
         if let Some(next) = self.sessions.waiting().first() {
@@ -341,18 +296,8 @@ impl Occupancy {
         };
     }
 
-    /// Tells every waiting session that the room does not answer (J26).
-    pub(super) fn time_out_waiting(&mut self, turn: &mut Turn<'_>) {
-        for session in self.sessions.waiting() {
-            if let Some(ask) = self.sessions.get(session).and_then(Attachment::ask) {
-                turn.deliver(session, join_error(StanzaError::JOIN_TIMEOUT, &ask.join, &self.me.room));
-            }
-            self.refuse_waiting(turn, session);
-        }
-    }
-
-    /// Takes the answer to the question whether the account is in unseen: then the service is *direct*. False
-    /// if it is none.
+    /// Takes the answer to the question whether the account is in unseen: then the service is *direct*, as soon
+    /// as the account has left it. False if it is none.
     pub(super) fn probe_answered(&mut self, turn: &mut Turn<'_>, answer: &Stanza) -> bool {
         let Some(joining) = self.joining_mut() else { return false };
         if !matches!(&joining.probe, Probe::Sent(id) if answer.id.as_deref() == Some(id)) {
@@ -360,7 +305,11 @@ impl Occupancy {
         }
         let is_unseen = matches!(joining.awaits, Awaits::SelfPresence { older_ms: None });
         if is_unseen && answer.kind == Kind::Iq(IqType::Result) {
-            self.go_direct(turn);
+            joining.probe = Probe::Retreating(turn.after(limit::RETREAT_MS));
+            joining.past.await_answer(turn);
+            joining.deadline_ms = turn.after(limit::JOIN_MS);
+            let leave = self.leave_stanza(turn, &[]);
+            turn.send(leave);
         }
         true
     }
@@ -384,17 +333,13 @@ impl Occupancy {
             turn.send(super::check::self_ping(&self.me, &self.me.nick, &id));
             joining.probe = Probe::Sent(id);
         }
+        if matches!(joining.probe, Probe::Retreating(due_ms) if turn.is_due(due_ms)) {
+            return self.go_direct(turn);
+        }
         if turn.is_due(joining.deadline_ms) {
             log::debug!("{} does not answer the join of {}", self.me.room, self.me.account);
             self.time_out_waiting(turn);
             self.depart(turn, Departure::Technical);
         }
     }
-}
-
-/// An error of our own in answer to a join (J16): profanity and slixmpp know one only by the `<x/>`.
-pub(crate) fn join_error(error: StanzaError, join: &Stanza, room: &BareJid) -> Stanza {
-    let mut error = error.reply_to(join, room.as_str());
-    error.children.insert(0, Element::build("x", NS_MUC).done());
-    error
 }

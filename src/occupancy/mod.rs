@@ -11,7 +11,6 @@
 //! Each file is one kind of thing that happens. What can coexist while the account is in (a check, a presence
 //! of ours that is not answered yet, a leave that is held back) are small machines in [`Stay`].
 
-mod archive;
 mod blocked;
 mod check;
 mod direct;
@@ -25,6 +24,7 @@ mod message;
 mod nick;
 mod presence;
 mod probe;
+mod refusal;
 mod removal;
 mod replay;
 mod resync;
@@ -47,13 +47,12 @@ use crate::turn::Turn;
 
 pub(crate) use direct::is_of_one_session;
 
-use archive::Archive;
 use blocked::Blocked;
 use check::{Check, Trust};
 use direct::Directs;
 use joining::Joining;
-pub(crate) use joining::join_error;
 use leave::HeldLeave;
+pub(crate) use refusal::join_error;
 use upstream::Upstream;
 
 /// An account's being in a room.
@@ -67,7 +66,6 @@ pub(crate) struct Occupancy {
     queries: Queries,
     directs: Directs,
     blocked: Blocked,
-    archive: Archive,
 }
 
 /// Where the account stands.
@@ -136,7 +134,6 @@ impl Occupancy {
             queries: Queries::default(),
             directs: Directs::default(),
             blocked: Blocked::default(),
-            archive: Archive::default(),
         }
     }
 
@@ -212,15 +209,13 @@ impl Occupancy {
                 of_stay.into_iter().chain(self.linger_deadline(config)).min()
             }
         };
-        let others = [self.queries.deadline(), self.directs.deadline(), self.archive.deadline()];
-        others.into_iter().chain([of_phase]).flatten().min()
+        of_phase.into_iter().chain(self.queries.deadline()).chain(self.directs.deadline()).min()
     }
 
     /// The time that was asked for has come, or an earlier one.
     pub(crate) fn wake(&mut self, turn: &mut Turn<'_>) {
         self.expire_queries(turn);
         self.directs.expire(turn);
-        self.archive.expire(turn);
         match &self.phase {
             Phase::Out(_) => {}
             Phase::Joining(_) => self.wake_joining(turn),

@@ -1,0 +1,76 @@
+//! A join has failed: who waits for it is told (XEP-0045 §7.2.5 to §7.2.11).
+
+use super::Occupancy;
+use crate::error::StanzaError;
+use crate::event::{Id, SessionId};
+use crate::jid::BareJid;
+use crate::muc::NS_MUC;
+use crate::sessions::{Attachment, Stage};
+use crate::stanza::{Element, Stanza};
+use crate::turn::Turn;
+
+impl Occupancy {
+    /// Tells sessions what the room answered to a join that was as theirs.
+    pub(super) fn tell_refused(&mut self, turn: &mut Turn<'_>, error: &Stanza, refused: Vec<SessionId>) {
+        let (_, refused): (Vec<_>, Vec<_>) =
+            refused.into_iter().partition(|session| self.gives_up_adopting(turn, *session));
+        if let Some(echo) = error.find("x", NS_MUC).filter(|x| x.find("history").is_some()) {
+            self.tell_refused_as_asked(turn, error, echo, &refused);
+        } else {
+            turn.relay(refused.iter().map(|session| (*session, self.join_id(*session))).collect());
+        }
+        for session in refused {
+            self.refuse_waiting(turn, session);
+        }
+    }
+
+    /// ejabberd gives the join back in its refusal: each session sees what it asked for, and not the history
+    /// that the account did (H13, J16).
+    fn tell_refused_as_asked(
+        &self,
+        turn: &mut Turn<'_>,
+        error: &Stanza,
+        echo: &Element,
+        refused: &[SessionId],
+    ) {
+        for session in refused {
+            let Some(ask) = self.sessions.get(*session).and_then(Attachment::ask) else { continue };
+            let asked = ask.join.find("x", NS_MUC);
+            let restored = |child: &Element| if child == echo { asked } else { Some(child) }.cloned();
+            let mut told = error.clone().id(ask.join.id.as_deref());
+            told.children = error.children.iter().filter_map(restored).collect();
+            turn.deliver(*session, told);
+        }
+    }
+
+    /// The id under which a session expects the answer to its join.
+    fn join_id(&self, session: SessionId) -> Id {
+        let ask = self.sessions.get(session).and_then(Attachment::ask);
+        ask.and_then(|ask| ask.join.id.clone()).map_or(Id::Remove, Id::Set)
+    }
+
+    /// Takes a waiting session out; what it had sent meanwhile is refused (M3).
+    fn refuse_waiting(&mut self, turn: &mut Turn<'_>, session: SessionId) {
+        let Some(Attachment { stage: Stage::Waiting(ask), .. }) = self.sessions.detach(session) else {
+            return;
+        };
+        self.refuse_held(turn, session, &ask.held);
+    }
+
+    /// Tells every waiting session that the room does not answer (J26).
+    pub(super) fn time_out_waiting(&mut self, turn: &mut Turn<'_>) {
+        for session in self.sessions.waiting() {
+            if let Some(ask) = self.sessions.get(session).and_then(Attachment::ask) {
+                turn.deliver(session, join_error(StanzaError::JOIN_TIMEOUT, &ask.join, &self.me.room));
+            }
+            self.refuse_waiting(turn, session);
+        }
+    }
+}
+
+/// An error of our own in answer to a join (J16): profanity and slixmpp know one only by the `<x/>`.
+pub(crate) fn join_error(error: StanzaError, join: &Stanza, room: &BareJid) -> Stanza {
+    let mut error = error.reply_to(join, room.as_str());
+    error.children.insert(0, Element::build("x", NS_MUC).done());
+    error
+}
