@@ -106,9 +106,13 @@ interop: build ## Smack's tests of group chats: what passes without the module p
 ejabberd-test: deps-ejabberd build ## The same stories in rooms of an ejabberd, which it installs; STORIES chooses
 	@$(PYTHON) prosody-test/run.py --remote ejabberd $(STORIES)
 
+.PHONY: irc-test
+irc-test: deps-irc build ## Stories of IRC channels behind a gateway, both of which it installs
+	@$(PYTHON) prosody-test/run.py --remote irc $(STORIES)
+
 ##@ What a machine needs
 
-.PHONY: deps deps-build deps-run deps-ejabberd
+.PHONY: deps deps-build deps-run deps-ejabberd deps-irc
 deps: ## Installs what `make test` needs, says in one line what
 	@scripts/deps test
 deps-build: ## The same for `make` alone
@@ -117,6 +121,8 @@ deps-run: ## The same for `make run`
 	@scripts/deps run
 deps-ejabberd: ## The same for `make ejabberd-test`
 	@scripts/deps ejabberd
+deps-irc: ## The same for `make irc-test`
+	@scripts/deps irc
 
 .PHONY: help
 help: ## This list

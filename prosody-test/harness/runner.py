@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from client.person import Person
 from client.raw import Unexpected
 from harness.puppet import ScriptedScene
-from harness.scene import ComparedScene, JudgedScene
+from harness.scene import ChannelScene, ComparedScene, JudgedScene
 from harness.story import Form, Story
 from harness.transcript import Normaliser, difference
 from lab.lab import WITHOUT, Lab
@@ -81,6 +81,8 @@ async def _tell(lab: Lab, story: Story, kind: str, module_host: str) -> str | No
             await _play(JudgedScene(lab, story.name, kind, module_host), story)
         case Form.SCRIPTED:
             await _play(ScriptedScene(lab, story.name, kind, module_host), story)
+        case Form.GATEWAY:
+            await _play(ChannelScene(lab, story.name, kind, module_host), story)
     return None
 
 
@@ -111,7 +113,7 @@ def _transcript(person: Person, normaliser: Normaliser) -> list[str]:
     return [f"==== {name}/{person.jid.rpartition('/')[2]} received:", *normaliser.lines(person.received)]
 
 
-async def _play(scene: JudgedScene | ScriptedScene, story: Story) -> None:
+async def _play(scene: JudgedScene | ScriptedScene | ChannelScene, story: Story) -> None:
     try:
         await scene.prepare()
         await story.tell(scene)

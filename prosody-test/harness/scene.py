@@ -109,6 +109,23 @@ class DevicesScene(Scene):
         return self._lab.endpoint(self.host)
 
 
+class ChannelScene(DevicesScene):
+    """Several devices of one account, and somebody on another host who is in the channel.
+
+    Nicks are known on the whole IRC server, so each story has its own.
+    """
+
+    other: Person
+
+    async def prepare(self) -> None:
+        self.room = f"#{self._tag}@{self.service}"
+        self.other = await self.person("other")
+        await self.other.join(self.room, self.nick_of("other"))
+
+    def nick_of(self, name: str) -> str:
+        return f"{name}{self._tag.replace('-', '')}"[:30]
+
+
 class JudgedScene(DevicesScene):
     """Several devices of one account, and a judge on another host, who owns the room and sees every real JID."""
 

@@ -1,8 +1,9 @@
-"""The register of stories, of three forms.
+"""The register of stories, of four forms.
 
 A *compared* story has one device. It runs with and without the module, and both must receive the same.
 A *judged* story has several devices of one account, and somebody on another host who watches the room.
 A *scripted* story has several devices too, and a room that does and says just what the story tells it.
+A *gateway* story has several devices in an IRC channel, with somebody on another host.
 """
 
 from collections.abc import Awaitable, Callable
@@ -17,6 +18,7 @@ class Form(Enum):
     COMPARED = "compared"
     JUDGED = "judged"
     SCRIPTED = "scripted"
+    GATEWAY = "gateway"
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,16 @@ def scripted(*statements: str) -> Callable:
 
     def decorate(tell: Tell) -> Tell:
         STORIES.append(Story(Form.SCRIPTED, statements, tell, ("puppet",)))
+        return tell
+
+    return decorate
+
+
+def gateway(*statements: str) -> Callable:
+    """Registers a story of an IRC channel."""
+
+    def decorate(tell: Tell) -> Tell:
+        STORIES.append(Story(Form.GATEWAY, statements, tell, ("irc",)))
         return tell
 
     return decorate

@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import ejabberd, network, prosody
+from lab import ejabberd, irc, network, prosody
 from lab.names import Names
 from lab.prosody import Host, Settings
 from lab.server import Server
@@ -19,7 +19,16 @@ WITH = "with.lab"
 WITHOUT = "without.lab"
 FAR = "far.lab"
 PUPPETS = "puppet.far.lab"
-SERVICES = {"local": "rooms.lab", "slow": "slow.lab", "remote": "rooms.far.lab", "puppet": PUPPETS}
+CHANNELS = "irc.far.lab"
+SERVICES = {
+    "local": "rooms.lab",
+    "slow": "slow.lab",
+    "remote": "rooms.far.lab",
+    "puppet": PUPPETS,
+    "irc": CHANNELS,
+}
+SECRET = "gateway"
+EXCLUDED = "excluded"  # the name of a room, in each service, that the module leaves alone
 
 
 @dataclass(frozen=True)
@@ -30,10 +39,15 @@ class Endpoint:
     port: int
 
 
+def excluded_rooms() -> list[str]:
+    return [f"{EXCLUDED}@{SERVICES['local']}", f"{EXCLUDED}@{SERVICES['remote']}", f"#{EXCLUDED}@{CHANNELS}"]
+
+
 class Lab:
     """Both servers, up between `start` and `stop`.
 
-    Server B is a Prosody, or an ejabberd if `remote` says so; then there are no puppets.
+    Server B is a Prosody, or an ejabberd if `remote` says so; then there are no puppets. If it says irc, it is a Prosody
+    with a gateway to an IRC server.
     """
 
     def __init__(self, with_module: bool = True, remote: str = "prosody"):
@@ -77,17 +91,39 @@ class Lab:
         here, there = f"{base}.1", f"{base}.2"
         here_s2s, there_s2s = network.free_port(here), network.free_port(there)
         near = [
-            Host(WITH, modules=["minimix"] if with_module else []),
+            Host(WITH, modules=["minimix"] if with_module else [], options={"minimix_exclude": excluded_rooms()}),
             Host(WITHOUT),
             Host(SERVICES["local"], rooms=True),
             Host(SERVICES["slow"], rooms=True, modules=["lab_delay"]),
         ]
         far = [Host(FAR), Host(SERVICES["remote"], rooms=True), Host(PUPPETS, component="lab_puppet")]
+        if remote == "irc":
+            far.append(Host(CHANNELS, secret=SECRET))
         to_near = {host.name: (here, here_s2s) for host in near}
         server_a = self._prosody("a", here, here_s2s, near, {host.name: (there, there_s2s) for host in far})
         if remote == "ejabberd":
             return [server_a, *self._ejabberd(there, there_s2s, to_near)]
+        if remote == "irc":
+            return [server_a, *self._with_gateway(there, f"{base}.3", there_s2s, far, to_near)]
         return [server_a, self._prosody("b", there, there_s2s, far, to_near)]
+
+    def _with_gateway(
+        self, address: str, irc_address: str, s2s_port: int, hosts: list[Host], peers: dict
+    ) -> list[Server]:
+        settings = irc.Settings(
+            directory=self.directory / "irc",
+            irc_address=irc_address,
+            xmpp_address=address,
+            xmpp_port=network.free_port(address),
+            component=CHANNELS,
+            secret=SECRET,
+        )
+        options = {"component_interfaces": [address], "component_ports": [settings.xmpp_port]}
+        return [
+            Server("ngircd", irc.server(settings), settings.directory),
+            self._prosody("b", address, s2s_port, hosts, peers, options),
+            Server("biboumi", irc.gateway(settings), settings.directory),
+        ]
 
     def _ejabberd(self, address: str, s2s_port: int, peers: dict) -> list[Server | Names]:
         name_server = (address, network.free_port(address, network.DATAGRAM))
@@ -104,7 +140,15 @@ class Lab:
         server = Server("ejabberd", ejabberd.command(settings), settings.directory)
         return [Names(peers, *name_server), server]
 
-    def _prosody(self, name: str, address: str, s2s_port: int, hosts: list[Host], peers: dict) -> Server:
+    def _prosody(
+        self,
+        name: str,
+        address: str,
+        s2s_port: int,
+        hosts: list[Host],
+        peers: dict,
+        options: dict[str, object] | None = None,
+    ) -> Server:
         settings = Settings(
             directory=self.directory / name,
             address=address,
@@ -112,6 +156,7 @@ class Lab:
             s2s_port=s2s_port,
             hosts=hosts,
             peers=peers,
+            options=options or {},
         )
         for host in hosts:
             self._endpoints[host.name] = Endpoint(address, settings.c2s_port)

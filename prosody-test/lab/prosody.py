@@ -21,11 +21,12 @@ ROOM_MODULES = ["muc_mam", "lab_peers"]
 
 @dataclass(frozen=True)
 class Host:
-    """A VirtualHost, a room service, or a component of another kind."""
+    """A VirtualHost, a room service, a component of another kind, or an external one that knows a secret."""
 
     name: str
     rooms: bool = False
     component: str = ""
+    secret: str = ""
     modules: list[str] = field(default_factory=list)
     options: dict[str, object] = field(default_factory=dict)
 
@@ -88,6 +89,8 @@ def _global_options(settings: Settings) -> dict[str, object]:
 
 
 def _host_lines(host: Host) -> list[str]:
+    if host.secret:
+        return [f"\nComponent {lua(host.name)}", *_option_lines({"component_secret": host.secret, "modules_enabled": ["lab_peers"]})]
     if host.component:
         options = {"modules_enabled": ["lab_peers", *host.modules], **host.options}
         return [f"\nComponent {lua(host.name)} {lua(host.component)}", *_option_lines(options)]

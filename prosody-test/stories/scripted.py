@@ -62,7 +62,7 @@ async def join_refused(scene: ScriptedScene) -> None:
     await phone.joined()
 
 
-@scripted("J26", "J17")
+@scripted("J26", "J17", "R5")
 async def join_never_answered(scene: ScriptedScene) -> None:
     """After 30 s the device hears of a time-out, and the room of a leave; a late answer reaches nobody."""
     phone = await scene.phone()
@@ -73,6 +73,9 @@ async def join_never_answered(scene: ScriptedScene) -> None:
     await scene.got(LEAVE)
     await scene.emit(scene.presence(f"{scene.room}/me", first.get("from"), ("110",), first.get("id")))
     check(not await scene.drain(phone), "a late answer reaches nobody")
+    phone.send_join(scene.room, "me")
+    again = await scene.got(JOIN)
+    check(again.get("from") == scene.me, "silence is no reason to let a session join by itself")
 
 
 @scripted("R1", "M8", "R4")
