@@ -155,7 +155,7 @@ impl Bouncer {
             return self.pass(reason);
         }
         if self.is_over_limit(&account, &room, &stanza) {
-            let error = Kept::for_session(join_error(StanzaError::OVER_LIMIT, &stanza, &room));
+            let error = Kept::without_to(join_error(StanzaError::OVER_LIMIT, &stanza, &room));
             return self.outcome(Verdict::Handled, vec![Action::Deliver { session, stanza: error }]);
         }
         let joins_itself = self.joins_itself(now, &room, &stanza);

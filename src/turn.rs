@@ -61,7 +61,7 @@ impl<'a> Turn<'a> {
 
     /// Orders a stanza of ours to be delivered to one session.
     pub(crate) fn deliver(&mut self, session: SessionId, stanza: Stanza) {
-        self.deliver_kept(session, Kept::for_session(stanza));
+        self.deliver_kept(session, Kept::without_to(stanza));
     }
 
     pub(crate) fn deliver_kept(&mut self, session: SessionId, stanza: Kept) {

@@ -3,7 +3,7 @@
 use mlua::{Lua, LuaString, Result, Table};
 
 use crate::jid::Jid;
-use crate::stanza::{Element, NS_CLIENT, Node, Stanza};
+use crate::stanza::{Element, NS_CLIENT, Node, Stanza, Word};
 
 /// Builds stanza tables, each with its own attributes and its own list of elements.
 #[derive(Debug)]
@@ -103,6 +103,6 @@ impl Parts {
     }
 }
 
-fn set_all(attr: &Table, attributes: &[(Box<str>, Box<str>)]) -> Result<()> {
+fn set_all(attr: &Table, attributes: &[(Word, Word)]) -> Result<()> {
     attributes.iter().try_for_each(|(name, value)| attr.raw_set(&**name, &**value))
 }

@@ -1,13 +1,14 @@
 //! Reads a stanza table of Prosody (`util.stanza`) into a [`Stanza`]: once, complete, without keeping a
 //! reference, because a local room uses its table again.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use mlua::{Lua, LuaString, Table};
 
 use super::raw::{Found, Key, Place, walk};
 use crate::jid::Jid;
-use crate::stanza::{Element, Kind, NS_CLIENT, Node, Stanza};
+use crate::stanza::{Element, Kind, NS_CLIENT, Node, Stanza, Word};
 
 /// How deep elements may nest.
 const MAX_DEPTH: usize = 64;
@@ -77,70 +78,80 @@ impl Budget {
     }
 }
 
-/// The attributes of an element.
-#[derive(Default)]
-struct Attributes {
-    namespace: Option<Box<str>>,
-    others: Vec<(Box<str>, Box<str>)>,
+/// What all elements of a stanza share while it is read.
+struct Desk {
+    budget: Budget,
+    /// The attributes of an element until it is known how many there are.
+    attributes: Vec<(Word, Word)>,
 }
 
 fn stanza(mut place: Place<'_>) -> Result<Stanza, Unreadable> {
-    let mut budget = Budget { parts: MAX_PARTS, bytes: MAX_BYTES };
-    let name = name(&mut place, &mut budget)?;
-    let attributes = attributes(&mut place, &mut budget)?;
-    let type_attribute = attributes.others.iter().find(|(name, _)| &**name == "type");
-    let kind = Kind::read(&name, type_attribute.map(|(_, value)| &**value))
+    let mut desk =
+        Desk { budget: Budget { parts: MAX_PARTS, bytes: MAX_BYTES }, attributes: Vec::with_capacity(8) };
+    let name = name(&mut place, &mut desk.budget)?;
+    let (mut from, mut to, mut id, mut stanza_type) = (None, None, None, None);
+    each_attribute(&mut place, &mut desk.budget, |name, value| match name {
+        "from" => from = Some(Jid::new(value)),
+        "to" => to = Some(Jid::new(value)),
+        "id" => id = Some(value.into()),
+        "type" => stanza_type = Some(Word::from(value)),
+        "xmlns" => {}
+        _ => desk.attributes.push((name.into(), value.into())),
+    })?;
+    let kind = Kind::read(&name, stanza_type.as_deref())
         .ok_or(Unreadable::Malformed("neither presence, message nor iq"))?;
-    let mut stanza = Stanza::new(kind);
-    for (name, value) in attributes.others {
-        match &*name {
-            "from" => stanza.from = Some(Jid::new(&value)),
-            "to" => stanza.to = Some(Jid::new(&value)),
-            "id" => stanza.id = Some(value),
-            "type" => {}
-            _ => stanza.attributes.push((name, value)),
-        }
-    }
-    nodes(&mut place, NS_CLIENT, MAX_DEPTH, &mut budget, |node| {
+    let attributes = desk.take_attributes();
+    let mut children = Vec::with_capacity(place.len().min(desk.budget.parts));
+    each_node(&mut place, &NS_CLIENT.into(), MAX_DEPTH, &mut desk, |node| {
         if let Node::Element(element) = node {
-            stanza.children.push(element);
+            children.push(element);
         }
     })?;
-    Ok(stanza)
+    Ok(Stanza { kind, from, to, id, attributes, children })
 }
 
 fn element(
     mut place: Place<'_>,
-    parent_namespace: &str,
+    parent_namespace: &Word,
     depth: usize,
-    budget: &mut Budget,
+    desk: &mut Desk,
 ) -> Result<Element, Unreadable> {
     let depth = depth.checked_sub(1).ok_or(Unreadable::TooDeep)?;
-    let name = name(&mut place, budget)?;
-    let attributes = attributes(&mut place, budget)?;
-    let namespace = match attributes.namespace {
-        None => parent_namespace.into(),
-        Some(namespace) if &*namespace == NS_SERVER => NS_CLIENT.into(),
-        Some(namespace) => namespace,
-    };
-    let mut element = Element { name, namespace, attributes: attributes.others, nodes: Vec::new() };
-    nodes(&mut place, &element.namespace, depth, budget, |node| element.nodes.push(node))?;
-    Ok(element)
+    let name = name(&mut place, &mut desk.budget)?;
+    let mut namespace = None;
+    each_attribute(&mut place, &mut desk.budget, |name, value| match (name, value) {
+        ("xmlns", NS_SERVER) => namespace = Some(NS_CLIENT.into()),
+        ("xmlns", value) => namespace = Some(value.into()),
+        _ => desk.attributes.push((name.into(), value.into())),
+    })?;
+    let namespace = namespace.unwrap_or_else(|| parent_namespace.clone());
+    let attributes = desk.take_attributes();
+    let mut nodes = Vec::with_capacity(place.len().min(desk.budget.parts));
+    each_node(&mut place, &namespace, depth, desk, |node| nodes.push(node))?;
+    Ok(Element { name, namespace, attributes, nodes })
 }
 
-fn nodes(
+impl Desk {
+    /// The attributes in the order of their names.
+    fn take_attributes(&mut self) -> Vec<(Word, Word)> {
+        self.attributes.sort_unstable_by(|one, other| (&*one.0, &*one.1).cmp(&(&*other.0, &*other.1)));
+        self.attributes.drain(..).collect()
+    }
+}
+
+fn each_node(
     place: &mut Place<'_>,
-    namespace: &str,
+    namespace: &Word,
     depth: usize,
-    budget: &mut Budget,
+    desk: &mut Desk,
     mut keep: impl FnMut(Node),
 ) -> Result<(), Unreadable> {
     for position in (1..).take(place.len()) {
         let node = place.item(position, |found| match found {
-            Found::Table(child) => element(child, namespace, depth, budget).map(Node::Element),
+            Found::Table(child) => element(child, namespace, depth, desk).map(Node::Element),
             Found::Text(bytes) => {
-                let text = text(bytes, "text is not UTF-8")?;
-                budget.spend(text.len())?;
+                let text = utf8(bytes, "text is not UTF-8")?;
+                desk.budget.spend(text.len())?;
                 Ok(Node::Text(text.into()))
             }
             Found::TooMuch => Err(Unreadable::NoMemory),
@@ -153,28 +164,28 @@ fn nodes(
     Ok(())
 }
 
-fn name(place: &mut Place<'_>, budget: &mut Budget) -> Result<Box<str>, Unreadable> {
-    let name = place.field(Key::Name, |found| match found {
-        Found::Nothing => Err(Unreadable::Malformed("no name")),
-        Found::Text(_) | Found::Number(_) | Found::Table(_) | Found::TooMuch | Found::Other => {
-            owned(&found, "a name is no text")
+fn name(place: &mut Place<'_>, budget: &mut Budget) -> Result<Word, Unreadable> {
+    place.field(Key::Name, |found| {
+        if matches!(found, Found::Nothing) {
+            return Err(Unreadable::Malformed("no name"));
         }
-    })?;
-    budget.spend(name.len())?;
-    Ok(name)
+        let name = text(&found, "a name is no text")?;
+        budget.spend(name.len())?;
+        Ok(Word::from(&*name))
+    })
 }
 
-fn attributes(place: &mut Place<'_>, budget: &mut Budget) -> Result<Attributes, Unreadable> {
-    let mut attributes = Attributes::default();
+fn each_attribute(
+    place: &mut Place<'_>,
+    budget: &mut Budget,
+    mut keep: impl FnMut(&str, &str),
+) -> Result<(), Unreadable> {
     place.field(Key::Attr, |found| match found {
         Found::Table(mut attr) => attr.each(|name, value| {
-            let (name, value) = (owned(&name, NO_ATTRIBUTE)?, owned(&value, NO_ATTRIBUTE)?);
+            let fault = "an attribute is no text";
+            let (name, value) = (text(&name, fault)?, text(&value, fault)?);
             budget.spend(name.len() + value.len())?;
-            if &*name == "xmlns" {
-                attributes.namespace = Some(value);
-            } else {
-                attributes.others.push((name, value));
-            }
+            keep(&name, &value);
             Ok(())
         }),
         Found::Nothing => Err(Unreadable::Malformed("no attributes")),
@@ -182,23 +193,19 @@ fn attributes(place: &mut Place<'_>, budget: &mut Budget) -> Result<Attributes, 
         Found::Text(_) | Found::Number(_) | Found::Other => {
             Err(Unreadable::Malformed("attributes are no table"))
         }
-    })?;
-    attributes.others.sort_unstable();
-    Ok(attributes)
+    })
 }
 
-const NO_ATTRIBUTE: &str = "an attribute is no text";
-
 /// A text, or a number as Lua would write it.
-fn owned(found: &Found<'_>, fault: &'static str) -> Result<Box<str>, Unreadable> {
+fn text<'a>(found: &Found<'a>, fault: &'static str) -> Result<Cow<'a, str>, Unreadable> {
     match found {
-        Found::Text(bytes) => text(bytes, fault).map(Into::into),
-        Found::Number(number) => Ok(number.to_string().into()),
+        Found::Text(bytes) => utf8(bytes, fault).map(Cow::Borrowed),
+        Found::Number(number) => Ok(Cow::Owned(number.to_string())),
         Found::Nothing | Found::Table(_) | Found::TooMuch | Found::Other => Err(Unreadable::Malformed(fault)),
     }
 }
 
-fn text<'a>(bytes: &'a [u8], fault: &'static str) -> Result<&'a str, Unreadable> {
+fn utf8<'a>(bytes: &'a [u8], fault: &'static str) -> Result<&'a str, Unreadable> {
     std::str::from_utf8(bytes).map_err(|_| Unreadable::Malformed(fault))
 }
 

@@ -65,7 +65,7 @@ impl Occupancy {
         let seen = |presence: &&Kept| !self.blocked.hides(presence);
         let mut shown: Vec<Kept> = room.roster.iter().filter(seen).cloned().collect();
         shown.extend(aside(false));
-        shown.extend(self.join_presence(attachment, ask).map(Kept::for_session));
+        shown.extend(self.join_presence(attachment, ask).map(Kept::without_to));
         shown.extend(aside(true));
         shown.extend(room.history.select(&ask.history, &self.me.room, turn.now, turn.config));
         shown.push(room.subject_message(&self.me.room));
@@ -176,7 +176,7 @@ impl Occupancy {
     pub(super) fn show(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: Stanza) {
         match self.sessions.get_mut(session).map(|attachment| &mut attachment.stage) {
             Some(Stage::Live) => turn.deliver(session, stanza),
-            Some(Stage::Replaying(replay)) => replay.queue.push_back(Kept::for_session(stanza)),
+            Some(Stage::Replaying(replay)) => replay.queue.push_back(Kept::without_to(stanza)),
             Some(Stage::Waiting(_)) | None => {}
         }
     }

@@ -73,7 +73,7 @@ impl Occupancy {
         if let Some(Attachment { stage: Stage::Waiting(ask), .. }) = self.sessions.get_mut(session)
             && ask.first.len() < crate::config::limit::HELD_BACK
         {
-            ask.first.push(Kept::for_session(message.clone()));
+            ask.first.push(Kept::without_to(message.clone()));
         }
     }
 }

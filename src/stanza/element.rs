@@ -1,15 +1,17 @@
 //! Elements below a stanza.
 
+use super::Word;
+
 /// An element with its namespace resolved.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Element {
     /// Its local name.
-    pub name: Box<str>,
+    pub name: Word,
     /// Its namespace.
-    pub namespace: Box<str>,
+    pub namespace: Word,
     /// Its attributes without `xmlns`, in the order of their names; one with a namespace is called as Prosody
     /// calls it: namespace, U+0001, name.
-    pub attributes: Vec<(Box<str>, Box<str>)>,
+    pub attributes: Vec<(Word, Word)>,
     /// Elements and text, in order.
     pub nodes: Vec<Node>,
 }

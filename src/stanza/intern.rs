@@ -2,10 +2,11 @@
 //! all accounts in a room are shown the same stanzas.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::{Arc, LazyLock, Weak};
 
 use parking_lot::Mutex;
+use rustc_hash::FxBuildHasher;
 
 use super::Stanza;
 
@@ -16,13 +17,13 @@ static TABLE: LazyLock<Mutex<Table>> = LazyLock::new(|| Mutex::new(Table::defaul
 
 #[derive(Default)]
 struct Table {
-    hasher: RandomState,
+    /// By the hash of the stanza. Who finds two stanzas with one hash gains nothing: the later one is shared.
     entries: HashMap<u64, Weak<Stanza>>,
     sweep_at: usize,
 }
 
-/// The one shared copy of a stanza.
-pub(super) fn intern(stanza: Stanza) -> Arc<Stanza> {
+/// The one shared copy of a stanza: that one, unless there is another.
+pub(super) fn intern(stanza: Arc<Stanza>) -> Arc<Stanza> {
     TABLE.lock().intern(stanza)
 }
 
@@ -34,21 +35,19 @@ pub fn interned_count() -> usize {
 }
 
 impl Table {
-    fn intern(&mut self, stanza: Stanza) -> Arc<Stanza> {
-        let hash = self.hasher.hash_one(&stanza);
+    fn intern(&mut self, stanza: Arc<Stanza>) -> Arc<Stanza> {
+        let hash = FxBuildHasher.hash_one(&stanza);
         match self.entries.get(&hash).and_then(Weak::upgrade) {
-            Some(known) if *known == stanza => known,
-            Some(_) => Arc::new(stanza), // two stanzas, one hash: this one is simply not shared
-            None => self.insert(hash, stanza),
+            Some(known) if known == stanza => known,
+            Some(_) | None => self.insert(hash, stanza),
         }
     }
 
-    fn insert(&mut self, hash: u64, stanza: Stanza) -> Arc<Stanza> {
+    fn insert(&mut self, hash: u64, stanza: Arc<Stanza>) -> Arc<Stanza> {
         if self.entries.len() >= self.sweep_at.max(FIRST_SWEEP) {
             self.sweep();
             self.sweep_at = self.entries.len() * 2;
         }
-        let stanza = Arc::new(stanza);
         self.entries.insert(hash, Arc::downgrade(&stanza));
         stanza
     }

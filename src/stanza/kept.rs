@@ -15,15 +15,21 @@ pub struct Kept(Arc<Stanza>);
 impl Kept {
     /// Keeps a stanza of a room; its `to`, which differs from account to account, is dropped, so that all
     /// accounts in the room share one copy.
-    pub fn shared(mut stanza: Stanza) -> Self {
-        stanza.to = None;
-        Self(intern::intern(stanza))
+    pub fn shared(stanza: Stanza) -> Self {
+        Self::without_to(stanza).share()
     }
 
-    /// Keeps a stanza that is made for one session, whose address is put in on delivery.
-    pub fn for_session(mut stanza: Stanza) -> Self {
+    /// Keeps a stanza without its address: the stanza in hand, which is for one account, or one that is made for
+    /// one session, whose address is put in on delivery.
+    pub fn without_to(mut stanza: Stanza) -> Self {
         stanza.to = None;
         Self::own(stanza)
+    }
+
+    /// The copy that all accounts share, of a stanza without address.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Self(intern::intern(Arc::clone(&self.0)))
     }
 
     /// Keeps a stanza that only one account will ever hold.
@@ -56,6 +62,6 @@ impl<'de> Deserialize<'de> for Kept {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let xml = String::deserialize(deserializer)?;
         let stanza = Stanza::from_xml(&xml).map_err(de::Error::custom)?;
-        Ok(Self(intern::intern(stanza)))
+        Ok(Self::own(stanza).share())
     }
 }

@@ -5,11 +5,13 @@
 mod element;
 mod intern;
 mod kept;
+mod word;
 mod xml;
 
 pub use element::{Builder, Element, Node};
 pub use intern::interned_count;
 pub use kept::Kept;
+pub use word::Word;
 pub use xml::XmlError;
 
 use crate::jid::{FullJid, Jid};
@@ -139,7 +141,7 @@ pub struct Stanza {
     /// Its `id`.
     pub id: Option<Box<str>>,
     /// Every other attribute (`xml:lang` above all), in the order of their names.
-    pub attributes: Vec<(Box<str>, Box<str>)>,
+    pub attributes: Vec<(Word, Word)>,
     /// Its payload, in order.
     pub children: Vec<Element>,
 }

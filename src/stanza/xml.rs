@@ -9,7 +9,7 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::ResolveResult;
 use quick_xml::reader::NsReader;
 
-use super::{Element, Kind, NS_CLIENT, Node, Stanza};
+use super::{Element, Kind, NS_CLIENT, Node, Stanza, Word};
 use crate::jid::Jid;
 
 /// How deep elements may nest in a stanza that we read.
@@ -80,7 +80,7 @@ impl Stanza {
             match &*name {
                 "from" => stanza.from = Some(Jid::new(&value)),
                 "to" => stanza.to = Some(Jid::new(&value)),
-                "id" => stanza.id = Some(value),
+                "id" => stanza.id = Some((&*value).into()),
                 "type" => {}
                 _ => stanza.attributes.push((name, value)),
             }
@@ -126,7 +126,7 @@ fn close(out: &mut String, name: &str) {
     out.push('>');
 }
 
-fn write_attributes(out: &mut String, attributes: &[(Box<str>, Box<str>)]) {
+fn write_attributes(out: &mut String, attributes: &[(Word, Word)]) {
     for (position, (name, value)) in attributes.iter().enumerate() {
         match name.split_once('\u{1}') {
             None => write_attribute(out, name, value),

@@ -68,7 +68,8 @@ fn element(table: &Table, parent_namespace: &str, depth: usize, budget: &mut Bud
     let mut element = Element::build(&name, &namespace).done();
     element.nodes = nodes(table, &namespace, depth, budget)?;
     attributes.retain(|(name, _)| name != "xmlns");
-    element.attributes = attributes.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+    element.attributes =
+        attributes.into_iter().map(|(name, value)| ((&*name).into(), (&*value).into())).collect();
     Ok(element)
 }
 

@@ -1,0 +1,161 @@
+//! Short texts of which there are few.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::ops::Deref;
+use std::sync::LazyLock;
+
+use rustc_hash::FxBuildHasher;
+
+/// The name of an element or an attribute, a namespace, or the value of an attribute. Those that nearly every
+/// stanza of a room has are not held anew for each.
+#[derive(Clone)]
+pub struct Word(Text);
+
+#[derive(Clone)]
+enum Text {
+    /// One of [`USUAL`], at its only place.
+    Usual(&'static &'static str),
+    /// Any other.
+    Own(Box<str>),
+}
+
+/// What rooms send all the time.
+const USUAL: [&str; 66] = [
+    "",
+    "100",
+    "110",
+    "170",
+    "a",
+    "active",
+    "admin",
+    "affiliation",
+    "body",
+    "by",
+    "c",
+    "code",
+    "composing",
+    "delay",
+    "en",
+    "encryption",
+    "from",
+    "groupchat",
+    "hash",
+    "http://jabber.org/protocol/caps",
+    "http://jabber.org/protocol/chatstates",
+    "http://jabber.org/protocol/muc",
+    "http://jabber.org/protocol/muc#user",
+    "id",
+    "idle",
+    "item",
+    "jabber:client",
+    "jid",
+    "markable",
+    "member",
+    "message",
+    "moderator",
+    "namespace",
+    "nick",
+    "node",
+    "none",
+    "occupant-id",
+    "origin-id",
+    "outcast",
+    "owner",
+    "participant",
+    "paused",
+    "photo",
+    "presence",
+    "priority",
+    "reaction",
+    "reactions",
+    "replace",
+    "reply",
+    "role",
+    "sha-1",
+    "show",
+    "since",
+    "stamp",
+    "stanza-id",
+    "status",
+    "store",
+    "subject",
+    "to",
+    "urn:xmpp:hints",
+    "urn:xmpp:occupant-id:0",
+    "urn:xmpp:sid:0",
+    "vcard-temp:x:update",
+    "ver",
+    "x",
+    "xml:lang",
+];
+
+static TABLE: LazyLock<HashSet<&'static str, FxBuildHasher>> = LazyLock::new(|| USUAL.into_iter().collect());
+
+impl Word {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        match &self.0 {
+            Text::Usual(text) => text,
+            Text::Own(text) => text,
+        }
+    }
+}
+
+impl From<&str> for Word {
+    fn from(text: &str) -> Self {
+        Self(TABLE.get(text).map_or_else(|| Text::Own(text.into()), Text::Usual))
+    }
+}
+
+impl Deref for Word {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl PartialEq for Word {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Text::Usual(one), Text::Usual(other)) => std::ptr::eq(*one, *other),
+            (Text::Own(one), Text::Own(other)) => one == other,
+            (Text::Usual(_), Text::Own(_)) | (Text::Own(_), Text::Usual(_)) => false,
+        }
+    }
+}
+
+impl Eq for Word {}
+
+impl fmt::Debug for Word {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(formatter)
+    }
+}
+
+impl Hash for Word {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match &self.0 {
+            Text::Usual(text) => std::ptr::hash(*text, state),
+            Text::Own(text) => text.hash(state),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_its_text() {
+        for text in USUAL.into_iter().chain(["unusual", "bodies", "ü"]) {
+            let word = Word::from(text);
+            assert_eq!((word.as_str(), &word), (text, &Word::from(text)));
+            assert_eq!(matches!(word.0, Text::Usual(_)), USUAL.contains(&text));
+        }
+        assert_ne!(Word::from("body"), Word::from("bodies"));
+        assert_eq!(size_of::<Word>(), size_of::<Box<str>>());
+    }
+}
