@@ -64,7 +64,7 @@ impl Bouncer {
     pub fn handle(&mut self, now: Now, event: Event) -> Outcome {
         match event {
             Event::ClientStanza { session, stanza } => self.session_sent(now, session, stanza),
-            Event::RoomStanza { stanza } => self.room_sent(now, &stanza),
+            Event::RoomStanza { stanza } => self.room_sent(now, stanza),
             Event::SessionUnavailable { session } => {
                 self.in_all_rooms(now, session, |occupancy, turn| occupancy.session_hides(turn, session))
             }
@@ -232,7 +232,7 @@ impl Bouncer {
             && !rooms.get(room).is_some_and(Occupancy::is_held)
     }
 
-    fn room_sent(&mut self, now: Now, stanza: &Stanza) -> Outcome {
+    fn room_sent(&mut self, now: Now, stanza: Stanza) -> Outcome {
         let (Some(account), Some(room)) =
             (stanza.to.as_ref().map(Jid::to_bare), stanza.from.as_ref().map(Jid::to_bare))
         else {
@@ -241,9 +241,9 @@ impl Bouncer {
         let to_session = stanza.to.as_ref().is_some_and(|to| to.resource().is_some());
         self.in_room(now, &account, &room, |occupancy, turn| {
             if to_session {
-                occupancy.room_sent_to_session(turn, stanza)
+                occupancy.room_sent_to_session(turn, &stanza)
             } else {
-                occupancy.room_sent(turn, stanza)
+                occupancy.room_sent(turn, &Kept::without_to(stanza))
             }
         })
     }

@@ -79,18 +79,13 @@ impl HistoryRequest {
 
 impl History {
     /// Keeps a message if a stock room would; one that rightly takes another back only removes that.
-    pub(crate) fn keep(&mut self, stanza: &Stanza, stamp_ms: i64, room: &BareJid, config: &Config) {
+    pub(crate) fn keep(&mut self, stanza: &Kept, stamp_ms: i64, room: &BareJid, config: &Config) {
         if !is_historic(stanza) || self.take_back(stanza, room) {
             return;
         }
         let bytes = stanza.weight();
         self.bytes += bytes;
-        self.entries.push_back(Entry {
-            stanza: Kept::shared(stanza.clone()),
-            stamp_ms,
-            bytes,
-            author_left: false,
-        });
+        self.entries.push_back(Entry { stanza: stanza.share(), stamp_ms, bytes, author_left: false });
         self.trim(config);
     }
 
@@ -210,11 +205,11 @@ mod tests {
         BareJid::new("lounge@rooms.example")
     }
 
-    fn said(text: &str) -> Stanza {
+    fn said(text: &str) -> Kept {
         let xml = format!(
             "<message type='groupchat' from='lounge@rooms.example/bob' id='{text}'><body>{text}</body></message>"
         );
-        Stanza::from_xml(&xml).unwrap()
+        Kept::own(Stanza::from_xml(&xml).unwrap())
     }
 
     fn history(stamps: &[i64]) -> History {
@@ -259,7 +254,7 @@ mod tests {
         let history = history(&[10_000]);
         assert!(history.knows(&said("10000"), 10_400, &room()));
         assert!(!history.knows(&said("10000"), 30_000, &room()), "one id twice is no proof");
-        let numbered = |id: &str| said("10000").child(numbered_by_room(id));
+        let numbered = |id: &str| Kept::own(Stanza::clone(&said("10000")).child(numbered_by_room(id)));
         let mut history = History::default();
         history.keep(&numbered("s1"), 10_000, &room(), &Config::default());
         assert!(history.knows(&numbered("s1"), 99_000, &room()));

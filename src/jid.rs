@@ -47,6 +47,9 @@ impl Jid {
 
     /// The bare JID of this address.
     pub fn to_bare(&self) -> BareJid {
+        if self.bare().len() == self.0.len() {
+            return BareJid(Arc::clone(&self.0));
+        }
         BareJid::new(self.bare())
     }
 

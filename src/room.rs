@@ -81,7 +81,7 @@ impl Flags {
 
 impl Room {
     /// Takes in the presence of somebody else, or of the room.
-    pub(crate) fn fold_presence(&mut self, presence: &Stanza) -> Change {
+    pub(crate) fn fold_presence(&mut self, presence: &Kept) -> Change {
         let Some(nick) = presence.sender_nick() else {
             self.fold_aside(presence);
             return Change::Changed;
@@ -90,11 +90,11 @@ impl Room {
             return Change::Same;
         }
         self.aside.retain(|aside| aside.presence.from != presence.from); // the member is there now
-        self.roster.put(Kept::shared(presence.clone()))
+        self.roster.put(presence.share())
     }
 
     /// Takes in that somebody left, or goes on under another nick (N6).
-    pub(crate) fn fold_unavailable(&mut self, presence: &Stanza, occupant: &MucUser) {
+    pub(crate) fn fold_unavailable(&mut self, presence: &Kept, occupant: &MucUser) {
         let Some(nick) = presence.sender_nick() else {
             self.fold_aside(presence);
             return;
@@ -112,14 +112,14 @@ impl Room {
 
     /// While a room is entered, Prosody shows members that are not there as `unavailable`, under the nicks that
     /// are reserved for them (J21).
-    fn fold_absent(&mut self, presence: &Stanza, occupant: &MucUser) {
+    fn fold_absent(&mut self, presence: &Kept, occupant: &MucUser) {
         if self.own.is_none() && occupant.nick.is_some() && !occupant.has(status::NICK_CHANGE) {
             self.fold_aside(presence);
         }
     }
 
     /// One entry for each affiliated nobody, one for the room itself (J21).
-    fn fold_aside(&mut self, presence: &Stanza) {
+    fn fold_aside(&mut self, presence: &Kept) {
         let occupant = MucUser::read(presence);
         let after_self = self.own.is_some();
         let same = |aside: &Aside| {
@@ -131,7 +131,7 @@ impl Room {
             self.aside.retain(|aside| !same(aside));
             return;
         }
-        let presence = Kept::shared(presence.clone());
+        let presence = presence.share();
         if let Some(known) = self.aside.iter_mut().find(|aside| same(aside)) {
             known.presence = presence;
         } else if self.aside.len() < limit::ROOM_PRESENCES {
@@ -140,8 +140,8 @@ impl Room {
     }
 
     /// Takes in a subject message; `stamp_ms` is when it came, if it has to be told (H6).
-    pub(crate) fn fold_subject(&mut self, message: &Stanza, stamp_ms: Option<i64>) {
-        self.subject = Some(Subject { message: Kept::shared(message.clone()), stamp_ms });
+    pub(crate) fn fold_subject(&mut self, message: &Kept, stamp_ms: Option<i64>) {
+        self.subject = Some(Subject { message: message.share(), stamp_ms });
     }
 
     /// The subject message that ends a join (H6): always one, with a delay where its time is known.
@@ -172,8 +172,8 @@ impl Room {
 mod tests {
     use super::*;
 
-    fn presence(xml: &str) -> Stanza {
-        Stanza::from_xml(xml).unwrap()
+    fn presence(xml: &str) -> Kept {
+        Kept::own(Stanza::from_xml(xml).unwrap())
     }
 
     fn nicks(room: &Room) -> Vec<String> {

@@ -80,14 +80,14 @@ pub(crate) struct Replay {
 impl Ask {
     /// Keeps a message that comes while the session waits, to be shown after the subject. Presences, subject and
     /// history are part of what it is shown anyway.
-    pub(crate) fn keep_for_later(&mut self, stanza: &Stanza) {
+    pub(crate) fn keep_for_later(&mut self, stanza: &Kept) {
         let is_live = match stanza.kind {
             Kind::Message(MessageType::Groupchat) => !sets_subject(stanza) && !is_delayed(stanza),
             Kind::Message(_) => true,
             Kind::Presence(_) | Kind::Iq(_) => false,
         };
         if is_live && self.later.len() < limit::LATER {
-            self.later.push(Kept::shared(stanza.clone()));
+            self.later.push(stanza.share());
         }
     }
 

@@ -8,7 +8,7 @@ use super::Occupancy;
 use crate::event::Verdict;
 use crate::jid::{Jid, Nick};
 use crate::muc::{MucUser, sets_subject};
-use crate::stanza::{Kind, PresenceType, Stanza};
+use crate::stanza::{Kept, Kind, PresenceType, Stanza};
 use crate::turn::Turn;
 
 /// Whom in this room the account blocks.
@@ -65,7 +65,7 @@ impl Occupancy {
     }
 
     /// A stanza of somebody blocked: only what changes the room itself counts.
-    pub(super) fn blocked_came(&mut self, stanza: &Stanza) -> Verdict {
+    pub(super) fn blocked_came(&mut self, stanza: &Kept) -> Verdict {
         match stanza.kind {
             Kind::Iq(_) => return Verdict::Pass("the block list answers"),
             Kind::Presence(PresenceType::Available) => {

@@ -105,9 +105,9 @@ impl Joining {
     }
 
     /// Keeps a message that came before the occupants (J23).
-    pub(super) fn keep_early(&mut self, message: &Stanza) {
+    pub(super) fn keep_early(&mut self, message: &Kept) {
         if self.early.len() < EARLY_MESSAGES {
-            self.early.push(Kept::shared(message.clone()));
+            self.early.push(message.share());
         }
     }
 
@@ -156,7 +156,7 @@ impl Occupancy {
     pub(super) fn presence_while_joining(
         &mut self,
         turn: &mut Turn<'_>,
-        stanza: &Stanza,
+        stanza: &Kept,
         presence_type: PresenceType,
     ) -> Verdict {
         if let Some(joining) = self.joining_mut() {
@@ -192,7 +192,7 @@ impl Occupancy {
 
     /// The room says that the account is in. Late traffic of an earlier stay is not taken for it (design
     /// decision 13).
-    fn own_join_came(&mut self, turn: &mut Turn<'_>, stanza: &Stanza, occupant: &MucUser) {
+    fn own_join_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept, occupant: &MucUser) {
         let Some(nick) = stanza.sender_nick() else { return };
         let Some(joining) = self.joining_mut() else { return };
         let reflects_id = stanza.id.as_deref() == Some(&joining.id);
@@ -208,7 +208,7 @@ impl Occupancy {
         self.room.flags.fold(&occupant.codes);
         self.room.reflects_ids |= reflects_id;
         self.room.versioned |= tells_versions(stanza);
-        self.room.own = Some(Kept::own(stanza.clone()));
+        self.room.own = Some(stanza.clone());
     }
 
     /// The session whose join created the room configures it; if it has gone, another that waits (J9).
@@ -226,7 +226,7 @@ impl Occupancy {
 
     /// The end of an earlier stay is forgotten with all that belonged to it; the end of this one is shown
     /// after the join that it ends.
-    fn removed_while_joining(&mut self, turn: &mut Turn<'_>, stanza: &Stanza, occupant: &MucUser) {
+    fn removed_while_joining(&mut self, turn: &mut Turn<'_>, stanza: &Kept, occupant: &MucUser) {
         let sent = self.room.sent.clone();
         let Some(joining) = self.joining_mut() else { return };
         if !joining.is_let_in() {

@@ -6,11 +6,11 @@ use crate::event::{Action, Id, Verdict};
 use crate::muc::sets_subject;
 use crate::room::Room;
 use crate::sessions::Stage;
-use crate::stanza::{Kind, MessageType, NS_CLIENT, Stanza};
+use crate::stanza::{Kept, Kind, MessageType, NS_CLIENT, Stanza};
 use crate::turn::Turn;
 
 impl Occupancy {
-    pub(super) fn message_while_joining(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) -> Verdict {
+    pub(super) fn message_while_joining(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> Verdict {
         let now_ms = turn.now.monotonic_ms;
         let Some(joining) = self.joining_mut() else { return Verdict::Handled };
         joining.touch(now_ms);
@@ -27,7 +27,7 @@ impl Occupancy {
     }
 
     /// Between our 110 and the subject all is history, whoever its delay is from (H10).
-    fn history_came(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) {
+    fn history_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept) {
         let stamp_ms = Room::stamp(stanza, &self.me.room, turn.now);
         if sets_subject(stanza) {
             self.room.fold_subject(stanza, None);
@@ -43,7 +43,7 @@ impl Occupancy {
     fn other_message_while_joining(
         &mut self,
         turn: &mut Turn<'_>,
-        stanza: &Stanza,
+        stanza: &Kept,
         before_self: bool,
     ) -> Verdict {
         let is_from_room = stanza.sender_nick().is_none();
@@ -68,7 +68,7 @@ impl Occupancy {
         turn.relay(self.sessions.waiting().into_iter().map(|session| (session, Id::Keep)).collect());
     }
 
-    fn keep_for_waiting(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) {
+    fn keep_for_waiting(&mut self, turn: &mut Turn<'_>, stanza: &Kept) {
         if self.sessions.is_empty() && super::message::is_worth_storing(stanza) {
             turn.act(Action::StoreOffline); // P4
             return;

@@ -4,9 +4,10 @@ use super::joining_messages::may_answer_captcha;
 use super::{Occupancy, Phase, Way};
 use crate::error::StanzaError;
 use crate::event::{Action, Id, SessionId, Verdict};
+use crate::jid::Jid;
 use crate::muc::{MucUser, NS_MUC_USER, sets_subject, status};
 use crate::senders::Sent;
-use crate::stanza::{Element, Kind, MessageType, NS_CLIENT, Stanza};
+use crate::stanza::{Element, Kept, Kind, MessageType, NS_CLIENT, Stanza};
 use crate::turn::Turn;
 
 const NS_STANZA_ID: &str = "urn:xmpp:sid:0";
@@ -94,7 +95,7 @@ impl Occupancy {
     pub(super) fn message_came(
         &mut self,
         turn: &mut Turn<'_>,
-        stanza: &Stanza,
+        stanza: &Kept,
         message_type: MessageType,
     ) -> Verdict {
         match message_type {
@@ -108,14 +109,15 @@ impl Occupancy {
         Verdict::Handled
     }
 
-    fn groupchat_came(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) {
+    fn groupchat_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept) {
         if self.groupchat_resynced(turn, stanza) || self.late_history_came(turn, stanza) {
             return;
         }
-        if stanza.sender_nick().as_ref() == Some(&self.me.nick) {
+        let nick = stanza.from.as_ref().and_then(Jid::resource);
+        if nick == Some(self.me.nick.as_str()) {
             self.senders.reflected(stanza.id.as_deref());
         }
-        if stanza.sender_nick().is_none() {
+        if nick.is_none() {
             self.fold_flags(&MucUser::read(stanza)); // occupants may write what they like
         }
         if sets_subject(stanza) {
@@ -128,7 +130,7 @@ impl Occupancy {
 
     /// A groupchat message without the stanza-ids that it claims to have from the account, if it has any (A5).
     /// Those of other messages are the archive's own, which has taken the forged ones out.
-    pub(super) fn without_forged_ids(&self, stanza: &Stanza) -> Option<Stanza> {
+    pub(super) fn without_forged_ids(&self, stanza: &Stanza) -> Option<Kept> {
         let account = self.me.account.as_str();
         let forged =
             |child: &Element| child.is("stanza-id", NS_STANZA_ID) && child.attribute("by") == Some(account);
@@ -138,12 +140,12 @@ impl Occupancy {
         }
         let mut honest = stanza.clone();
         honest.children.retain(|child| !forged(child));
-        Some(honest)
+        Some(Kept::own(honest))
     }
 
     /// A private message: to all attached sessions once, to those that wait after their subject, into the
     /// offline storage if there is none (P3, P4).
-    fn private_came(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) {
+    fn private_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept) {
         if self.holds_leave() {
             return; // it counts as after the leave (L3)
         }
@@ -158,7 +160,7 @@ impl Occupancy {
 
     /// What the room itself says: invitations and notices for the account are Prosody's, everything else is
     /// for the sessions that are in (M9, M10, B1). A decline answers one of those, if any is there (B3).
-    fn notice_came(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) -> Verdict {
+    fn notice_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> Verdict {
         let answers_session = declines(stanza) && !self.shown_sessions().is_empty();
         if is_for_the_account(stanza) && !answers_session {
             return Verdict::Pass("an invitation or a notice");

@@ -171,14 +171,14 @@ impl Occupancy {
     }
 
     /// The room, or somebody in it, sent a stanza to the account.
-    pub(crate) fn room_sent(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) -> Verdict {
+    pub(crate) fn room_sent(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> Verdict {
         let Some(honest) = self.without_forged_ids(stanza) else { return self.take_in(turn, stanza) };
         let verdict = self.take_in(turn, &honest);
         turn.deliver_what_is_relayed(&honest);
         verdict
     }
 
-    fn take_in(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) -> Verdict {
+    fn take_in(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> Verdict {
         self.note_sign_of_life(turn, stanza);
         if self.blocked.hides(stanza) {
             return self.blocked_came(stanza);

@@ -71,7 +71,7 @@ impl Occupancy {
     pub(super) fn presence_came(
         &mut self,
         turn: &mut Turn<'_>,
-        stanza: &Stanza,
+        stanza: &Kept,
         presence_type: PresenceType,
     ) -> Verdict {
         let occupant = MucUser::read(stanza);
@@ -97,7 +97,7 @@ impl Occupancy {
         Verdict::Handled
     }
 
-    fn occupant_came(&mut self, turn: &mut Turn<'_>, stanza: &Stanza, nick: Option<&Nick>) {
+    fn occupant_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept, nick: Option<&Nick>) {
         let change = self.room.fold_presence(stanza);
         for (_, attachment) in self.sessions.iter_mut() {
             if attachment.alias.as_ref() == nick {
@@ -112,7 +112,7 @@ impl Occupancy {
 
     /// The room shows the account. Each session sees its own presence in it, those that wait for it or all if
     /// the room has changed something (N2, N7, N12, N13).
-    fn own_presence_came(&mut self, turn: &mut Turn<'_>, stanza: &Stanza, occupant: &MucUser) {
+    fn own_presence_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept, occupant: &MucUser) {
         let Some(nick) = stanza.sender_nick() else { return };
         if nick != self.me.nick {
             self.note_other_nick(turn, &nick);
@@ -121,7 +121,7 @@ impl Occupancy {
         let renamed = self.room.own.as_ref().is_some_and(|own| own.sender_nick() != Some(nick.clone()));
         self.note_role(occupant);
         self.room.flags.fold(&occupant.codes);
-        self.room.own = Some(Kept::own(stanza.clone()));
+        self.room.own = Some(stanza.clone());
         let reflects_ids = self.room.reflects_ids;
         let Some(stay) = self.stay_mut() else { return };
         let is_answer = !reflects_ids || stay.upstream.awaits(stanza.id.as_deref());

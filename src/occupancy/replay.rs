@@ -149,7 +149,7 @@ impl Occupancy {
 
     /// Relays the stanza in hand to all who have been shown the room; whoever is being shown it gets the stanza
     /// at the end, and whoever waits for that gets the messages that are not shown in it (J2).
-    pub(super) fn relay(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) {
+    pub(super) fn relay(&mut self, turn: &mut Turn<'_>, stanza: &Kept) {
         let mut live = Vec::new();
         let mut crowded = Vec::new();
         let mut copy = None;
@@ -157,7 +157,7 @@ impl Occupancy {
             match &mut attachment.stage {
                 Stage::Live => live.push((session, Id::Keep)),
                 Stage::Replaying(replay) => {
-                    let copy = copy.get_or_insert_with(|| Kept::shared(stanza.clone()));
+                    let copy = copy.get_or_insert_with(|| stanza.share());
                     replay.queue.push_back(copy.clone());
                     if replay.queue.len() > limit::REPLAY_TAIL + self.room.roster.iter().count() {
                         crowded.push(session);

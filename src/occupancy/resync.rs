@@ -11,7 +11,7 @@ use crate::history;
 use crate::jid::Nick;
 use crate::muc::{NS_MUC, sets_subject};
 use crate::room::Room;
-use crate::stanza::{Element, Stanza};
+use crate::stanza::{Element, Kept, Stanza};
 use crate::turn::Turn;
 
 /// A join while the account is in.
@@ -98,7 +98,7 @@ impl Occupancy {
     }
 
     /// Takes in history and subject of a resync (H10); true if there is nothing new for the sessions in it.
-    pub(super) fn groupchat_resynced(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) -> bool {
+    pub(super) fn groupchat_resynced(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> bool {
         let now_ms = turn.now.monotonic_ms;
         let Some(resync) = self.stay_mut().and_then(|stay| stay.upstream.resync_mut()) else { return false };
         match &mut resync.last_ms {
@@ -120,7 +120,7 @@ impl Occupancy {
 
     /// Before the room has told its subject, what carries a delay is history, however late it comes (H10). After
     /// it, what the room tells again is the answer to a resync that was given up.
-    pub(super) fn late_history_came(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) -> bool {
+    pub(super) fn late_history_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> bool {
         if !delay::is_delayed(stanza) {
             return false;
         }
@@ -147,7 +147,7 @@ impl Occupancy {
     }
 
     /// A message of the past is new to the sessions if it is new to us.
-    fn take_missed(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) {
+    fn take_missed(&mut self, turn: &mut Turn<'_>, stanza: &Kept) {
         let stamp_ms = Room::stamp(stanza, &self.me.room, turn.now);
         if !self.room.history.knows(stanza, stamp_ms, &self.me.room) {
             self.room.history.keep(stanza, stamp_ms, &self.me.room, turn.config);
