@@ -9,6 +9,7 @@ mod history;
 mod identity;
 mod ids;
 pub mod jid;
+mod kinds;
 pub mod lua;
 pub mod muc;
 mod occupancy;

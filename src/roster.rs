@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::limit;
-use crate::jid::{Jid, Nick};
+use crate::jid::{BareJid, Jid, Nick};
+use crate::muc::NS_MUC_USER;
 use crate::stanza::{Kept, Stanza};
 
 /// The last presence of each occupant, in the order of their nicks. An entry is one pointer: the presence,
@@ -76,6 +77,15 @@ impl Roster {
 
 fn nick(presence: &Kept) -> Option<&str> {
     presence.from.as_ref().and_then(Jid::resource)
+}
+
+/// The presence of an occupant whose going was not seen.
+pub(crate) fn gone(room: &BareJid, nick: &Nick) -> Stanza {
+    let item =
+        Element::build("item", NS_MUC_USER).attribute("affiliation", "none").attribute("role", "none").done();
+    Stanza::new(Kind::Presence(PresenceType::Unavailable))
+        .from(room.occupant(nick))
+        .child(Element::build("x", NS_MUC_USER).child(item).done())
 }
 
 #[cfg(test)]

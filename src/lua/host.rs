@@ -7,6 +7,7 @@ use mlua::{FromLuaMulti, Lua, Result, Table};
 
 use super::answer::Answer;
 use super::build::Builder;
+use super::clock::{Clocks, now, seconds};
 use super::read::Reader;
 use super::{log, options};
 use crate::bouncer::Bouncer;
@@ -22,9 +23,6 @@ struct Host {
     /// When the wrapper's timer will call `wake`.
     armed_ms: Cell<Option<u64>>,
 }
-
-/// The monotonic clock and the time of day, both in seconds, as Lua hands them over.
-type Clocks = (f64, f64);
 
 /// Opens a core: `open(options, seed, stanza_metatable, snapshot)`.
 ///
@@ -251,19 +249,4 @@ impl Host {
             Err(why) => Ok((None, Some(why.to_string()))),
         }
     }
-}
-
-fn now((monotonic_s, utc_s): Clocks) -> Now {
-    Now { monotonic_ms: milliseconds(monotonic_s), utc_ms: milliseconds(utc_s).cast_signed() }
-}
-
-/// Seconds in milliseconds; what is below zero or no number is zero.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast of a float saturates")]
-pub(super) fn milliseconds(seconds: f64) -> u64 {
-    (seconds * 1000.0) as u64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "exact for 285 000 years")]
-fn seconds(milliseconds: u64) -> f64 {
-    milliseconds as f64 / 1000.0
 }

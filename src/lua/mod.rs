@@ -6,6 +6,7 @@
 
 mod answer;
 mod build;
+mod clock;
 mod host;
 mod log;
 mod options;

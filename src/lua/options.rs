@@ -46,5 +46,5 @@ fn set<T: mlua::FromLua>(options: &Table, name: &str, field: &mut T) -> Result<(
 
 /// Seconds in milliseconds; nothing if they never end.
 fn milliseconds(seconds: f64) -> Option<u64> {
-    seconds.is_finite().then(|| super::host::milliseconds(seconds))
+    seconds.is_finite().then(|| super::clock::milliseconds(seconds))
 }

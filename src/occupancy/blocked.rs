@@ -57,7 +57,7 @@ impl Occupancy {
         let known = self.room.roster.iter().find(|presence| presence.sender_nick().as_ref() == Some(nick));
         let presence = match known {
             Some(presence) => Stanza::clone(presence),
-            None => super::presence::silently_gone(&self.me.room, nick),
+            None => crate::roster::gone(&self.me.room, nick),
         };
         for session in self.shown_sessions() {
             self.show(turn, session, presence.clone());

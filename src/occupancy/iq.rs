@@ -2,12 +2,12 @@
 //! account (XEP-0045 §17.4).
 
 use super::check::NS_PING;
-use super::joining_messages::may_answer_captcha;
 use super::{Occupancy, Phase, Way};
 use crate::config::limit;
 use crate::error::StanzaError;
 use crate::event::{Action, Id, SessionId, Verdict};
 use crate::jid::Jid;
+use crate::kinds::may_answer_captcha;
 use crate::queries::Query;
 use crate::stanza::{IqType, Kept, Kind, Stanza};
 use crate::turn::Turn;

@@ -3,10 +3,11 @@
 
 use super::Occupancy;
 use crate::event::{Action, Id, Verdict};
+use crate::kinds::{is_for_the_account, is_worth_storing, may_answer_captcha};
 use crate::muc::sets_subject;
 use crate::room::Room;
 use crate::sessions::Stage;
-use crate::stanza::{Kept, Kind, MessageType, NS_CLIENT, Stanza};
+use crate::stanza::{Kept, Kind, MessageType};
 use crate::turn::Turn;
 
 impl Occupancy {
@@ -47,7 +48,7 @@ impl Occupancy {
         before_self: bool,
     ) -> Verdict {
         let is_from_room = stanza.sender_nick().is_none();
-        if is_from_room && super::message::is_for_the_account(stanza) {
+        if is_from_room && is_for_the_account(stanza) {
             return Verdict::Pass("an invitation or a notice");
         }
         let asked_by = self.joining_mut().map(|joining| joining.asked_by());
@@ -69,7 +70,7 @@ impl Occupancy {
     }
 
     fn keep_for_waiting(&mut self, turn: &mut Turn<'_>, stanza: &Kept) {
-        if self.sessions.is_empty() && super::message::is_worth_storing(stanza) {
+        if self.sessions.is_empty() && is_worth_storing(stanza) {
             turn.act(Action::StoreOffline); // P4
             return;
         }
@@ -79,15 +80,4 @@ impl Occupancy {
             }
         }
     }
-}
-
-/// Whether a stanza can be a CAPTCHA or the answer to one (XEP-0158 §3).
-pub(super) fn may_answer_captcha(stanza: &Stanza) -> bool {
-    let is_groupchat = stanza.kind == Kind::Message(MessageType::Groupchat);
-    !is_groupchat
-        && stanza.children.iter().any(|child| {
-            &*child.namespace == "urn:xmpp:captcha"
-                || child.is("x", "jabber:x:data")
-                || child.is("body", NS_CLIENT)
-        })
 }

@@ -1,13 +1,13 @@
 //! Messages: groupchat, subject, private ones, errors, and what a room says itself (§7.4, §7.5, §8.1).
 
-use super::joining_messages::may_answer_captcha;
 use super::{Occupancy, Phase, Way};
 use crate::error::StanzaError;
 use crate::event::{Action, Id, SessionId, Verdict};
 use crate::jid::Jid;
-use crate::muc::{MucUser, NS_MUC_USER, sets_subject, status};
+use crate::kinds::{declines, is_for_the_account, is_worth_storing, may_answer_captcha};
+use crate::muc::{MucUser, sets_subject};
 use crate::senders::Sent;
-use crate::stanza::{Element, Kept, Kind, MessageType, NS_CLIENT, Stanza};
+use crate::stanza::{Element, Kept, Kind, MessageType, Stanza};
 use crate::turn::Turn;
 
 const NS_STANZA_ID: &str = "urn:xmpp:sid:0";
@@ -199,22 +199,4 @@ impl Occupancy {
         }
         Verdict::Handled
     }
-}
-
-/// Whether a message from a room is for the account whether or not it is in: an invitation, a decline, an
-/// affiliation notice (§7.8.2, §9, 101).
-pub(super) fn is_for_the_account(stanza: &Stanza) -> bool {
-    let occupant = MucUser::read(stanza);
-    occupant.invites || occupant.has(status::AFFILIATION_CHANGED)
-}
-
-/// Whether a message says that somebody declines an invitation (§7.8.2).
-fn declines(stanza: &Stanza) -> bool {
-    stanza.find("x", NS_MUC_USER).is_some_and(|x| x.find("decline").is_some())
-}
-
-/// Whether a private message is stored for later (P4): one without a body says nothing later.
-pub(super) fn is_worth_storing(stanza: &Stanza) -> bool {
-    stanza.kind != Kind::Message(MessageType::Error)
-        && (stanza.has("body", NS_CLIENT) || stanza.has("encryption", "urn:xmpp:eme:0"))
 }

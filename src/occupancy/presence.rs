@@ -4,12 +4,12 @@ use super::upstream::{Answer, Echo};
 use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::event::{SessionId, Verdict};
-use crate::jid::{BareJid, Nick};
-use crate::muc::{MucUser, NS_MUC_USER, status};
+use crate::jid::Nick;
+use crate::muc::{MucUser, status};
 use crate::roster::Change;
 use crate::self_presence::{add_code, retain_codes, said_by_room, technical};
 use crate::sessions::Attachment;
-use crate::stanza::{Element, Kept, Kind, PresenceType, Stanza};
+use crate::stanza::{Kept, Kind, PresenceType, Stanza};
 use crate::turn::Turn;
 
 impl Occupancy {
@@ -221,7 +221,7 @@ impl Occupancy {
         let occupant = MucUser::read(stanza);
         let is_message_for_account = matches!(stanza.kind, Kind::Message(_))
             && stanza.sender_nick().is_none()
-            && super::message::is_for_the_account(stanza);
+            && crate::kinds::is_for_the_account(stanza);
         if is_message_for_account || !past.swallows(turn) {
             return Verdict::Pass("the account is not in the room");
         }
@@ -242,13 +242,4 @@ impl Occupancy {
         }
         Verdict::Handled
     }
-}
-
-/// The presence of an occupant whose going was not seen.
-pub(super) fn silently_gone(room: &BareJid, nick: &Nick) -> Stanza {
-    let item =
-        Element::build("item", NS_MUC_USER).attribute("affiliation", "none").attribute("role", "none").done();
-    Stanza::new(Kind::Presence(PresenceType::Unavailable))
-        .from(room.occupant(nick))
-        .child(Element::build("x", NS_MUC_USER).child(item).done())
 }

@@ -79,7 +79,7 @@ impl Occupancy {
         let gone: Vec<Nick> = nicks.filter(|nick| !seen.contains(nick)).collect();
         for nick in gone {
             self.room.roster.remove(&nick);
-            let presence = super::presence::silently_gone(&self.me.room, &nick);
+            let presence = crate::roster::gone(&self.me.room, &nick);
             for session in self.shown_sessions() {
                 self.show(turn, session, presence.clone());
             }

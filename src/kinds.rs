@@ -1,0 +1,33 @@
+//! What a message of a room is, beyond what its type says.
+
+use crate::muc::{MucUser, NS_MUC_USER, status};
+use crate::stanza::{Kind, MessageType, NS_CLIENT, Stanza};
+
+/// Whether a message from a room is for the account whether or not it is in: an invitation, a decline, an
+/// affiliation notice (§7.8.2, §9, 101).
+pub(crate) fn is_for_the_account(stanza: &Stanza) -> bool {
+    let occupant = MucUser::read(stanza);
+    occupant.invites || occupant.has(status::AFFILIATION_CHANGED)
+}
+
+/// Whether a message says that somebody declines an invitation (§7.8.2).
+pub(crate) fn declines(stanza: &Stanza) -> bool {
+    stanza.find("x", NS_MUC_USER).is_some_and(|x| x.find("decline").is_some())
+}
+
+/// Whether a private message is stored for later (P4): one without a body says nothing later.
+pub(crate) fn is_worth_storing(stanza: &Stanza) -> bool {
+    stanza.kind != Kind::Message(MessageType::Error)
+        && (stanza.has("body", NS_CLIENT) || stanza.has("encryption", "urn:xmpp:eme:0"))
+}
+
+/// Whether a stanza can be a CAPTCHA or the answer to one (XEP-0158 §3).
+pub(crate) fn may_answer_captcha(stanza: &Stanza) -> bool {
+    let is_groupchat = stanza.kind == Kind::Message(MessageType::Groupchat);
+    !is_groupchat
+        && stanza.children.iter().any(|child| {
+            &*child.namespace == "urn:xmpp:captcha"
+                || child.is("x", "jabber:x:data")
+                || child.is("body", NS_CLIENT)
+        })
+}
