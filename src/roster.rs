@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::limit;
 use crate::jid::{BareJid, Jid, Nick};
 use crate::muc::NS_MUC_USER;
-use crate::stanza::{Kept, Stanza};
+use crate::stanza::{Element, Kept, Kind, PresenceType, Stanza};
 
 /// The last presence of each occupant, in the order of their nicks. An entry is one pointer: the presence,
 /// which all accounts in the room share, knows the nick.
