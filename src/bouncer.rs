@@ -8,7 +8,7 @@ use crate::config::{Config, limit};
 use crate::error::StanzaError;
 use crate::event::{Action, Event, Now, Outcome, SessionId, Verdict};
 use crate::ids::Ids;
-use crate::jid::{BareJid, FullJid, Jid, bare_part};
+use crate::jid::{BareJid, FullJid, Jid};
 use crate::muc::asks_to_join;
 use crate::occupancy::{Occupancy, is_of_one_session, join_error};
 use crate::stanza::{Kept, Kind, PresenceType, Stanza};
@@ -93,55 +93,6 @@ impl Bouncer {
             Event::HandBack => self.everywhere(now, self.all_rooms(), Occupancy::hand_back),
             Event::Shutdown => self.everywhere(now, self.all_rooms(), Occupancy::abandon),
         }
-    }
-
-    /// Whether a stanza from a session has to be handed to [`Bouncer::handle`]; `joins` says that it is a
-    /// presence without `type` that carries `<x xmlns='…muc'/>`.
-    pub fn concerns_client(&self, _session: SessionId, account: &str, to: &str, joins: bool) -> bool {
-        joins || self.knows(account, to)
-    }
-
-    /// Whether a stanza to an account has to be handed to [`Bouncer::handle`].
-    pub fn concerns_account(&self, account: &str, from: &str) -> bool {
-        self.knows(account, from)
-    }
-
-    /// Whether the account is in that room, or about to be.
-    pub fn occupies(&self, account: &str, room: &str) -> bool {
-        let rooms = self.state.accounts.get(account);
-        rooms.and_then(|rooms| rooms.get(bare_part(room))).is_some_and(Occupancy::is_held)
-    }
-
-    /// Every account that blocks anybody, as far as it has been told.
-    pub fn blocking_accounts(&self) -> Vec<String> {
-        self.state.blocked.keys().map(ToString::to_string).collect()
-    }
-
-    /// Every room that some account is in or about to be.
-    pub fn held_rooms(&self) -> Vec<String> {
-        let rooms = self.state.accounts.values().flatten();
-        let held: BTreeSet<&BareJid> =
-            rooms.filter(|(_, occupancy)| occupancy.is_held()).map(|(room, _)| room).collect();
-        held.into_iter().map(ToString::to_string).collect()
-    }
-
-    /// Whether a stanza to the full JID of a session has to be handed to [`Bouncer::handle`].
-    pub fn concerns_session(&self, account: &str, from: &str) -> bool {
-        self.occupancy(account, from).is_some_and(Occupancy::has_directs)
-    }
-
-    /// Whether the account blocks that address of a room, so that nobody else may see what it sends.
-    pub fn blocks(&self, account: &str, from: &str) -> bool {
-        self.state.blocked.contains_key(account)
-            && self.occupancy(account, from).is_some_and(|occupancy| occupancy.blocks(&Jid::new(from)))
-    }
-
-    fn occupancy(&self, account: &str, room: &str) -> Option<&Occupancy> {
-        self.state.accounts.get(account)?.get(bare_part(room))
-    }
-
-    fn knows(&self, account: &str, room: &str) -> bool {
-        self.state.accounts.get(account).is_some_and(|rooms| rooms.contains_key(bare_part(room)))
     }
 
     fn session_sent(&mut self, now: Now, session: SessionId, stanza: Stanza) -> Outcome {

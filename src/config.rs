@@ -110,6 +110,8 @@ pub mod limit {
     pub const WITHDRAW_MS: u64 = MINUTE_MS;
     /// How long a service is known to take no accounts (design decision 1).
     pub const DIRECT_MS: u64 = DAY_MS;
+    /// How many queries to a room's archive are remembered (I8).
+    pub const ARCHIVE_QUERIES: usize = 64;
     /// How many services a session may watch for activity (L9).
     pub const WATCHED_SERVICES: usize = 100;
     /// How many services are known to take no accounts.

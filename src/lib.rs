@@ -1,6 +1,7 @@
 //! The deciding core of `mod_minimix`.
 mod avatar;
 pub mod bouncer;
+mod concerns;
 pub mod config;
 mod delay;
 pub mod error;

@@ -139,6 +139,15 @@ return function (core, sessions, actions, blocklist_of)
 	end
 	module:hook("message/bare", room_groupchat, 5); -- mod_mam clones it at 0
 
+	local function archive_result(event)
+		local stanza = event.stanza;
+		local attr = stanza.attr;
+		local account, from = attr.to, attr.from;
+		if attr.type == "groupchat" or account == nil or from == nil then return; end
+		return room_answered(event, pcall(core.archive_result, monotonic(), now(), account, from, stanza));
+	end
+	module:hook("message/bare", archive_result, 4); -- mod_mam archives at 0
+
 	local function room_message(event)
 		if event.stanza.attr.type ~= "groupchat" then return room_stanza(event); end
 	end
@@ -175,6 +184,11 @@ return function (core, sessions, actions, blocklist_of)
 	end
 	module:hook("presence/full", stanza_to_session, 5); -- mod_presence delivers at 0
 	module:hook("message/full", stanza_to_session, 5); -- mod_mam archives at 0
+
+	local function error_to_session(event)
+		if event.stanza.attr.type == "error" then return stanza_to_session(event); end
+	end
+	module:hook("iq/full", error_to_session, 5); -- mod_iq delivers at 0
 
 	--- Stanzas from a session ---
 

@@ -85,6 +85,9 @@ fn stanza_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
         }
         host.read_room_stanza(lua, (s, utc), &stanza)
     })?;
+    add(lua, host, table, "archive_result", |host, lua, (s, utc, account, from, stanza): Room| {
+        host.archive_result(lua, (s, utc), [&account, &from], &stanza)
+    })?;
     add(lua, host, table, "blocked_stanza", |host, lua, (s, utc, account, from, stanza): Room| {
         if !host.bouncer.borrow().blocks(&account, &from) {
             return Ok(Answer::NotOurs);
@@ -218,6 +221,25 @@ impl Host {
             return Ok(Answer::NotOurs);
         }
         self.read_room_stanza(lua, clocks, stanza)
+    }
+
+    /// A result of a room's archive that the account has asked for; other messages are looked at later.
+    fn archive_result(
+        &self,
+        lua: &Lua,
+        clocks: Clocks,
+        [account, from]: [&str; 2],
+        stanza: &Table,
+    ) -> Result<Answer> {
+        if !self.bouncer.borrow().awaits_archive_results(account, from) {
+            return Ok(Answer::NotOurs);
+        }
+        match self.reader.stanza(lua, stanza) {
+            Ok(stanza) if self.bouncer.borrow().is_archive_result(&stanza) => {
+                self.happened(lua, clocks, Event::RoomStanza { stanza })
+            }
+            Ok(_) | Err(_) => Ok(Answer::NotOurs),
+        }
     }
 
     fn read_room_stanza(&self, lua: &Lua, clocks: Clocks, stanza: &Table) -> Result<Answer> {

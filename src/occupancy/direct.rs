@@ -12,7 +12,7 @@ use crate::event::{Action, SessionId, Verdict};
 use crate::jid::{FullJid, Jid, Nick};
 use crate::muc::{Departure, MucUser, NS_MUC, asks_to_join, status};
 use crate::sessions::{Attachment, Stage};
-use crate::stanza::{Element, Kept, Kind, MessageType, PresenceType, Stanza};
+use crate::stanza::{Element, IqType, Kept, Kind, MessageType, PresenceType, Stanza};
 use crate::turn::Turn;
 
 /// What sessions do with the room by themselves.
@@ -78,9 +78,14 @@ impl Occupancy {
         self.directs.0.insert(session, Direct { jid, nick, state: State::In });
     }
 
-    /// Whether any session is in by itself, so that stanzas to full JIDs matter.
+    /// Whether any session is in by itself.
     pub(crate) fn has_directs(&self) -> bool {
         !self.directs.is_empty()
+    }
+
+    /// Whether stanzas to full JIDs matter.
+    pub(crate) fn speaks_to_sessions(&self) -> bool {
+        self.has_directs() || self.archive.has_asked()
     }
 
     /// What becomes of a stanza of a session that is in by itself; nothing if the session is not, or no longer.
@@ -106,6 +111,9 @@ impl Occupancy {
 
     /// The room sent a stanza to the full JID of a session.
     pub(crate) fn room_sent_to_session(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) -> Verdict {
+        if stanza.kind == Kind::Iq(IqType::Error) && self.archive_refused(turn, stanza) {
+            return Verdict::Handled;
+        }
         let occupant = MucUser::read(stanza);
         let Some((session, direct)) = stanza.to.as_ref().and_then(|to| self.directs.by_address(to)) else {
             return Verdict::Pass("the session is not in by itself");

@@ -1,6 +1,7 @@
 //! Queries, in both directions: self-pings, what sessions ask the room and occupants, what those ask the
 //! account (XEP-0045 §17.4).
 
+use super::archive::NS_ARCHIVE;
 use super::check::NS_PING;
 use super::{Occupancy, Phase, Way};
 use crate::config::limit;
@@ -12,15 +13,9 @@ use crate::queries::Query;
 use crate::stanza::{IqType, Kept, Kind, Stanza};
 use crate::turn::Turn;
 
-/// Queries to the room itself that go out unchanged from the session that asks (I8, I9).
-const SESSION_NAMESPACES: [&str; 6] = [
-    "urn:xmpp:mam:2",
-    "urn:xmpp:mam:1",
-    "urn:xmpp:mam:0",
-    "urn:xmpp:mam:tmp",
-    "http://jabber.org/protocol/disco#info",
-    "http://jabber.org/protocol/disco#items",
-];
+/// Queries to the room itself that go out unchanged from the session that asks (I9).
+const SESSION_NAMESPACES: [&str; 2] =
+    ["http://jabber.org/protocol/disco#info", "http://jabber.org/protocol/disco#items"];
 
 /// Queries to the account that Prosody answers (I5).
 const PROSODY_NAMESPACES: [&str; 5] = [
@@ -38,6 +33,10 @@ impl Occupancy {
             return self.query_from_outside(turn, session, stanza);
         };
         let is_live = attachment.is_live();
+        if stanza.target_nick().is_none() && asks_in(stanza, &NS_ARCHIVE) {
+            self.note_archive_asked(turn, session, stanza);
+            return Verdict::Pass("the room's archive answers the session itself");
+        }
         if stanza.target_nick().is_none() && asks_in(stanza, &SESSION_NAMESPACES) {
             return Verdict::Pass("the room answers the session itself");
         }

@@ -107,6 +107,7 @@ impl Occupancy {
         self.session_hides(turn, session);
         self.senders.forget(session);
         self.queries.forget(session);
+        self.archive.forget(session);
         if let Some(joining) = self.joining_mut() {
             joining.orphans.disown(session);
         }

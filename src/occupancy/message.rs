@@ -165,7 +165,7 @@ impl Occupancy {
         if is_for_the_account(stanza) && !answers_session {
             return Verdict::Pass("an invitation or a notice");
         }
-        if self.versions_resynced(stanza) {
+        if self.archive_result_came(turn, stanza) || self.versions_resynced(stanza) {
             return Verdict::Handled;
         }
         self.fold_flags(&MucUser::read(stanza));

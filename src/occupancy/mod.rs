@@ -11,6 +11,7 @@
 //! Each file is one kind of thing that happens. What can coexist while the account is in (a check, a presence
 //! of ours that is not answered yet, a leave that is held back) are small machines in [`Stay`].
 
+mod archive;
 mod blocked;
 mod check;
 mod direct;
@@ -47,6 +48,7 @@ use crate::turn::Turn;
 
 pub(crate) use direct::is_of_one_session;
 
+use archive::Archive;
 use blocked::Blocked;
 use check::{Check, Trust};
 use direct::Directs;
@@ -66,6 +68,7 @@ pub(crate) struct Occupancy {
     queries: Queries,
     directs: Directs,
     blocked: Blocked,
+    archive: Archive,
 }
 
 /// Where the account stands.
@@ -134,6 +137,7 @@ impl Occupancy {
             queries: Queries::default(),
             directs: Directs::default(),
             blocked: Blocked::default(),
+            archive: Archive::default(),
         }
     }
 
@@ -209,13 +213,15 @@ impl Occupancy {
                 of_stay.into_iter().chain(self.linger_deadline(config)).min()
             }
         };
-        of_phase.into_iter().chain(self.queries.deadline()).chain(self.directs.deadline()).min()
+        let others = [self.queries.deadline(), self.directs.deadline(), self.archive.deadline()];
+        others.into_iter().chain([of_phase]).flatten().min()
     }
 
     /// The time that was asked for has come, or an earlier one.
     pub(crate) fn wake(&mut self, turn: &mut Turn<'_>) {
         self.expire_queries(turn);
         self.directs.expire(turn);
+        self.archive.expire(turn);
         match &self.phase {
             Phase::Out(_) => {}
             Phase::Joining(_) => self.wake_joining(turn),
