@@ -99,7 +99,7 @@ prosody-test: build ## Real Prosodies and real clients; STORIES="kick ban" choos
 
 .PHONY: interop
 interop: build ## Smack's tests of group chats: what passes without the module passes with it
-	@test -x $(PYTHON) -a -e $(TARGET)/interop/pom.xml || { echo "no Smack in $(TARGET)/interop: run 'make deps' first" >&2; exit 1; }
+	@test -x $(PYTHON) && test -e $(TARGET)/interop/pom.xml || { echo "no Smack in $(TARGET)/interop: run 'make deps' first" >&2; exit 1; }
 	@$(PYTHON) prosody-test/interop.py
 
 .PHONY: ejabberd-test

@@ -13,9 +13,10 @@ CANNOT_PASS = {
     f"{_OCCUPANT}.mucJoinSemiAnonymousRoomReceivedByModeratorTest",
 }
 
-# They race against Smack's own threads: a listener may be called for the join before, or be removed before its call.
+# They race against Smack's own threads: a listener is called late, for the join or the leave before, or is gone by then.
 UNSTABLE = {
     f"{_OCCUPANT}.mucChangeNicknameInformationTest",
+    f"{_OCCUPANT}.mucLeaveTest",
     f"{_OCCUPANT}.mucMaxUsersLimitJoinRoomTest",
 }
 
