@@ -10,6 +10,8 @@ TARGET = target
 BUILT = $(TARGET)/release/lib$(NAME).so
 MODULE = $(TARGET)/module/$(NAME).so
 PYTHON = $(TARGET)/venv/bin/python
+CONTAINER_ENGINE ?= podman
+IMAGE = localhost/minimix-prosody
 
 LUA_FEATURE = lua$(subst .,,$(LUA))
 MODULE_FEATURES = --no-default-features --features module,$(LUA_FEATURE)
@@ -20,7 +22,7 @@ MODULES_DIR = $(PREFIX)/lib/prosody/modules
 WRAPPER_DIR = $(MODULES_DIR)/mod_minimix
 CORE_DIR = $(PREFIX)/lib/lua/$(LUA)
 
-export CARGO LUA
+export CARGO LUA CONTAINER_ENGINE
 
 .DEFAULT_GOAL = build
 # Two cargo runs at once would only wait for each other, and a test must find what was built before it.
@@ -110,9 +112,14 @@ ejabberd-test: deps-ejabberd build ## The same stories in rooms of an ejabberd, 
 irc-test: deps-irc build ## Stories of IRC channels behind a gateway, both of which it installs
 	@$(PYTHON) prosody-test/run.py --remote irc $(STORIES)
 
+.PHONY: container-test
+container-test: deps-container build ## The stories with the newest Prosody of Debian in containers; see prosody-test/README.md
+	@prosody-test/container/image $(IMAGE)
+	@$(PYTHON) prosody-test/run.py --image $(IMAGE) $(STORIES)
+
 ##@ What a machine needs
 
-.PHONY: deps deps-build deps-run deps-ejabberd deps-irc
+.PHONY: deps deps-build deps-run deps-ejabberd deps-irc deps-container
 deps: ## Installs what `make test` needs, says in one line what
 	@scripts/deps test
 deps-build: ## The same for `make` alone
@@ -123,7 +130,9 @@ deps-ejabberd: ## The same for `make ejabberd-test`
 	@scripts/deps ejabberd
 deps-irc: ## The same for `make irc-test`
 	@scripts/deps irc
+deps-container: ## The same for `make container-test`
+	@scripts/deps container
 
 .PHONY: help
 help: ## This list
-	@awk -F ':.*## ' '/^##@/ { print "\n" substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^##@/ { print "\n" substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile

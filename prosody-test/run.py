@@ -37,6 +37,7 @@ def arguments() -> argparse.Namespace:
         "--all", action="store_true", help="with --stock also the other stories, most of which then fail"
     )
     parser.add_argument("--remote", choices=KINDS, default="prosody", help="what server B is")
+    parser.add_argument("--image", help="an image of containers to run Prosody in")
     parser.add_argument("--keep", action="store_true", help="keep the servers' logs and data")
     return parser.parse_args()
 
@@ -56,7 +57,7 @@ def check_module() -> None:
 
 async def run(options: argparse.Namespace, selected: list[Story]) -> bool:
     start = time.monotonic()
-    lab = Lab(with_module=not options.stock, remote=options.remote)
+    lab = Lab(with_module=not options.stock, remote=options.remote, image=options.image)
     keep = True
     try:
         await lab.start()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab import ejabberd, irc, network, prosody
+from lab.container import Container
 from lab.names import Names
 from lab.prosody import Host, Settings
 from lab.server import Server
@@ -47,11 +48,12 @@ class Lab:
     """Both servers, up between `start` and `stop`.
 
     Server B is a Prosody, or an ejabberd if `remote` says so; then there are no puppets. If it says irc, it is a Prosody
-    with a gateway to an IRC server.
+    with a gateway to an IRC server. Every Prosody runs in a container of `image`, if there is one.
     """
 
-    def __init__(self, with_module: bool = True, remote: str = "prosody"):
+    def __init__(self, with_module: bool = True, remote: str = "prosody", image: str | None = None):
         self.remote = remote
+        self._image = image
         self.directory = Path(tempfile.mkdtemp(prefix="minimix-lab-"))
         self._endpoints: dict[str, Endpoint] = {}
         self._servers = self._two_servers(with_module, remote)
@@ -65,8 +67,10 @@ class Lab:
 
     async def order(self, words: str) -> str:
         """Gives an order to the shell of server A, and returns its answer."""
+        directory = self._servers[0].directory
+        argv = prosody.shell(directory, words)
         process = await asyncio.create_subprocess_exec(
-            *prosody.shell(self._servers[0].directory, words),
+            *(Container(self._image, directory).inside(argv) if self._image else argv),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -160,4 +164,7 @@ class Lab:
         )
         for host in hosts:
             self._endpoints[host.name] = Endpoint(address, settings.c2s_port)
-        return Server(f"Prosody {name.upper()}", prosody.command(settings), settings.directory)
+        command = prosody.command(settings)
+        if self._image:
+            command = Container(self._image, settings.directory).around(command)
+        return Server(f"Prosody {name.upper()}", command, settings.directory)

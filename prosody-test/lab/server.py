@@ -5,7 +5,7 @@ import contextlib
 import os
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 START_TIMEOUT_S = 20
@@ -18,11 +18,12 @@ class ServerFailed(Exception):
 
 @dataclass(frozen=True)
 class Command:
-    """What to run, and the line of its output that says it is up."""
+    """What to run, the line of its output that says it is up, and what removes what is left of it, if anything may be."""
 
     argv: list[str]
     ready: str
     environment: dict[str, str]
+    remove: list[str] = field(default_factory=list)
 
 
 class Server:
@@ -86,5 +87,12 @@ class Server:
         except TimeoutError:
             self._process.kill()
             await self._process.wait()
+            await self._remove()
         await self._reader
         self._process = None
+
+    async def _remove(self) -> None:
+        if self._command.remove:
+            quiet = asyncio.subprocess.DEVNULL
+            process = await asyncio.create_subprocess_exec(*self._command.remove, stdout=quiet, stderr=quiet)
+            await process.wait()

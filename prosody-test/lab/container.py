@@ -1,0 +1,41 @@
+"""Prosody in a container: of another version than the machine's, with the module mounted into it."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.prosody import CORE, TEST_MODULES, WRAPPER
+from lab.server import Command
+
+# What a machine grants that may not raise its own limits.
+LIMITS = ["--ulimit=nofile=20000:20000", "--ulimit=nproc=4096:4096"]
+ENGINE = os.environ.get("CONTAINER_ENGINE", "podman")
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container, which has the machine's network, and the folder of its server under the same name."""
+
+    image: str
+    directory: Path
+
+    @property
+    def name(self) -> str:
+        return f"{self.directory.parent.name}-{self.directory.name}"
+
+    def around(self, command: Command) -> Command:
+        """Returns what runs the command in the container, and what removes it should it outlive that."""
+        argv = [ENGINE, "run", "--rm", "--name", self.name, "--network", "host", *LIMITS]
+        argv += [f"--volume={path}:{path}:ro" for path in (WRAPPER, CORE, TEST_MODULES)]
+        argv += [f"--volume={self.directory}:{self.directory}"]
+        argv += [f"--env={name}={value}" for name, value in command.environment.items()]
+        return Command(
+            argv=[*argv, self.image, *command.argv],
+            ready=command.ready,
+            environment={},
+            remove=[ENGINE, "rm", "--force", self.name],
+        )
+
+    def inside(self, argv: list[str]) -> list[str]:
+        """Returns what runs another program in the container."""
+        return [ENGINE, "exec", self.name, *argv]
