@@ -90,6 +90,7 @@ impl Bouncer {
                 Verdict::Handled
             }),
             Event::Wake => self.wake(now),
+            Event::AccountGone { account } => self.account_gone(now, &account),
             Event::HandBack => self.everywhere(now, self.all_rooms(), Occupancy::hand_back),
             Event::Shutdown => self.everywhere(now, self.all_rooms(), Occupancy::abandon),
         }
@@ -296,8 +297,21 @@ impl Bouncer {
         outcome
     }
 
+    /// Its rooms are left, and nothing of it is remembered (L8).
+    fn account_gone(&mut self, now: Now, account: &BareJid) -> Outcome {
+        let outcome = self.everywhere(now, self.rooms_of(account), Occupancy::abandon);
+        self.state.blocked.remove(account);
+        outcome
+    }
+
     fn configure(&mut self, now: Now, config: &Config) -> Outcome {
         self.config = config.clone();
+        for (account, room) in self.all_rooms() {
+            let deadline_ms = self
+                .occupancy(account.as_str(), room.as_str())
+                .and_then(|occupancy| occupancy.deadline(config));
+            self.timetable.note(&account, &room, deadline_ms);
+        }
         let excluded = self.all_rooms().into_iter().filter(|(_, room)| config.excludes(room)).collect();
         self.everywhere(now, excluded, Occupancy::hand_back)
     }

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 
 use crate::bouncer::Bouncer;
-use crate::event::SessionId;
 use crate::jid::{BareJid, Jid, bare_part};
 use crate::occupancy::Occupancy;
 use crate::stanza::Stanza;
@@ -12,7 +11,7 @@ use crate::stanza::Stanza;
 impl Bouncer {
     /// Whether a stanza from a session has to be handed to [`Bouncer::handle`]; `joins` says that it is a
     /// presence without `type` that carries `<x xmlns='…muc'/>`.
-    pub fn concerns_client(&self, _session: SessionId, account: &str, to: &str, joins: bool) -> bool {
+    pub fn concerns_client(&self, account: &str, to: &str, joins: bool) -> bool {
         joins || self.knows(account, to)
     }
 

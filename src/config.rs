@@ -89,8 +89,6 @@ pub mod limit {
     pub const SWALLOW_MS: u64 = HOUR_MS;
     /// How long a session is told that it is out, after the account was in (J14).
     pub const REMEMBER_MS: u64 = DAY_MS;
-    /// How long a room is silent for the core after a panic (contract, 3).
-    pub const ABANDONED_MS: u64 = MINUTE_MS;
     /// How long a former nick is known (design decision 5).
     pub const FORMER_NICK_MS: u64 = HOUR_MS;
     /// How long after a nick change presence to the former nick is taken for the new one (N3).
@@ -118,7 +116,7 @@ pub mod limit {
     pub const DIRECT_SERVICES: usize = 1_000;
     /// How many stanzas of a replay are handed out at once (contract, 9).
     pub const REPLAY_BATCH: usize = 64;
-    /// How many live stanzas may join the end of a replay; more start it anew.
+    /// How many live stanzas may join the end of a replay; above that the rest is handed out at once.
     pub const REPLAY_TAIL: usize = 1_000;
     /// How many stanzas of a joining session are kept until its join is answered (M3).
     pub const HELD_BACK: usize = 64;

@@ -32,13 +32,6 @@ impl StanzaError {
     /// Nobody can answer the query (I5).
     pub const NO_ANSWER: Self =
         Self { error_type: "cancel", condition: "service-unavailable", text: "Nobody can answer this" };
-    /// The core failed (contract, 3).
-    pub const INTERNAL: Self = Self {
-        error_type: "wait",
-        condition: "internal-server-error",
-        text: "The account's rooms had a fault",
-    };
-
     /// The `<error/>`, said by `by`.
     pub fn element(&self, by: &str) -> Element {
         Element::build("error", NS_CLIENT)

@@ -89,6 +89,11 @@ pub enum Event {
         /// All that it blocks.
         blocked: Vec<Jid>,
     },
+    /// The account is deleted.
+    AccountGone {
+        /// The account.
+        account: BareJid,
+    },
     /// The account has published an avatar (XEP-0084).
     Avatar {
         /// The account.

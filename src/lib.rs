@@ -1,4 +1,9 @@
-//! The deciding core of `mod_minimix`.
+//! The deciding core of `mod_minimix`: the account joins XEP-0045 rooms, once, for all its sessions.
+//!
+//! Read [`event`] first: all that goes in and comes out. [`bouncer::Bouncer`] finds the occupancy that an event
+//! is about, `occupancy` decides, one file per kind of thing that happens; everything below are small machines
+//! and the words of the field. [`lua`] is the binding, and the only part that knows Lua. `docs/architecture.md`
+//! has the contract and the design decisions that comments here cite by number.
 mod avatar;
 pub mod bouncer;
 mod concerns;

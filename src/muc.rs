@@ -8,10 +8,8 @@ use crate::stanza::{Element, Kind, NS_CLIENT, PresenceType, Stanza};
 pub const NS_MUC: &str = "http://jabber.org/protocol/muc";
 /// What a room says about occupants, and invitations (XEP-0045 §7.2.2, §7.8.2).
 pub const NS_MUC_USER: &str = "http://jabber.org/protocol/muc#user";
-/// Role and affiliation requests (XEP-0045 §8, §9).
-pub const NS_MUC_ADMIN: &str = "http://jabber.org/protocol/muc#admin";
 
-/// Status codes (XEP-0045 §15.6.2).
+/// Status codes (XEP-0045 §16.6.2).
 pub mod status {
     /// Everybody in the room sees real JIDs.
     pub const NON_ANONYMOUS: u16 = 100;

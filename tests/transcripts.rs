@@ -2,6 +2,7 @@
 //! says its rule and the statements it shows. `UPDATE=1 cargo test --test transcripts` rewrites the answers.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(clippy::disallowed_methods)]
 
 #[path = "transcripts/scene.rs"]
 mod scene;

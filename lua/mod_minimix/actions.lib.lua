@@ -32,7 +32,7 @@ return function (sessions)
 		attr.to = session.full_jid;
 		local ok, sent = pcall(session.send, stanza);
 		if not ok then
-			module:log("error", "Sending a %s to %s failed: %s", stanza.name, session.full_jid, sent);
+			module:log("error", "Sending a %s to a session failed: %s", stanza.name, sent);
 		end
 		if not ok or sent == false then
 			table.insert(failures, id);
@@ -98,7 +98,7 @@ return function (sessions)
 	local function send(stanza)
 		local ok, fault = pcall(module.send, module, stanza);
 		if not ok then
-			module:log("error", "Sending a %s to %s failed: %s", stanza.name, stanza.attr.to, fault);
+			module:log("error", "Sending a %s to a room failed: %s", stanza.name, fault);
 		end
 	end
 
@@ -193,7 +193,8 @@ return function (sessions)
 			origin = event.origin, stanza = stanza, username = username;
 		});
 		if not stored then
-			module:log("warn", "A private message from %s for %s could not be stored", jid_bare(stanza.attr.from), username);
+			module:log("warn", "A private message could not be stored");
+			module:log("debug", "It came from %s for %s", jid_bare(stanza.attr.from), username);
 		end
 	end
 

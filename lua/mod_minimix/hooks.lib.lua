@@ -143,7 +143,7 @@ return function (core, sessions, actions, blocklist_of)
 		local stanza = event.stanza;
 		local attr = stanza.attr;
 		local account, from = attr.to, attr.from;
-		if attr.type == "groupchat" or account == nil or from == nil then return; end
+		if attr.type and attr.type ~= "normal" or account == nil or from == nil then return; end
 		return room_answered(event, pcall(core.archive_result, monotonic(), now(), account, from, stanza));
 	end
 	module:hook("message/bare", archive_result, 4); -- mod_mam archives at 0
@@ -211,7 +211,12 @@ return function (core, sessions, actions, blocklist_of)
 	local function apologise(event)
 		local origin, stanza = event.origin, event.stanza;
 		if stanza.attr.type == "error" or stanza.attr.type == "result" or origin.destroyed then return; end
-		origin.send(st.error_reply(stanza, "wait", "internal-server-error", "The account's rooms had a fault"));
+		local room = jid_bare(stanza.attr.to);
+		local reply = st.error_reply(stanza, "wait", "internal-server-error", "The account's rooms had a fault", room);
+		if stanza.name == "presence" then -- some clients know an error of a join by this alone
+			reply:reset():tag("x", { xmlns = xmlns_muc }):reset();
+		end
+		origin.send(reply);
 	end
 
 	local function client_answer(event, ok, answer, ...)
@@ -358,6 +363,10 @@ return function (core, sessions, actions, blocklist_of)
 
 	function hooks.avatar(account, hash)
 		answered("a new avatar", pcall(core.avatar, monotonic(), now(), account, hash));
+	end
+
+	function hooks.account_gone(account)
+		answered("the end of an account", pcall(core.account_gone, monotonic(), now(), account));
 	end
 
 	function hooks.configured(options)

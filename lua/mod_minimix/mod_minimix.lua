@@ -46,6 +46,8 @@ if not core and saved then
 end
 if not core then return refuse("mod_minimix: %s", fault); end
 
+module:log("info", "Accounts join rooms once for all their sessions (mod_minimix %s)", VERSION);
+
 local sessions = module:require "sessions"(saved and saved.next_session_id);
 local actions = module:require "actions"(sessions);
 local handover = module:require "handover";
@@ -78,8 +80,13 @@ function module.save()
 		error(("Restart Prosody to update mod_minimix from %s to %s"):format(VERSION, version), 0);
 	end
 	actions.drain();
-	return { snapshot = core.snapshot(), next_session_id = sessions.next_id() };
+	return { snapshot = assert(core.snapshot()), next_session_id = sessions.next_id() };
 end
+
+-- Before the account's stores are purged: its rooms are left.
+module:hook_global("user-deleted", function (event)
+	if event.host == module.host then hooks.account_gone(event.username.."@"..event.host); end
+end, 100);
 
 local avatars = module:require "avatars"(hooks.avatar);
 

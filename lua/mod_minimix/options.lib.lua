@@ -1,5 +1,7 @@
 -- The options, as the core reads them: times in seconds, what the operator did not set left out.
 
+local jid_prep = require "util.jid".prep;
+
 local units = { second = 1, minute = 60, hour = 3600, day = 86400, week = 604800 };
 
 -- COMPAT 0.12: there is no get_option_period
@@ -27,6 +29,21 @@ local function count(name)
 	return math.max(0, math.floor(value));
 end
 
+-- Rooms and services as the core compares them; one that is no JID is said and left out.
+local function addresses(name)
+	local prepared = {};
+	for _, entry in ipairs(module:get_option_array(name) or {}) do
+		local wildcard, rest = tostring(entry):match("^(%*?%.?)(.*)$");
+		local jid = jid_prep(rest);
+		if jid then
+			table.insert(prepared, wildcard..jid);
+		else
+			module:log("error", "Config option '%s': '%s' is no room and no service", name, entry);
+		end
+	end
+	return prepared;
+end
+
 return {
 	history = count("minimix_history");
 	history_default = count("minimix_history_default");
@@ -37,6 +54,5 @@ return {
 	linger_affiliated = period("minimix_linger_affiliated");
 	away_delay = period("minimix_away_delay");
 	rooms_per_account = count("minimix_rooms_per_account");
-	exclude = module:get_option_array("minimix_exclude");
-	trace = module:get_option_boolean("minimix_trace", false);
+	exclude = addresses("minimix_exclude");
 };

@@ -31,9 +31,6 @@ pub(super) fn open(
     lua: &Lua,
     (options, seed, metatable, snapshot): (Table, i64, Table, Option<String>),
 ) -> Result<(Option<Table>, Option<String>)> {
-    if options.raw_get("trace")? {
-        log::follow_every_stanza();
-    }
     let config = match options::config(&options) {
         Ok(config) => config,
         Err(error) => return Ok((None, Some(format!("bad option: {error}")))),
@@ -156,6 +153,9 @@ fn lifetime_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
     add(lua, host, table, "avatar", |host, lua, (s, utc, account, hash): (f64, f64, String, String)| {
         host.happened(lua, (s, utc), Event::Avatar { account: BareJid::new(&account), hash })
     })?;
+    add(lua, host, table, "account_gone", |host, lua, (s, utc, account): (f64, f64, String)| {
+        host.happened(lua, (s, utc), Event::AccountGone { account: BareJid::new(&account) })
+    })?;
     add(lua, host, table, "hand_back", |host, lua, clocks: Clocks| {
         host.happened(lua, clocks, Event::HandBack)
     })?;
@@ -201,7 +201,7 @@ impl Host {
         joins: bool,
         stanza: &Table,
     ) -> Result<Answer> {
-        if !self.bouncer.borrow().concerns_client(session, account, to, joins) {
+        if !self.bouncer.borrow().concerns_client(account, to, joins) {
             return Ok(Answer::NotOurs);
         }
         match self.reader.stanza(lua, stanza) {

@@ -66,11 +66,6 @@ pub(super) fn install() {
     });
 }
 
-/// Also collects what follows every single stanza.
-pub(super) fn follow_every_stanza() {
-    log::set_max_level(LevelFilter::Trace);
-}
-
 /// Takes what was collected.
 pub(super) fn drain() -> Vec<Entry> {
     COLLECTOR.0.lock().drain(..).collect()

@@ -3,8 +3,9 @@
 //! ```text
 //!            join asked               complete (J31)
 //!   Out ───────────────────▶ Joining ───────────────▶ In
-//!    ▲  ◀───────────────────    │                      │
-//!    │    refused, timed out,   │ left (L7)            │ left, removed, found to be out
+//!    ▲  ◀───────────────────    │  ▲                   │
+//!    │    refused, timed out,   │  └─── removed while ─┤
+//!    │    left (L7)             │       others wait    │ left, removed, found to be out
 //!    └──────────────────────────┴──────────────────────┘
 //! ```
 //!

@@ -69,7 +69,8 @@ impl Occupancy {
         turn.deliver(session, told);
     }
 
-    /// An event about this room caused a panic: nothing that is known of it can be relied upon.
+    /// The account goes at once, and its sessions are told that they are out: after a panic, from a blocked room,
+    /// when the server stops.
     pub(crate) fn abandon(&mut self, turn: &mut Turn<'_>) {
         if !self.is_held() {
             return;

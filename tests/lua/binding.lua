@@ -132,7 +132,7 @@ check.test("depth, number and size have a limit", function ()
 end);
 
 check.test("options are read, and a bad one is said", function ()
-	open({ history = 10, linger = math.huge, trust = 0.5, exclude = { "irc.example" }, trace = false });
+	open({ history = 10, linger = math.huge, trust = 0.5, exclude = { "irc.example" } });
 	local host, fault = core.open({ history = "many" }, 1, metatable);
 	check.equal(host, nil);
 	check.equal(fault:match("^bad option: ") ~= nil, true, fault);
@@ -141,6 +141,9 @@ end);
 check.test("a snapshot opens again, and what is none is said", function ()
 	local snapshot = open().snapshot();
 	assert(core.open({}, 1, metatable, snapshot));
+	local host, why = core.open({}, 1, metatable, "no snapshot");
+	check.equal(host, nil);
+	check.equal(type(why), "string");
 	open().close();
 end);
 

@@ -75,7 +75,7 @@ fn sees_the_room(world: &World, client: &Client) {
 pub(crate) fn nothing_left(world: &World) {
     let snapshot = world.bouncer.snapshot().expect("a snapshot");
     let snapshot: serde_json::Value = serde_json::from_str(&snapshot).expect("JSON");
-    for kept in ["accounts", "sessions", "direct"] {
+    for kept in ["accounts", "sessions", "direct_services", "watched", "blocked"] {
         let left = snapshot["state"][kept].as_object().map_or(0, serde_json::Map::len);
         assert_eq!(left, 0, "{kept} are left: {snapshot}");
     }

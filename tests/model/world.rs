@@ -118,7 +118,7 @@ impl World {
         }
         let stanza = stanza.from(from);
         self.tell(|| format!("D{who} ({}): {}", session.0, stanza.to_xml()));
-        let account_knows = self.bouncer.concerns_client(session, ACCOUNT, ROOM, asks_to_join(&stanza));
+        let account_knows = self.bouncer.concerns_client(ACCOUNT, ROOM, asks_to_join(&stanza));
         if !account_knows {
             return Verdict::Pass("does not concern the core");
         }

@@ -232,6 +232,9 @@ fn event(who: &str, what: &str) -> Event {
         return Event::RoomStanza { stanza };
     }
     if who == "account" {
+        if what == "is deleted" {
+            return Event::AccountGone { account: BareJid::new(ACCOUNT) };
+        }
         if let Some(hash) = what.strip_prefix("shows avatar ") {
             return Event::Avatar { account: BareJid::new(ACCOUNT), hash: hash.to_owned() };
         }
