@@ -310,7 +310,10 @@ impl Client {
     }
 
     fn live(&mut self, stanza: &Stanza, known: &Known) {
-        let Some(number) = number(stanza) else { return }; // the first subject, so late that none waited for it
+        if sets_subject(stanza) && stanza.has("delay", "urn:xmpp:delay") {
+            return; // the first one, so late that nobody waited for it
+        }
+        let Some(number) = number(stanza) else { return }; // likewise
         self.view.live.retain(|live| known.live.get(*live) == Some(&number));
         assert!(!self.view.live.is_empty(), "a live message missing or twice (M2)");
         self.view.live.iter_mut().for_each(|live| *live += 1);

@@ -190,10 +190,11 @@ impl World {
 
     fn deliver(&mut self, session: SessionId, stanza: &Stanza) {
         self.tell(|| format!("  {} < {}", session.0, stanza.to_xml()));
-        let client = self.clients.iter_mut().find(|client| client.id == session).expect("a session");
-        if !client.is_connected && is_answer(stanza) {
-            return; // it crossed with the end, and the wrapper knows nobody of that number
-        }
+        let client = self.clients.iter_mut().find(|client| client.id == session && client.is_connected);
+        let Some(client) = client else {
+            assert!(is_answer(stanza), "a stanza for nobody"); // an answer crossed with the end
+            return;
+        };
         client.receive(stanza, &self.known);
     }
 
@@ -341,7 +342,7 @@ impl World {
         if sets_subject(stanza) {
             self.known.subject = stanza.text_of("subject").unwrap_or_default();
         }
-        let was_shown = self.known.is_shown;
+        let was_shown = self.known.is_shown || self.clients.iter().any(|client| client.place == Place::In);
         self.known.is_shown |= sets_subject(stanza) && !self.known.nick.is_empty();
         let Some(number) = number(stanza) else { return };
         let is_new = !self.known.historic.contains(&number) && !self.known.live.contains(&number);
