@@ -126,10 +126,12 @@ impl History {
         self.entries.back().map(|entry| entry.stamp_ms)
     }
 
-    /// What a session is shown, oldest first, each message with a delay by the room.
+    /// What a session is shown, oldest first, each message with a delay by the room; nothing of what it is shown
+    /// as news.
     pub(crate) fn select(
         &self,
         request: &HistoryRequest,
+        is_news: impl Fn(&Stanza) -> bool,
         room: &BareJid,
         now: Now,
         config: &Config,
@@ -140,7 +142,7 @@ impl History {
             .entries
             .iter()
             .rev()
-            .filter(|entry| entry.stamp_ms >= oldest)
+            .filter(|entry| entry.stamp_ms >= oldest && !is_news(&entry.stanza))
             .take(request.maxstanzas.unwrap_or(usize::MAX))
             .map(|entry| delayed(&entry.stanza, entry.stamp_ms, room))
             .take_while(|stanza| match left.checked_sub(stanza.character_count()) {
@@ -224,7 +226,8 @@ mod tests {
     fn selects(attributes: &str, expected: &[&str]) {
         let xml = format!("<presence><x xmlns='{NS_MUC}'><history {attributes}/></x></presence>");
         let request = HistoryRequest::read(&Stanza::from_xml(&xml).unwrap(), &Config::default());
-        let selected = history(&[10_000, 50_000, 90_000]).select(&request, &room(), NOW, &Config::default());
+        let selected =
+            history(&[10_000, 50_000, 90_000]).select(&request, |_| false, &room(), NOW, &Config::default());
         let ids: Vec<_> = selected.iter().map(|stanza| stanza.id.as_deref().unwrap()).collect();
         assert_eq!(ids, expected);
     }
@@ -243,7 +246,13 @@ mod tests {
 
     #[test]
     fn h1_each_message_carries_one_delay_by_the_room() {
-        let shown = history(&[10_000]).select(&HistoryRequest::default(), &room(), NOW, &Config::default());
+        let shown = history(&[10_000]).select(
+            &HistoryRequest::default(),
+            |_| false,
+            &room(),
+            NOW,
+            &Config::default(),
+        );
         let last = shown[0].children.last().unwrap();
         assert_eq!(last.attribute("stamp"), Some("1970-01-01T00:00:10Z"));
         assert_eq!(delayed(&shown[0], 0, &room()), shown[0]);

@@ -41,9 +41,7 @@ impl Occupancy {
         let Some(ask) = attachment.ask() else { return };
         let mut queue: VecDeque<Kept> = first.iter().chain(&ask.first).cloned().collect();
         queue.extend(self.whole_room(turn, attachment, ask));
-        let is_shown = |message: &Stanza| queue.iter().any(|shown| shows(shown, message));
-        let later: Vec<Kept> = ask.later.iter().filter(|message| !is_shown(message)).cloned().collect();
-        queue.extend(later);
+        queue.extend(ask.later.iter().cloned());
         let replay = Replay { queue, held: ask.held.clone() };
         if let Some(attachment) = self.sessions.get_mut(session) {
             attachment.stage = Stage::Replaying(replay);
@@ -67,7 +65,9 @@ impl Occupancy {
         shown.extend(aside(false));
         shown.extend(self.join_presence(attachment, ask).map(Kept::without_to));
         shown.extend(aside(true));
-        shown.extend(room.history.select(&ask.history, &self.me.room, turn.now, turn.config));
+        // what has come since it asked is no history, however little of that it wants
+        let is_news = |message: &Stanza| ask.later.iter().any(|later| shows(message, later));
+        shown.extend(room.history.select(&ask.history, is_news, &self.me.room, turn.now, turn.config));
         shown.push(room.subject_message(&self.me.room));
         shown
     }
@@ -187,7 +187,7 @@ impl Occupancy {
     }
 }
 
-/// Whether a stanza of a replay is that message, with a delay or without.
+/// Whether a kept stanza is that message, with a delay or without.
 fn shows(shown: &Stanza, message: &Stanza) -> bool {
     shown.kind == message.kind
         && shown.id == message.id
