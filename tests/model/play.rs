@@ -54,7 +54,7 @@ impl World {
     fn decide(&mut self, decision: Decision) {
         if matches!(decision, Decision::Forget) && self.room.has_account() {
             self.forgotten = true;
-            self.down.clear(); // it has lost all
+            self.lose_answers();
         }
         if matches!(decision, Decision::Rename(_)) && self.unanswered.is_some() {
             return; // which of two renames a self-presence answers nobody can tell

@@ -280,6 +280,13 @@ impl World {
         }
     }
 
+    /// The room breaks down, and what it has said gets lost.
+    pub(crate) fn lose_answers(&mut self) {
+        for stanza in self.down.drain(..) {
+            stanza.id.as_deref().and_then(|id| self.questions.remove(id));
+        }
+    }
+
     /// The next stanza of the room reaches the account.
     pub(crate) fn account_hears(&mut self) {
         let Some(stanza) = self.down.pop_front() else { return };
