@@ -37,7 +37,9 @@ impl Occupancy {
             .from(self.me.room.occupant(&wish.nick))
             .id(wish.id.as_deref())
             .child(error.element(self.me.room.as_str()));
-        self.show(turn, wish.session, refused);
+        if let Some(session) = wish.session {
+            self.show(turn, session, refused);
+        }
     }
 
     /// 303: the account goes on under another nick; all are told, the one who asked under its id (N2, N5).
@@ -89,7 +91,7 @@ impl Occupancy {
         let asker = wish.session;
         self.answer_wish(turn, wish, true);
         for session in self.shown_sessions() {
-            if session != asker {
+            if Some(session) != asker {
                 self.show_own_to(turn, session, true);
             }
         }
@@ -98,11 +100,13 @@ impl Occupancy {
     /// Answers the session that asked for the nick that the account has. mcabber asks by a join, and a stock
     /// room then shows it the room.
     pub(super) fn answer_wish(&mut self, turn: &mut Turn<'_>, wish: NickWish, renamed: bool) {
-        let echo = wish.echo();
+        let Some(echo) = wish.echo() else { return };
+        let session = echo.session;
         let Some(ask) = wish.ask else { return self.show_echoes(turn, &[echo], renamed) };
-        if let Some(attachment) = self.sessions.get_mut(wish.session) {
+        self.finish_replay(turn, session);
+        if let Some(attachment) = self.sessions.get_mut(session).filter(|attachment| attachment.is_live()) {
             attachment.stage = Stage::Waiting(ask);
-            self.start_replay(turn, wish.session, &[]);
+            self.start_replay(turn, session, &[]);
         }
     }
 
@@ -135,7 +139,7 @@ impl Occupancy {
 
     /// The nick that the room never confirmed is ours: all are told as if it had (N4).
     fn adopt_nick(&mut self, turn: &mut Turn<'_>, wish: NickWish) {
-        self.tell_silent_nick_change(turn, &wish.nick, Some(&wish.echo()));
+        self.tell_silent_nick_change(turn, &wish.nick, wish.echo().as_ref());
         self.room.own =
             self.room.own.take().map(|own| Kept::own(Stanza::clone(&own).from(self.me.occupant())));
         self.nick_changed(turn, wish);

@@ -52,7 +52,8 @@ pub(super) struct Echo {
 /// A session's wish for another nick (N1).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct NickWish {
-    pub(super) session: SessionId,
+    /// Who wants it; nobody, once that session has gone.
+    pub(super) session: Option<SessionId>,
     pub(super) id: Option<Box<str>>,
     pub(super) nick: Nick,
     /// It came as a join, as mcabber sends it: the session is then shown the room.
@@ -63,11 +64,11 @@ pub(super) struct NickWish {
 
 impl NickWish {
     pub(super) fn new(session: SessionId, nick: Nick, id: Option<Box<str>>, ask: Option<Ask>) -> Self {
-        Self { session, id, nick, ask, renamed: false }
+        Self { session: Some(session), id, nick, ask, renamed: false }
     }
 
-    pub(super) fn echo(&self) -> Echo {
-        Echo { session: self.session, id: self.id.clone() }
+    pub(super) fn echo(&self) -> Option<Echo> {
+        self.session.map(|session| Echo { session, id: self.id.clone() })
     }
 }
 
@@ -141,12 +142,12 @@ impl Upstream {
         if let Some(Pending { what: What::Nick(wish) | What::NickAsked(wish), .. }) = &mut self.pending {
             wish.renamed = true;
         }
-        self.nick_wish().map(NickWish::echo)
+        self.nick_wish().and_then(NickWish::echo)
     }
 
     /// Who asked for that nick, if the room has not answered yet.
     pub(super) fn asker_of(&self, nick: &Nick) -> Option<Echo> {
-        self.nick_wish().filter(|wish| wish.nick == *nick).map(NickWish::echo)
+        self.nick_wish().filter(|wish| wish.nick == *nick).and_then(NickWish::echo)
     }
 
     /// A self-ping of the nick that was asked for is under way.
@@ -198,9 +199,13 @@ impl Upstream {
     /// The session is gone: nothing of it waits.
     pub(super) fn forget(&mut self, session: SessionId) {
         self.echoes.retain(|echo| echo.session != session);
-        self.wishes.retain(|wish| wish.session != session);
-        if let Some(Pending { what: What::Update(echoes), .. }) = &mut self.pending {
-            echoes.retain(|echo| echo.session != session);
+        self.wishes.retain(|wish| wish.session != Some(session));
+        match self.pending.as_mut().map(|pending| &mut pending.what) {
+            Some(What::Update(echoes)) => echoes.retain(|echo| echo.session != session),
+            Some(What::Nick(wish) | What::NickAsked(wish)) => {
+                wish.session = wish.session.filter(|asker| *asker != session);
+            }
+            Some(What::Resync(_)) | None => {}
         }
     }
 }
@@ -308,7 +313,9 @@ impl Occupancy {
         let mut expected = true;
         match stay.upstream.refused(error) {
             Some(What::Nick(wish) | What::NickAsked(wish)) => {
-                turn.relay(vec![(wish.session, known_as(wish.id))]);
+                turn.relay(
+                    wish.session.into_iter().map(|session| (session, known_as(wish.id.clone()))).collect(),
+                );
             }
             Some(What::Update(echoes)) => {
                 turn.relay(echoes.into_iter().map(|echo| (echo.session, known_as(echo.id))).collect());
