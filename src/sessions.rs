@@ -91,6 +91,11 @@ impl Ask {
         }
     }
 
+    /// What came in a stay that has ended is history, if anything.
+    pub(crate) fn forget_groupchat(&mut self) {
+        self.later.retain(|message| message.kind != Kind::Message(MessageType::Groupchat));
+    }
+
     /// The password that came with the join.
     pub(crate) fn password(&self) -> Option<String> {
         let x = self.join.find("x", crate::muc::NS_MUC)?;

@@ -35,7 +35,8 @@ impl Occupancy {
         let sessions = self.sessions.detach_all();
         for (session, attachment) in sessions {
             match attachment.stage {
-                Stage::Waiting(ask) => {
+                Stage::Waiting(mut ask) => {
+                    ask.forget_groupchat();
                     self.sessions.attach(session, attachment.jid, attachment.presence, ask);
                 }
                 Stage::Live => self.tell_removed(turn, session, &attachment, own.as_ref(), told),
