@@ -2,7 +2,7 @@
 
 use minimix_core::jid::Jid;
 use minimix_core::muc::{NS_MUC_USER, status_element};
-use minimix_core::stanza::{Element, Kind, NS_CLIENT, PresenceType, Stanza};
+use minimix_core::stanza::{Element, IqType, Kind, MessageType, NS_CLIENT, PresenceType, Stanza};
 
 pub(crate) const ACCOUNT: &str = "alice@example.org";
 pub(crate) const ROOM: &str = "lounge@rooms.example";
@@ -72,4 +72,14 @@ pub(crate) fn gone(nick: &str) -> Stanza {
 /// The nick that a stanza is addressed to.
 pub(crate) fn target(stanza: &Stanza) -> Option<String> {
     stanza.to.as_ref().and_then(|to| to.resource()).map(ToOwned::to_owned)
+}
+
+/// Whether a stanza answers one that was sent before.
+pub(crate) fn is_answer(stanza: &Stanza) -> bool {
+    matches!(
+        stanza.kind,
+        Kind::Iq(IqType::Result | IqType::Error)
+            | Kind::Message(MessageType::Error)
+            | Kind::Presence(PresenceType::Error)
+    )
 }

@@ -12,7 +12,7 @@ use crate::assertions;
 use crate::belief::Known;
 use crate::client::{Client, Place};
 use crate::reference::Room;
-use crate::stanzas::{ACCOUNT, ROOM, jid, number};
+use crate::stanzas::{ACCOUNT, ROOM, is_answer, jid, number};
 use crate::transition::{SESSIONS, Story};
 
 /// 2026-01-01T00:00:00Z, when every story begins.
@@ -385,15 +385,6 @@ impl World {
         self.happen(Event::Wake, None);
         self.settle_queue();
     }
-}
-
-fn is_answer(stanza: &Stanza) -> bool {
-    matches!(
-        stanza.kind,
-        Kind::Iq(IqType::Result | IqType::Error)
-            | Kind::Message(MessageType::Error)
-            | Kind::Presence(PresenceType::Error)
-    )
 }
 
 fn with_id(mut stanza: Stanza, id: Id) -> Stanza {
