@@ -189,7 +189,6 @@ impl Occupancy {
             stay.check = None;
         }
         self.time_out_waiting(turn);
-        self.note_detached(turn);
     }
 
     pub(super) fn expire_check(&mut self, turn: &mut Turn<'_>) {

@@ -65,6 +65,7 @@ impl Occupancy {
             }
             self.refuse_waiting(turn, session);
         }
+        self.note_detached(turn);
     }
 }
 
