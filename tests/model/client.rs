@@ -178,7 +178,7 @@ impl Client {
         let occupant = MucUser::read(stanza);
         let is_self = occupant.has(status::SELF);
         match stanza.kind {
-            Kind::Presence(PresenceType::Error) => self.presence_error(stanza),
+            Kind::Presence(PresenceType::Error) => self.presence_error(stanza, known),
             Kind::Presence(PresenceType::Available) if is_self => self.own_presence(stanza, &occupant, known),
             Kind::Presence(PresenceType::Available) => self.other_presence(stanza, &occupant, known),
             Kind::Presence(PresenceType::Unavailable) if is_self => self.own_gone(stanza, &occupant),
@@ -187,14 +187,14 @@ impl Client {
         }
     }
 
-    fn presence_error(&mut self, stanza: &Stanza) {
+    fn presence_error(&mut self, stanza: &Stanza, known: &Known) {
         let id = stanza.id.as_deref().expect("a presence error without id");
         assert!(self.owed.contains_key(id), "an error for nothing");
         if let Place::Joining(join) = &self.place
             && join.id == id
         {
             assert!(join.stage == Stage::Nothing, "a join refused when it was answered");
-            if join.renames {
+            if join.renames && join.asked_at.0 == known.stay {
                 self.place = Place::In; // the nick is refused
             } else {
                 self.goes_out();
