@@ -3,6 +3,7 @@
 
 interop.py                     all tests, three times, and what then seems to pass without the module only again
 interop.py --rounds 10         more often
+interop.py --late              in rooms that answer 50 ms late, as remote ones do
 interop.py SomeTest.someTest   these tests
 interop.py --keep              keeps the logs, which it does on failure anyway
 """
@@ -33,6 +34,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Smack's tests of group chats against mod_minimix")
     parser.add_argument("tests", nargs="*", help="as the report names them; all if none")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often they run on each side")
+    parser.add_argument("--late", action="store_true", help="in rooms that answer 50 ms late")
     parser.add_argument("--keep", action="store_true", help="keep the servers' logs and data, and Smack's output")
     return parser.parse_args()
 
@@ -115,7 +117,7 @@ def check_there() -> None:
 
 async def interop(options: argparse.Namespace) -> bool:
     directory = Path(tempfile.mkdtemp(prefix="minimix-interop-"))
-    place = Place(directory)
+    place = Place(directory, options.late)
     if not network.is_free(place.address, PORT):
         sys.exit(f"interop: Smack's tests need port {PORT} of {place.address}, and a server has it")
     comparison = Comparison(place, directory)

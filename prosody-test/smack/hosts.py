@@ -34,7 +34,7 @@ AHEAD = Side("with a second session in every room before", "ahead.lab", ("minimi
 SIDES = [WITHOUT, WITH, SECOND, AHEAD]
 
 
-def _hosts(side: Side) -> list[Host]:
+def _hosts(side: Side, late: bool) -> list[Host]:
     # The tests make their accounts themselves, which without TLS takes an admin.
     accounts = Host(
         side.host,
@@ -44,7 +44,7 @@ def _hosts(side: Side) -> list[Host]:
     rooms = Host(
         side.rooms,
         rooms=True,
-        modules=["lab_fields", "lab_faces"],
+        modules=["lab_fields", "lab_faces", *(["lab_delay"] if late else [])],
         options={
             "muc_room_locking": True,
             "muc_room_default_public": True,
@@ -61,9 +61,9 @@ def _write_admin(directory: Path, side: Side) -> None:
 
 
 class Place:
-    """The server, and where its clients reach it."""
+    """The server, and where its clients reach it; its rooms answer late if they are to seem far away."""
 
-    def __init__(self, directory: Path):
+    def __init__(self, directory: Path, late: bool):
         self.address = f"{network.own_network()}.1"
         self.log = directory / "debug.log"
         settings = Settings(
@@ -71,7 +71,7 @@ class Place:
             address=self.address,
             c2s_port=PORT,
             s2s_port=0,
-            hosts=[host for side in SIDES for host in _hosts(side)],
+            hosts=[host for side in SIDES for host in _hosts(side, late)],
             options={
                 "authentication": "internal_plain",
                 "modules_enabled": [name for name in MODULES if name not in NOT_HERE],
