@@ -194,7 +194,9 @@ fn parse(xml: &str) -> Result<Element, XmlError> {
 }
 
 /// Puts a finished element into the one around it; the outermost is the result.
-fn finish(open: &mut [Element], finished: Element) -> Option<Element> {
+fn finish(open: &mut [Element], mut finished: Element) -> Option<Element> {
+    finished.attributes.shrink_to_fit(); // most of what is read is kept
+    finished.nodes.shrink_to_fit();
     let Some(parent) = open.last_mut() else { return Some(finished) };
     parent.nodes.push(Node::Element(finished));
     None

@@ -1,0 +1,112 @@
+//! What the core needs for each presence that it keeps: counted, so that it is the same on every machine.
+//!
+//! `cargo test --test memory -- --nocapture` prints the figures.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_precision_loss, missing_docs)]
+
+use std::alloc::System;
+use std::collections::BTreeMap;
+
+use cap::Cap;
+use minimix_core::bouncer::Bouncer;
+use minimix_core::config::Config;
+use minimix_core::event::{Action, Event, Now, SessionId};
+use minimix_core::jid::Jid;
+use minimix_core::stanza::Stanza;
+
+#[global_allocator]
+static MEMORY: Cap<System> = Cap::new(System, usize::MAX);
+
+const OCCUPANTS: u32 = 500;
+/// Of so many accounts one moderates, and sees real JIDs.
+const ACCOUNTS_PER_MODERATOR: u32 = 25;
+
+/// A core, and what it has been told.
+struct Scene {
+    bouncer: Bouncer,
+    now_ms: u64,
+}
+
+impl Scene {
+    fn handle(&mut self, event: Event) -> Vec<Action> {
+        self.now_ms += 1;
+        let now = Now { monotonic_ms: self.now_ms, utc_ms: self.now_ms.cast_signed() };
+        self.bouncer.handle(now, event).actions
+    }
+
+    fn arrives(&mut self, stanza: Stanza) {
+        self.handle(Event::RoomStanza { stanza });
+    }
+
+    /// The account joins through one session and is shown those occupants.
+    fn join(&mut self, account: u32, room: &str, occupants: &[Stanza]) {
+        let address = format!("account{account}@example.org");
+        let join = format!(
+            "<presence from='{address}/phone' to='{room}/nick{account}' id='j'>\
+             <x xmlns='http://jabber.org/protocol/muc'/></presence>"
+        );
+        let stanza = Stanza::from_xml(&join).unwrap();
+        let actions = self.handle(Event::ClientStanza { session: SessionId(account), stanza });
+        let sent = actions
+            .iter()
+            .find_map(|action| if let Action::Send { stanza } = action { stanza.id.clone() } else { None });
+        for occupant in occupants {
+            self.arrives(occupant.clone().to(Jid::new(&address)));
+        }
+        let own = format!(
+            "<presence from='{room}/nick{account}' to='{address}' id='{}'>\
+             <x xmlns='http://jabber.org/protocol/muc#user'><item affiliation='none' role='participant'/>\
+             <status code='110'/></x></presence>",
+            sent.unwrap()
+        );
+        self.arrives(Stanza::from_xml(&own).unwrap());
+        let subject = format!("<message from='{room}' to='{address}' type='groupchat'><subject/></message>");
+        self.arrives(Stanza::from_xml(&subject).unwrap());
+    }
+}
+
+/// The occupants of a room as it shows them: what a usual client and the room say, 650 bytes of XML.
+fn presences(room: &str, shows_jids: bool) -> Vec<Stanza> {
+    let presence = |occupant: u32| {
+        let jid = if shows_jids { format!("jid='person{occupant}@example.net/desk'") } else { String::new() };
+        format!(
+            "<presence from='{room}/occupant{occupant}' xml:lang='en'><show>away</show>\
+             <status>gone for lunch</status><c xmlns='http://jabber.org/protocol/caps' hash='sha-1' \
+             node='https://client.example/' ver='QgayPKawpkPSDYmwT/WM94uAlu0='/>\
+             <x xmlns='vcard-temp:x:update'><photo>01b87fcd030b72895ff8e88db57ec525450f{occupant:04}</photo></x>\
+             <occupant-id xmlns='urn:xmpp:occupant-id:0' id='4f0e9a682c9fae01b3d74f0e9a682c9fae01{occupant:04}'/>\
+             <x xmlns='http://jabber.org/protocol/muc#user'><item affiliation='member' role='participant' {jid}/>\
+             </x></presence>"
+        )
+    };
+    (0..OCCUPANTS).map(|occupant| Stanza::from_xml(&presence(occupant)).unwrap()).collect()
+}
+
+/// Bytes that the core needs for each presence, if that many accounts are shown those rooms.
+fn bytes_per_presence(accounts: u32, room_of: fn(u32) -> String) -> f64 {
+    let bytes_for = |occupants: u32| {
+        let mut scene = Scene { bouncer: Bouncer::new(Config::default(), 1), now_ms: 0 };
+        let before = MEMORY.allocated();
+        let mut shown = BTreeMap::new();
+        for account in 0..accounts {
+            let (room, shows_jids) = (room_of(account), account % ACCOUNTS_PER_MODERATOR == 0);
+            let presences =
+                shown.entry((room.clone(), shows_jids)).or_insert_with(|| presences(&room, shows_jids));
+            scene.join(account, &room, &presences[..occupants as usize]);
+        }
+        drop(shown);
+        MEMORY.allocated() - before
+    };
+    (bytes_for(OCCUPANTS) - bytes_for(0)) as f64 / f64::from(accounts * OCCUPANTS)
+}
+
+#[test]
+fn accounts_in_one_room_share_what_they_keep() {
+    let shared = bytes_per_presence(100, |_| "lounge@rooms.example.org".to_owned());
+    let alone = bytes_per_presence(10, |account| format!("room{account}@rooms.example.org"));
+    println!(
+        "a presence of {OCCUPANTS}: {shared:.0} bytes if 100 accounts are shown it, {alone:.0} if one is"
+    );
+    assert!(shared <= 100.0, "{shared} bytes");
+    assert!(alone <= 2_000.0, "{alone} bytes");
+}
