@@ -77,18 +77,18 @@ impl Place<'_> {
     /// Lends the value under a key.
     pub(super) fn field<R>(&mut self, key: Key, look: impl FnOnce(Found<'_>) -> R) -> R {
         // SAFETY: there is a slot, `self.index` holds a table, and a raw look-up fails with no key.
-        unsafe {
+        let kind = unsafe {
             ffi::lua_pushvalue(self.state, key as c_int);
-            ffi::lua_rawget(self.state, self.index);
-        }
-        self.lend_top(look)
+            ffi::lua_rawget(self.state, self.index)
+        };
+        self.lend_top(kind, look)
     }
 
     /// Lends the item at a position of the sequence.
     pub(super) fn item<R>(&mut self, position: i64, look: impl FnOnce(Found<'_>) -> R) -> R {
         // SAFETY: as in `field`.
-        unsafe { ffi::lua_rawgeti(self.state, self.index, position) };
-        self.lend_top(look)
+        let kind = unsafe { ffi::lua_rawgeti(self.state, self.index, position) };
+        self.lend_top(kind, look)
     }
 
     /// How many items the sequence has.
@@ -107,34 +107,34 @@ impl Place<'_> {
         unsafe {
             ffi::lua_pushnil(self.state);
             while ffi::lua_next(self.state, self.index) != 0 {
-                let value = ffi::lua_gettop(self.state);
-                let looked = look(self.found(value - 1), self.found(value));
-                ffi::lua_settop(self.state, if looked.is_ok() { value - 1 } else { value - 2 });
+                let key = self.found(ffi::lua_type(self.state, -2), -2);
+                let value = self.found(ffi::lua_type(self.state, -1), -1);
+                let looked = look(key, value);
+                ffi::lua_settop(self.state, if looked.is_ok() { -2 } else { -3 });
                 looked?;
             }
         }
         Ok(())
     }
 
-    /// Lends the value on top of the stack, and takes it off.
-    fn lend_top<R>(&mut self, look: impl FnOnce(Found<'_>) -> R) -> R {
+    /// Lends the value on top of the stack, which is of that kind, and takes it off.
+    fn lend_top<R>(&mut self, kind: c_int, look: impl FnOnce(Found<'_>) -> R) -> R {
         // SAFETY: `field` and `item` have pushed one value; nothing borrows from it when it is popped.
         unsafe {
-            let top = ffi::lua_gettop(self.state);
-            let looked = look(self.found(top));
-            ffi::lua_settop(self.state, top - 1);
+            let looked = look(self.found(kind, -1));
+            ffi::lua_settop(self.state, -2);
             looked
         }
     }
 
     /// # Safety
-    /// The index must hold a value as long as the result lives.
-    unsafe fn found(&self, index: c_int) -> Found<'_> {
+    /// The index must hold a value of that kind as long as the result lives.
+    unsafe fn found(&self, kind: c_int, index: c_int) -> Found<'_> {
         let state = self.state;
         // SAFETY: `lua_tolstring` converts numbers, and may raise then, so it is only given strings; their bytes
         // stay where they are as long as the stack refers to them. `lua_checkstack` says when there is no memory.
         unsafe {
-            match ffi::lua_type(state, index) {
+            match kind {
                 ffi::LUA_TNIL => Found::Nothing,
                 ffi::LUA_TSTRING => {
                     let mut length = 0;
@@ -145,7 +145,7 @@ impl Place<'_> {
                     Found::Number(ffi::lua_tointeger(state, index))
                 }
                 ffi::LUA_TTABLE if ffi::lua_checkstack(state, SLOTS) != 0 => {
-                    Found::Table(Place { state, index, walk: PhantomData })
+                    Found::Table(Place { state, index: ffi::lua_absindex(state, index), walk: PhantomData })
                 }
                 ffi::LUA_TTABLE => Found::TooMuch,
                 _ => Found::Other,
