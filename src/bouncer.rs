@@ -190,6 +190,9 @@ impl Bouncer {
         else {
             return self.pass("a stanza without addresses");
         };
+        if self.is_blocked_invitation(&stanza) {
+            return self.outcome(Verdict::Handled, Vec::new());
+        }
         let to_session = stanza.to.as_ref().is_some_and(|to| to.resource().is_some());
         self.in_room(now, &account, &room, |occupancy, turn| {
             if to_session {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::bouncer::Bouncer;
 use crate::jid::{BareJid, Jid, bare_part};
+use crate::muc::MucUser;
 use crate::occupancy::Occupancy;
 use crate::stanza::Stanza;
 
@@ -60,6 +61,15 @@ impl Bouncer {
     pub fn blocks(&self, account: &str, from: &str) -> bool {
         self.state().blocked.contains_key(account)
             && self.occupancy(account, from).is_some_and(|occupancy| occupancy.blocks(&Jid::new(from)))
+    }
+
+    /// Whether a message is an invitation into a room that the account is in, by somebody whom it blocks.
+    /// Prosody may answer it with an error, for which the room would throw the account out (M7).
+    pub fn is_blocked_invitation(&self, message: &Stanza) -> bool {
+        let (Some(account), Some(room)) = (&message.to, &message.from) else { return false };
+        let Some(blocked) = self.state().blocked.get(account.bare()) else { return false };
+        let inviter = MucUser::inviter(message).filter(|_| self.occupies(account.bare(), room.bare()));
+        inviter.is_some_and(|inviter| blocked.iter().any(|jid| jid.covers(&inviter)))
     }
 
     pub(crate) fn occupancy(&self, account: &str, room: &str) -> Option<&Occupancy> {

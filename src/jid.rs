@@ -53,6 +53,13 @@ impl Jid {
         BareJid::new(self.bare())
     }
 
+    /// Whether a block of this address is one of that one: itself, its bare JID or its domain (XEP-0191 §3.1).
+    pub fn covers(&self, other: &Jid) -> bool {
+        let bare = other.bare();
+        let domain = bare.split_once('@').map_or(bare, |(_, domain)| domain);
+        [other.as_str(), bare, domain].contains(&self.as_str())
+    }
+
     /// The resource as a nick.
     pub fn nick(&self) -> Option<Nick> {
         self.resource().map(Nick::new)

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::jid::Jid;
 use crate::stanza::{Element, Kind, NS_CLIENT, PresenceType, Stanza};
 
 /// What a client puts into the presence with which it joins (XEP-0045 §7.2.1).
@@ -131,6 +132,12 @@ impl MucUser {
             destroyed: x.find("destroy").is_some(),
             invites: x.find("invite").is_some() || x.find("decline").is_some(),
         }
+    }
+
+    /// Who invites in a mediated invitation.
+    pub fn inviter(stanza: &Stanza) -> Option<Jid> {
+        let invite = stanza.find("x", NS_MUC_USER)?.find("invite")?;
+        invite.attribute("from").map(Jid::new)
     }
 
     /// Whether the status code was given.

@@ -173,6 +173,16 @@ return function (core, sessions, actions, blocklist_of)
 	module:hook("presence/bare", blocked_stanza, 101);
 	module:hook("message/bare", blocked_stanza, 101);
 
+	-- It looks into what a room sends as well: an invitation by somebody blocked would be bounced to the room.
+	local function blocked_invitation(event)
+		local stanza = event.stanza;
+		local attr = stanza.attr;
+		local account, from = attr.to, attr.from;
+		if account == nil or from == nil or attr.type == "groupchat" or not blocklist.blocks(account) then return; end
+		return room_answered(event, pcall(core.blocked_invitation, monotonic(), now(), account, from, stanza));
+	end
+	module:hook("message/bare", blocked_invitation, 102);
+
 	-- A session that is in a room by itself; most are not.
 	local function stanza_to_session(event)
 		local stanza = event.stanza;

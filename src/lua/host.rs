@@ -14,6 +14,7 @@ use crate::bouncer::Bouncer;
 use crate::config::Config;
 use crate::event::{Event, Now, SessionId};
 use crate::jid::{BareJid, FullJid, Jid};
+use crate::stanza::Stanza;
 
 /// A core and what it takes to speak to it.
 struct Host {
@@ -83,13 +84,22 @@ fn stanza_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
         host.read_room_stanza(lua, (s, utc), &stanza)
     })?;
     add(lua, host, table, "archive_result", |host, lua, (s, utc, account, from, stanza): Room| {
-        host.archive_result(lua, (s, utc), [&account, &from], &stanza)
+        if !host.bouncer.borrow().awaits_archive_results(&account, &from) {
+            return Ok(Answer::NotOurs);
+        }
+        host.take_early(lua, (s, utc), &stanza, Bouncer::is_archive_result)
     })?;
     add(lua, host, table, "blocked_stanza", |host, lua, (s, utc, account, from, stanza): Room| {
         if !host.bouncer.borrow().blocks(&account, &from) {
             return Ok(Answer::NotOurs);
         }
         host.read_room_stanza(lua, (s, utc), &stanza)
+    })?;
+    add(lua, host, table, "blocked_invitation", |host, lua, (s, utc, account, from, stanza): Room| {
+        if !host.bouncer.borrow().occupies(&account, &from) {
+            return Ok(Answer::NotOurs);
+        }
+        host.take_early(lua, (s, utc), &stanza, Bouncer::is_blocked_invitation)
     })?;
     add(lua, host, table, "delivery_failed", |host, lua, (s, utc, session, account, to, from): Failed| {
         if !host.bouncer.borrow().concerns_account(&account, &from) {
@@ -223,19 +233,16 @@ impl Host {
         self.read_room_stanza(lua, clocks, stanza)
     }
 
-    /// A result of a room's archive that the account has asked for; other messages are looked at later.
-    fn archive_result(
+    /// A message of a room that nobody else may see; other messages are looked at later.
+    fn take_early(
         &self,
         lua: &Lua,
         clocks: Clocks,
-        [account, from]: [&str; 2],
         stanza: &Table,
+        is_wanted: fn(&Bouncer, &Stanza) -> bool,
     ) -> Result<Answer> {
-        if !self.bouncer.borrow().awaits_archive_results(account, from) {
-            return Ok(Answer::NotOurs);
-        }
         match self.reader.stanza(lua, stanza) {
-            Ok(stanza) if self.bouncer.borrow().is_archive_result(&stanza) => {
+            Ok(stanza) if is_wanted(&self.bouncer.borrow(), &stanza) => {
                 self.happened(lua, clocks, Event::RoomStanza { stanza })
             }
             Ok(_) | Err(_) => Ok(Answer::NotOurs),

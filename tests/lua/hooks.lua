@@ -16,7 +16,8 @@ check.test("hooks have the priorities that Prosody's own handlers leave free", f
 	check.list(priorities, {
 		"carbons-should-copy 1", "delivery/failure -1",
 		"iq-set/self/urn:xmpp:blocking:block 1", "iq-set/self/urn:xmpp:blocking:unblock 1",
-		"iq/bare 5", "iq/full 5", "message/bare -0.25", "message/bare 101", "message/bare 4", "message/bare 5",
+		"iq/bare 5", "iq/full 5", "message/bare -0.25", "message/bare 101", "message/bare 102",
+		"message/bare 4", "message/bare 5",
 		"message/full 5",
 		"pre-iq/bare -2", "pre-iq/full -2", "pre-message/bare -2", "pre-message/full -2",
 		"pre-presence/bare -10", "pre-presence/full -10",
