@@ -60,6 +60,10 @@ class Scene:
         """Gives an order to the shell of the account's server."""
         return await self._lab.order(words)
 
+    async def exclude(self, *patterns: str) -> None:
+        """Tells the module at run time which rooms it has to leave alone."""
+        await self._lab.exclude(*patterns)
+
     @property
     def is_ejabberd(self) -> bool:
         return self.kind == "remote" and self._lab.remote == "ejabberd"

@@ -29,6 +29,7 @@ class Story:
     kinds: tuple[str, ...]
     ignored_codes: frozenset[str] = frozenset()
     alone: bool = False
+    host: str = ""
 
     @property
     def name(self) -> str:
@@ -52,11 +53,16 @@ def compared(*statements: str, ignored_codes: set[str] = frozenset(), kinds: tup
     return decorate
 
 
-def judged(*statements: str, kinds: tuple[str, ...] = ROOM_KINDS, alone: bool = False) -> Callable:
-    """Registers a story of several devices; one that disturbs a whole server runs `alone`, after the others."""
+def judged(
+    *statements: str, kinds: tuple[str, ...] = ROOM_KINDS, alone: bool = False, host: str = ""
+) -> Callable:
+    """Registers a story of several devices; one that disturbs a whole server runs `alone`, after the others.
+
+    `host` is where the account is, if it needs one with options of its own.
+    """
 
     def decorate(tell: Tell) -> Tell:
-        STORIES.append(Story(Form.JUDGED, statements, tell, kinds, alone=alone))
+        STORIES.append(Story(Form.JUDGED, statements, tell, kinds, alone=alone, host=host))
         return tell
 
     return decorate

@@ -18,6 +18,7 @@ from lab.server import Server
 
 WITH = "with.lab"
 WITHOUT = "without.lab"
+BOUNCING = "bouncing.lab"  # as WITH, and answers those whom an account blocks with errors
 FAR = "far.lab"
 PUPPETS = "puppet.far.lab"
 CHANNELS = "irc.far.lab"
@@ -56,6 +57,7 @@ class Lab:
         self._image = image
         self.directory = Path(tempfile.mkdtemp(prefix="minimix-lab-"))
         self._endpoints: dict[str, Endpoint] = {}
+        self._settings: dict[str, Settings] = {}
         self._servers = self._two_servers(with_module, remote)
 
     def endpoint(self, host: str) -> Endpoint:
@@ -80,6 +82,15 @@ class Lab:
             raise AssertionError(f"the shell refused {words!r}: {output.decode()}")
         return output.decode()
 
+    async def exclude(self, *patterns: str) -> None:
+        """Lets server A read anew what the module leaves alone: these besides what it always does."""
+        settings = self._settings["a"]
+        for host in settings.hosts:
+            if host.name == WITH:
+                host.options["minimix_exclude"] = [*excluded_rooms(), *patterns]
+        prosody.write(settings)
+        await self.order("config reload")
+
     async def start(self) -> None:
         for server in self._servers:
             await server.start()
@@ -94,9 +105,11 @@ class Lab:
         base = network.own_network()
         here, there = f"{base}.1", f"{base}.2"
         here_s2s, there_s2s = network.free_port(here), network.free_port(there)
+        modules = ["minimix"] if with_module else []
         near = [
-            Host(WITH, modules=["minimix"] if with_module else [], options={"minimix_exclude": excluded_rooms()}),
+            Host(WITH, modules=modules, options={"minimix_exclude": excluded_rooms()}),
             Host(WITHOUT),
+            Host(BOUNCING, modules=modules, options={"bounce_blocked_messages": True}),
             Host(SERVICES["local"], rooms=True),
             Host(SERVICES["slow"], rooms=True, modules=["lab_delay"]),
         ]
@@ -162,6 +175,7 @@ class Lab:
             peers=peers,
             options=options or {},
         )
+        self._settings[name] = settings
         for host in hosts:
             self._endpoints[host.name] = Endpoint(address, settings.c2s_port)
         command = prosody.command(settings)

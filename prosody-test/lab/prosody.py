@@ -43,6 +43,10 @@ class Settings:
     peers: dict[str, tuple[str, int]] = field(default_factory=dict)
     options: dict[str, object] = field(default_factory=dict)
 
+    @property
+    def file(self) -> Path:
+        return self.directory / "prosody.cfg.lua"
+
 
 def lua(value: object) -> str:
     """Writes a value as Lua."""
@@ -118,6 +122,10 @@ def configuration(settings: Settings) -> str:
     return "\n".join(lines) + "\n"
 
 
+def write(settings: Settings) -> None:
+    settings.file.write_text(configuration(settings))
+
+
 def shell(directory: Path, words: str) -> list[str]:
     """Returns what gives a running Prosody an order of its admin shell."""
     return ["prosodyctl", "--config", str(directory / "prosody.cfg.lua"), "shell", *words.split()]
@@ -127,10 +135,9 @@ def command(settings: Settings, binary: str = "prosody") -> Command:
     """Writes the configuration and returns what runs it."""
     for name in ("data", "certs"):
         (settings.directory / name).mkdir(parents=True, exist_ok=True)
-    path = settings.directory / "prosody.cfg.lua"
-    path.write_text(configuration(settings))
+    write(settings)
     return Command(
-        argv=[binary, "-F", "--config", str(path)],
+        argv=[binary, "-F", "--config", str(settings.file)],
         ready="The lab's server is up",
         environment={"LUA_CPATH": f"{CORE}/?.so;;"},
     )
