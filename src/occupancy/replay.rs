@@ -103,7 +103,8 @@ impl Occupancy {
     pub(super) fn personal(&self, attachment: &Attachment) -> Option<Stanza> {
         let own = self.room.own.as_ref()?;
         let payload = &attachment.presence.children;
-        Some(personal(own, self.room.sent_payload(), &self.me.account, &attachment.jid, payload))
+        let shown = personal(own, self.room.sent_payload(), &self.me.account, &attachment.jid, payload);
+        Some(shown.from(self.me.occupant())) // after a 303 the room has not shown us under the new nick yet
     }
 
     /// Hands out the next part of a replay; when it is complete, what the session has sent since it asked goes
