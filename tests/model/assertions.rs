@@ -66,6 +66,7 @@ fn sees_the_room(world: &World, client: &Client) {
     let Some((seen_nick, seen)) = &client.view.own else { panic!("no self-presence") };
     assert!(seen_nick == nick || *seen_nick == client.view.asked_nick, "the nick of {}", client.jid);
     assert_eq!((&seen.role, &seen.affiliation), (&own.role, &own.affiliation), "the role of {}", client.jid);
+    assert_eq!(client.view.subject, world.known.subject, "the subject of {} (H6)", client.jid);
     let sees_all = client.view.live.contains(&world.known.live.len());
     assert!(sees_all, "{} misses messages", client.jid);
     assert_eq!(client.seen_private, client.expected_private, "private messages of {} (P3)", client.jid);

@@ -27,6 +27,7 @@ pub(crate) struct View {
     pub(crate) roster: BTreeMap<String, Occupant>,
     pub(crate) own: Option<(String, Occupant)>,
     pub(crate) asked_nick: String,
+    pub(crate) subject: String,
     /// How many of the live messages it is past; more than one number as long as it can't be told.
     pub(crate) live: Vec<usize>,
 }

@@ -351,12 +351,12 @@ impl World {
         }
         let was_shown = self.known.is_shown || self.clients.iter().any(|client| client.place == Place::In);
         self.known.is_shown |= sets_subject(stanza) && !self.known.nick.is_empty();
-        let Some(number) = number(stanza) else { return };
+        let Some(number) = number(stanza).filter(|_| !sets_subject(stanza)) else { return };
         let is_new = !self.known.historic.contains(&number) && !self.known.live.contains(&number);
         if stanza.has("body", NS_CLIENT) && is_new {
             self.known.historic.push(number);
         }
-        if !is_late || (is_new && was_shown && !sets_subject(stanza)) {
+        if !is_late || (is_new && was_shown) {
             self.known.live.push(number);
         }
     }
