@@ -1,0 +1,232 @@
+"""Queries: of the room, of occupants, and what occupants ask the account (XEP-0045 §17.4)."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from client import xml
+from client.person import Person
+from client.xml import Element, Match
+from harness.scene import ComparedScene, JudgedScene
+from harness.story import check, compared, judged
+from stories.devices import two_devices
+
+VERSION = "jabber:iq:version"
+DISCO = "http://jabber.org/protocol/disco#info"
+MAM = "urn:xmpp:mam:2"
+RESULT = f"{{{MAM}}}result"
+UNANSWERED_S = 40
+
+IS_QUESTION = Match(lambda stanza: xml.kind(stanza) == "iq" and stanza.get("type") == "get", "a question")
+
+
+def archive_query(queryid: str) -> str:
+    return f"<query xmlns='{MAM}' queryid='{queryid}'/>"
+
+
+# ---- what the sessions ask ----
+
+
+@compared("I7", "J24", "I9")
+async def queries_of_the_room(scene: ComparedScene) -> None:
+    """Features, occupants, the reserved nick and the registration, before and after joining, and nonsense."""
+    bob = await scene.owner()
+    for _ in range(2):
+        await scene.me.query("get", scene.room, f"<query xmlns='{DISCO}'/>")
+        await scene.me.query("get", scene.room, f"<query xmlns='{DISCO}' node='x-roomuser-item'/>")
+        await scene.me.query("get", scene.room, "<query xmlns='http://jabber.org/protocol/disco#items'/>")
+        await scene.me.query("get", scene.room, "<query xmlns='jabber:iq:register'/>")
+        await scene.me.query("get", scene.room, "<nonsense xmlns='urn:example:nonsense'/>")
+        await scene.me.query("get", scene.room, f"<query xmlns='{xml.MUC_ADMIN}'><item affiliation='member'/></query>")
+        await scene.me.query("get", scene.room, f"<query xmlns='{xml.MUC_OWNER}'/>")
+        await scene.me.join(scene.room, "me")
+        await scene.settle(bob, scene.me)
+
+
+@compared("I7", "J24")
+async def registration(scene: ComparedScene) -> None:
+    """Registers a nick with the room from within, asks for it, and takes it back."""
+    bob = await scene.owner()
+    await scene.me.join(scene.room, "me")
+    field = "<field var='FORM_TYPE' type='hidden'><value>http://jabber.org/protocol/muc#register</value></field>"
+    field += "<field var='muc#register_roomnick'><value>me</value></field>"
+    form = f"<x xmlns='jabber:x:data' type='submit'>{field}</x>"
+    await scene.me.query("set", scene.room, f"<query xmlns='jabber:iq:register'>{form}</query>")
+    await scene.settle(bob, scene.me)
+    await scene.me.query("get", scene.room, f"<query xmlns='{DISCO}' node='x-roomuser-item'/>")
+    await scene.me.query("set", scene.room, "<query xmlns='jabber:iq:register'><remove/></query>")
+    await scene.settle(bob, scene.me)
+
+
+@compared("I7", "I6", "M9")
+async def administration(scene: ComparedScene) -> None:
+    """As an owner: the form, the lists, an affiliation, a role, a command that is refused, and the room's end."""
+    bob = await scene.owner()
+    carol = await scene.guest("carol")
+    await bob.affiliate(scene.me.account, "owner")
+    await scene.me.join(scene.room, "me")
+    await scene.me.query("get", scene.room, f"<query xmlns='{xml.MUC_OWNER}'/>")
+    await scene.me.configure(roomname="Ours")
+    await scene.me.affiliate(carol.account, "member", "welcome")
+    await scene.settle(carol, scene.me)
+    for asked in ("affiliation='member'", "affiliation='outcast'", "role='participant'", "role='visitor'"):
+        await scene.me.query("get", scene.room, f"<query xmlns='{xml.MUC_ADMIN}'><item {asked}/></query>")
+    await scene.me.command("<item nick='carol' role='visitor'/>")
+    await scene.settle(carol, scene.me)
+    item = "<item nick='nobody' role='visitor'/>"
+    await scene.me.query("set", scene.room, f"<query xmlns='{xml.MUC_ADMIN}'>{item}</query>")
+    await scene.me.kick("carol", "enough")
+    await scene.me.drain(scene.room)
+
+
+@compared("I11", "I1")
+async def pictures_and_lists_of_occupants(scene: ComparedScene) -> None:
+    """A vCard of another occupant, of nobody and of the room; disco of an occupant that is not there."""
+    bob = await scene.owner()
+    await bob.query("set", bob.account, "<vCard xmlns='vcard-temp'><FN>Bob</FN></vCard>")
+    vcard = "<vCard xmlns='vcard-temp'/>"
+    for _ in range(2):
+        for to in (f"{scene.room}/bob", f"{scene.room}/nobody", scene.room):
+            await scene.me.query("get", to, vcard)
+        await scene.me.query("get", f"{scene.room}/nobody", f"<query xmlns='{DISCO}'/>")
+        await scene.me.join(scene.room, "me")
+        await scene.settle(bob, scene.me)
+
+
+@judged("I7", "I1", "M4")
+async def queries_of_one_device(scene: JudgedScene) -> None:
+    """Results with what is private, and errors, reach the device that asked and no other."""
+    await scene.judge.affiliate(scene.me, "owner")
+    phone, laptop = await two_devices(scene)
+    for payload in (
+        f"<query xmlns='{xml.MUC_OWNER}'/>",
+        f"<query xmlns='{xml.MUC_ADMIN}'><item affiliation='owner'/></query>",
+        "<query xmlns='jabber:iq:register'/>",
+        "<nonsense xmlns='urn:example:nonsense'/>",
+    ):
+        for asker, other in ((phone, laptop), (laptop, phone)):
+            check((await asker.query("get", scene.room, payload)).get("to") == asker.jid, "answered")
+            check(not await other.drain(scene.room), f"{other.jid} sees nothing of it")
+            await asker.drain(scene.room)
+
+
+# ---- the room's archive ----
+
+
+@judged("F20", "I8")
+async def f20_archive_before_and_after_joining(scene: JudgedScene) -> None:
+    """A member asks the archive before it joins and after; each result comes to who asked, and once."""
+    await scene.judge.affiliate(scene.me, "member")
+    await scene.judge.configure(membersonly="1")
+    await scene.judge.say("for members")
+    phone, laptop = await scene.phone(), await scene.laptop()
+    for number in range(3):
+        id = phone.send_query("set", scene.room, archive_query(f"q{number}"))
+        results = [stanza for stanza in await phone.until(xml.answer(id)) if stanza.find(RESULT) is not None]
+        queries = [result.find(RESULT).get("queryid") for result in results]
+        check(queries == [f"q{number}"], f"results of {queries}")
+        check(not await laptop.drain(scene.room), "the other device sees nothing")
+        await (phone if number else laptop).join(scene.room, "me")
+        await scene.settle(phone, laptop)
+
+
+@compared("F20", "I8")
+async def f20_archive_for_members_only(scene: ComparedScene) -> None:
+    """Who is no member is told what the room says."""
+    bob = await scene.owner()
+    await bob.configure(membersonly="1")
+    await bob.say("for members")
+    await scene.me.query("set", scene.room, archive_query("q"))
+    await scene.me.drain(scene.room)
+
+
+# ---- what occupants ask the account ----
+
+
+async def _answer(device: Person, asked: list[Person]) -> None:
+    while True:
+        question = await device.expect(IS_QUESTION, timeout=UNANSWERED_S)
+        asked.append(device)
+        ends = f"id='{question.get('id')}' to='{question.get('from')}'"
+        device.send(f"<iq type='result' {ends}>{xml.text(question[0])}</iq>")
+
+
+@contextlib.asynccontextmanager
+async def answering(*devices: Person) -> AsyncIterator[list[Person]]:
+    """Lets these devices answer whatever they are asked; who was asked is noted."""
+    asked: list[Person] = []
+    tasks = [asyncio.create_task(_answer(device, asked)) for device in devices]
+    try:
+        yield asked
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+QUESTIONS = {
+    "ping": "<ping xmlns='urn:xmpp:ping'/>",
+    "vcard": "<vCard xmlns='vcard-temp'/>",
+    "time": "<time xmlns='urn:xmpp:time'/>",
+    "disco": f"<query xmlns='{DISCO}'/>",
+    "version": f"<query xmlns='{VERSION}'/>",
+}
+
+
+async def ask_all(scene: JudgedScene) -> dict[str, Element]:
+    """The judge asks everything, and is answered once each."""
+    ids = {name: scene.judge.send_query("get", f"{scene.room}/me", ask) for name, ask in QUESTIONS.items()}
+    is_answer = Match(lambda stanza: stanza.get("id") in ids.values(), "an answer")
+    came = [await scene.judge.expect(is_answer, timeout=UNANSWERED_S) for _ in ids]
+    answers = {name: next(stanza for stanza in came if stanza.get("id") == id) for name, id in ids.items()}
+    check(not [stanza for stanza in await scene.judge.drain(scene.room) if is_answer(stanza)], "and not again")
+    check(answers["ping"].get("type") == "result", f"the ping: {xml.text(answers['ping'])}")
+    return answers
+
+
+@judged("F18", "I5")
+async def f18_asked_with_devices(scene: JudgedScene) -> None:
+    """Two are in, then one, then none, and each question is answered once."""
+    phone, laptop = await two_devices(scene)
+    async with answering(phone, laptop) as asked:
+        answers = await ask_all(scene)
+        check(len(asked) == 2 and len(set(asked)) == 1, f"one device answered disco and version: {asked}")
+        check(all(answers[name].get("type") == "result" for name in ("disco", "version")), "with a result")
+    await laptop.leave()
+    async with answering(phone) as asked:
+        await ask_all(scene)
+        check(asked == [phone, phone], f"the one that is left was asked: {asked}")
+    await phone.close()
+    await ask_all(scene)
+    await scene.settle(scene.judge)
+    scene.check_one_occupant("me")
+
+
+@judged("F18", "I5", "I1")
+async def f18_who_asked_last_is_asked(scene: JudgedScene) -> None:
+    """The device that last asked an occupant something is the one that occupant asks back."""
+    phone, laptop = await two_devices(scene)
+    for asker, other in ((phone, laptop), (laptop, phone)):
+        async with answering(scene.judge):
+            await asker.query("get", f"{scene.room}/judge", f"<query xmlns='{VERSION}'/>")
+        id = scene.judge.send_query("get", f"{scene.room}/me", f"<query xmlns='{VERSION}'/>")
+        async with answering(asker) as asked:
+            await scene.judge.expect(xml.answer(id))
+        check(asked == [asker], f"{asker.jid} was asked")
+        check(not await other.drain(scene.room), f"and {other.jid} was not")
+
+
+@judged("F18", "I5", "L5", kinds=("remote",))
+async def f18_asked_while_one_sleeps(scene: JudgedScene) -> None:
+    """A sleeping device is not asked while another is there, and costs no answer when it is alone."""
+    phone, laptop = await scene.phone(managed=True), await scene.laptop()
+    await laptop.join(scene.room, "me")
+    await phone.join(scene.room, "me")
+    await phone.drop()
+    async with answering(laptop) as asked:
+        await ask_all(scene)
+        check(asked == [laptop, laptop], f"the one that is awake was asked: {asked}")
+    await laptop.leave()
+    await ask_all(scene)
+    await scene.settle(scene.judge)
+    scene.check_one_occupant("me")
