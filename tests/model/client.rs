@@ -85,6 +85,10 @@ impl Client {
         }
     }
 
+    pub(crate) fn is_joining(&self) -> bool {
+        matches!(self.place, Place::Joining(_))
+    }
+
     pub(crate) fn expect(&mut self, id: &str, kind: OwedKind) {
         self.owed.insert(id.to_owned(), Owed { kind, answers: 0 });
     }
@@ -110,7 +114,9 @@ impl Client {
     pub(crate) fn asks_to_join(&mut self, id: &str, nick: &str, most: Option<usize>, known: &Known) {
         let own_nick = self.view.own.as_ref().map(|(nick, _)| nick.as_str());
         let renames = self.is_in() && (own_nick != Some(nick) || self.view.roster.contains_key(nick));
-        nick.clone_into(&mut self.view.asked_nick);
+        if !renames {
+            nick.clone_into(&mut self.view.asked_nick);
+        }
         self.forgive_echoes();
         self.expect(id, OwedKind::Other);
         let join = Join {
@@ -305,6 +311,7 @@ impl Client {
         // what came after it had asked is shown after the subject, or is history
         self.view.live = possible.filter(|live| join.is_history_until(*live, known)).collect();
         assert!(!self.view.live.is_empty(), "not the history it asked for (H3): {:?}", join.history);
+        join.nick.clone_into(&mut self.view.asked_nick);
         self.view.subject = subject.text_of("subject").unwrap_or_default();
     }
 

@@ -52,6 +52,9 @@ impl World {
     }
 
     fn decide(&mut self, decision: Decision) {
+        if matches!(decision, Decision::Forget) && self.clients.iter().any(|client| client.is_joining()) {
+            return; // nothing would tell what is left of a join of which a part got lost
+        }
         if matches!(decision, Decision::Forget) && self.room.has_account() {
             self.forgotten = true;
             self.lose_answers();
