@@ -6,7 +6,7 @@ use minimix_core::stanza::{Element, IqType, Kind, MessageType, PresenceType, Sta
 
 use crate::assertions;
 use crate::belief::OwedKind;
-use crate::client::Place;
+use crate::client::{Client, Place};
 use crate::stanzas::{ROOM, element, jid, occupant_jid};
 use crate::transition::{Babble, Decision, Does, Nick, Show, Story, Transition, Who};
 use crate::world::World;
@@ -52,7 +52,7 @@ impl World {
     }
 
     fn decide(&mut self, decision: Decision) {
-        if matches!(decision, Decision::Forget) && self.clients.iter().any(|client| client.is_joining()) {
+        if matches!(decision, Decision::Forget) && self.clients.iter().any(Client::is_joining) {
             return; // nothing would tell what is left of a join of which a part got lost
         }
         if matches!(decision, Decision::Forget) && self.room.has_account() {
