@@ -6,9 +6,11 @@ No client can rely on it, since other services do it otherwise, so it is taken o
 - It stamps the presence under a new nick with the id of the join; the module with that of the request (N3).
 - It forgets the 110 when a room is destroyed, the module does not (K1).
 - It puts show and status behind everything else.
+- It names who invites by real JID, in the invitation and in a text: the account and not the session, if it was us.
 """
 
 from collections.abc import Iterator
+from copy import deepcopy
 from xml.etree.ElementTree import Element
 
 from client import xml
@@ -36,9 +38,9 @@ def _announces_leave(stanza: Element, after: Element | None, known_ids: set[str]
 
 
 def _evened(stanza: Element, previous: Element | None) -> Element:
-    copy = Element(stanza.tag, dict(stanza.attrib))
-    copy.text = stanza.text
-    copy.extend(stanza)
+    copy = deepcopy(stanza)
+    if stanza.tag == CLIENT + "message":
+        _name_account_as_inviter(copy)
     if stanza.tag != CLIENT + "presence":
         return copy
     copy[:] = sorted(copy, key=lambda child: not child.tag.startswith(CLIENT))
@@ -49,6 +51,17 @@ def _evened(stanza: Element, previous: Element | None) -> Element:
     if x is not None and x.find(f"{{{xml.MUC_USER}}}destroy") is not None:
         copy[list(copy).index(x)] = _without_codes(x)
     return copy
+
+
+def _name_account_as_inviter(message: Element) -> None:
+    invite = message.find(f"{{{xml.MUC_USER}}}x/{{{xml.MUC_USER}}}invite")
+    body = message.find(CLIENT + "body")
+    if invite is None or body is None:
+        return
+    inviter = invite.get("from", "")
+    account = inviter.partition("/")[0]
+    invite.set("from", account)
+    body.text = (body.text or "").replace(inviter, account)
 
 
 def _without_codes(x: Element) -> Element:

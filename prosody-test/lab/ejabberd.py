@@ -29,8 +29,8 @@ MODULES: dict[str, dict[str, object]] = {
     "mod_vcard_xupdate": {},
     "mod_version": {},
 }
-# As Debian's: rooms are archived. Voice may be asked for more than once in half an hour.
-ROOM_OPTIONS = {"mam": True, "voice_request_min_interval": 1}
+# Rooms are archived, occupants may invite as in Prosody's, and ask for voice more than once in half an hour.
+ROOM_OPTIONS = {"mam": True, "allow_user_invites": True, "voice_request_min_interval": 1}
 
 
 @dataclass(frozen=True)
