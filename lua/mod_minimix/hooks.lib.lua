@@ -4,12 +4,10 @@
 -- a string (the core can't read the stanza). src/lua/answer.rs has the details.
 
 local st = require "util.stanza";
-local time = require "util.time";
 local jid_bare = require "util.jid".bare;
 local jid_host = require "util.jid".host;
 local jid_resource = require "util.jid".resource;
 
-local now, monotonic = time.now, time.monotonic or time.now;
 local type, pcall = type, pcall;
 
 local xmlns_muc = "http://jabber.org/protocol/muc";
@@ -70,14 +68,14 @@ return function (core, sessions, actions, blocklist_of)
 	function report_failures()
 		local failures = actions.take_failures();
 		for i = 1, failures and #failures or 0, 3 do
-			answered("a failed delivery", pcall(core.delivery_failed, monotonic(), now(),
+			answered("a failed delivery", pcall(core.delivery_failed,
 				failures[i], jid_bare(failures[i + 1]), failures[i + 1], failures[i + 2]));
 		end
 	end
 
 	-- After a panic what the core knows of that room is worth nothing.
 	local function abandon(account, room)
-		answered("leaving a room after a fault", pcall(core.abandoned, monotonic(), now(), account, room));
+		answered("leaving a room after a fault", pcall(core.abandoned, account, room));
 	end
 
 	-- The core can't deal with the stanza; nobody else shall, or a bounce would throw the account out.
@@ -123,7 +121,7 @@ return function (core, sessions, actions, blocklist_of)
 		local attr = stanza.attr;
 		local account, from = attr.to, attr.from;
 		if account == nil or from == nil then return; end -- a session to its own account
-		return room_answered(event, pcall(core.room_stanza, monotonic(), now(), account, from, stanza));
+		return room_answered(event, pcall(core.room_stanza, account, from, stanza));
 	end
 
 	local function room_presence(event)
@@ -144,7 +142,7 @@ return function (core, sessions, actions, blocklist_of)
 		local attr = stanza.attr;
 		local account, from = attr.to, attr.from;
 		if attr.type and attr.type ~= "normal" or account == nil or from == nil then return; end
-		return room_answered(event, pcall(core.archive_result, monotonic(), now(), account, from, stanza));
+		return room_answered(event, pcall(core.archive_result, account, from, stanza));
 	end
 	module:hook("message/bare", archive_result, 4); -- mod_mam archives at 0
 
@@ -160,7 +158,7 @@ return function (core, sessions, actions, blocklist_of)
 
 	-- mod_blocklist drops or bounces at 100 what a blocked occupant sends; the core follows the room all the same.
 	local blocklist = blocklist_of(function (account, blocked)
-		answered("a change of a block list", pcall(core.blocks, monotonic(), now(), account, blocked));
+		answered("a change of a block list", pcall(core.blocks, account, blocked));
 	end);
 
 	local function blocked_stanza(event)
@@ -168,7 +166,7 @@ return function (core, sessions, actions, blocklist_of)
 		local attr = stanza.attr;
 		local account, from = attr.to, attr.from;
 		if account == nil or from == nil or not blocklist.blocks(account) then return; end
-		return room_answered(event, pcall(core.blocked_stanza, monotonic(), now(), account, from, stanza));
+		return room_answered(event, pcall(core.blocked_stanza, account, from, stanza));
 	end
 	module:hook("presence/bare", blocked_stanza, 101);
 	module:hook("message/bare", blocked_stanza, 101);
@@ -179,7 +177,7 @@ return function (core, sessions, actions, blocklist_of)
 		local attr = stanza.attr;
 		local account, from = attr.to, attr.from;
 		if account == nil or from == nil or attr.type == "groupchat" or not blocklist.blocks(account) then return; end
-		return room_answered(event, pcall(core.blocked_invitation, monotonic(), now(), account, from, stanza));
+		return room_answered(event, pcall(core.blocked_invitation, account, from, stanza));
 	end
 	module:hook("message/bare", blocked_invitation, 102);
 
@@ -190,7 +188,7 @@ return function (core, sessions, actions, blocklist_of)
 		local session = attr.to and prosody.full_sessions[attr.to];
 		local account = session and session.minimix_account;
 		if account == nil or attr.from == nil then return; end
-		return room_answered(event, pcall(core.stanza_to_session, monotonic(), now(), account, attr.from, stanza));
+		return room_answered(event, pcall(core.stanza_to_session, account, attr.from, stanza));
 	end
 	module:hook("presence/full", stanza_to_session, 5); -- mod_presence delivers at 0
 	module:hook("message/full", stanza_to_session, 5); -- mod_mam archives at 0
@@ -261,7 +259,7 @@ return function (core, sessions, actions, blocklist_of)
 		local origin, stanza = event.origin, event.stanza;
 		local to, id = stanza.attr.to, session_id(origin);
 		if to == nil or id == nil then return; end
-		return client_answered(event, pcall(core.client_stanza, monotonic(), now(),
+		return client_answered(event, pcall(core.client_stanza,
 			id, origin.minimix_account, to, joins, stanza));
 	end
 
@@ -295,7 +293,7 @@ return function (core, sessions, actions, blocklist_of)
 		if stanza.attr.to then return client_presence(event); end
 		local id = origin.minimix_id;
 		if id and stanza.attr.type == "unavailable" and not origin.destroyed then
-			client_answered(event, pcall(core.session_unavailable, monotonic(), now(), id));
+			client_answered(event, pcall(core.session_unavailable, id));
 		end
 	end
 	module:hook("pre-presence/bare", client_presence_to_bare, -10);
@@ -307,7 +305,7 @@ return function (core, sessions, actions, blocklist_of)
 		if not gone and (attr.type or not event.stanza:get_child("rai", xmlns_rai)) then return; end
 		local id = session_id(event.origin);
 		if id == nil or attr.to == nil then return; end
-		return client_answered(event, pcall(core.watches, monotonic(), now(), id, attr.to, not gone));
+		return client_answered(event, pcall(core.watches, id, attr.to, not gone));
 	end
 	module:hook("pre-presence/host", client_presence_to_host, -10);
 
@@ -328,7 +326,7 @@ return function (core, sessions, actions, blocklist_of)
 
 	local function tell(call, session)
 		local id = session.minimix_id;
-		if id then answered("the state of a session", pcall(call, monotonic(), now(), id)); end
+		if id then answered("the state of a session", pcall(call, id)); end
 	end
 
 	module:hook("smacks-hibernation-start", function (event)
@@ -348,7 +346,7 @@ return function (core, sessions, actions, blocklist_of)
 		local session, attr = event.session, event.stanza.attr;
 		if not session.username or not attr.from then return; end
 		local account = session.username.."@"..session.host;
-		return answered("a failed delivery", pcall(core.delivery_failed, monotonic(), now(),
+		return answered("a failed delivery", pcall(core.delivery_failed,
 			session.minimix_id, account, attr.to or account, attr.from));
 	end, -1); -- mod_smacks keeps chat messages at 0
 
@@ -362,33 +360,33 @@ return function (core, sessions, actions, blocklist_of)
 		end
 		table.sort(occupants);
 		for _, occupant in ipairs(occupants) do
-			answered("a room joined before", pcall(core.already_in, monotonic(), now(),
+			answered("a room joined before", pcall(core.already_in,
 				sessions.id(session), session.full_jid, occupant));
 		end
 	end
 
 	function hooks.wake()
-		answered("a deadline", pcall(core.wake, monotonic(), now()));
+		answered("a deadline", pcall(core.wake));
 	end
 
 	function hooks.avatar(account, hash)
-		answered("a new avatar", pcall(core.avatar, monotonic(), now(), account, hash));
+		answered("a new avatar", pcall(core.avatar, account, hash));
 	end
 
 	function hooks.account_gone(account)
-		answered("the end of an account", pcall(core.account_gone, monotonic(), now(), account));
+		answered("the end of an account", pcall(core.account_gone, account));
 	end
 
 	function hooks.configured(options)
-		answered("a change of the options", pcall(core.configured, monotonic(), now(), options));
+		answered("a change of the options", pcall(core.configured, options));
 	end
 
 	function hooks.hand_back()
-		answered("the handing back of all rooms", pcall(core.hand_back, monotonic(), now()));
+		answered("the handing back of all rooms", pcall(core.hand_back));
 	end
 
 	function hooks.shutdown()
-		answered("the end", pcall(core.shutdown, monotonic(), now()));
+		answered("the end", pcall(core.shutdown));
 	end
 
 	return hooks;

@@ -1,13 +1,23 @@
-//! Time as Lua hands it over, in seconds, and as the core counts it, in milliseconds.
+//! The two clocks, read here so that Lua need not hand them over with every stanza; the core gets them with
+//! each event.
+
+use std::sync::LazyLock;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::event::Now;
 
-/// The monotonic clock and the time of day, both in seconds, as Lua hands them over.
-pub(super) type Clocks = (f64, f64);
+/// When the library was first used: it stays in the process when the module is reloaded, and so does this.
+#[expect(clippy::disallowed_methods, reason = "the binding is where time comes in")]
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// Both clocks as the core reads them.
-pub(super) fn now((monotonic_s, utc_s): Clocks) -> Now {
-    Now { monotonic_ms: milliseconds(monotonic_s), utc_ms: milliseconds(utc_s).cast_signed() }
+/// What the clocks say.
+#[expect(clippy::disallowed_methods, reason = "the binding is where time comes in")]
+pub(super) fn now() -> Now {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Now {
+        monotonic_ms: START.elapsed().as_millis().try_into().unwrap_or(u64::MAX),
+        utc_ms: since_1970.as_millis().try_into().unwrap_or(i64::MAX),
+    }
 }
 
 /// Seconds in milliseconds; what is below zero or no number is zero.

@@ -7,7 +7,7 @@ use mlua::{FromLuaMulti, Lua, Result, Table};
 
 use super::answer::Answer;
 use super::build::Builder;
-use super::clock::{Clocks, now, seconds};
+use super::clock::{now, seconds};
 use super::read::Reader;
 use super::{log, options};
 use crate::bouncer::Bouncer;
@@ -62,51 +62,45 @@ fn functions(lua: &Lua, host: &Rc<Host>) -> Result<Table> {
 }
 
 fn stanza_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
-    type Client = (f64, f64, u32, String, String, bool, Table);
-    type Room = (f64, f64, String, String, Table);
-    type Failed = (f64, f64, Option<u32>, String, String, String);
-    add(
-        lua,
-        host,
-        table,
-        "client_stanza",
-        |host, lua, (s, utc, session, account, to, joins, stanza): Client| {
-            host.client_stanza(lua, (s, utc), SessionId(session), [&account, &to], joins, &stanza)
-        },
-    )?;
-    add(lua, host, table, "room_stanza", |host, lua, (s, utc, account, from, stanza): Room| {
-        host.room_stanza(lua, (s, utc), [&account, &from], &stanza)
+    type Client = (u32, String, String, bool, Table);
+    type Room = (String, String, Table);
+    type Failed = (Option<u32>, String, String, String);
+    add(lua, host, table, "client_stanza", |host, lua, (session, account, to, joins, stanza): Client| {
+        host.client_stanza(lua, SessionId(session), [&account, &to], joins, &stanza)
     })?;
-    add(lua, host, table, "stanza_to_session", |host, lua, (s, utc, account, from, stanza): Room| {
+    add(lua, host, table, "room_stanza", |host, lua, (account, from, stanza): Room| {
+        host.room_stanza(lua, [&account, &from], &stanza)
+    })?;
+    add(lua, host, table, "stanza_to_session", |host, lua, (account, from, stanza): Room| {
         if !host.bouncer.borrow().concerns_session(&account, &from) {
             return Ok(Answer::NotOurs);
         }
-        host.read_room_stanza(lua, (s, utc), &stanza)
+        host.read_room_stanza(lua, &stanza)
     })?;
-    add(lua, host, table, "archive_result", |host, lua, (s, utc, account, from, stanza): Room| {
+    add(lua, host, table, "archive_result", |host, lua, (account, from, stanza): Room| {
         if !host.bouncer.borrow().awaits_archive_results(&account, &from) {
             return Ok(Answer::NotOurs);
         }
-        host.take_early(lua, (s, utc), &stanza, Bouncer::is_archive_result)
+        host.take_early(lua, &stanza, Bouncer::is_archive_result)
     })?;
-    add(lua, host, table, "blocked_stanza", |host, lua, (s, utc, account, from, stanza): Room| {
+    add(lua, host, table, "blocked_stanza", |host, lua, (account, from, stanza): Room| {
         if !host.bouncer.borrow().blocks(&account, &from) {
             return Ok(Answer::NotOurs);
         }
-        host.read_room_stanza(lua, (s, utc), &stanza)
+        host.read_room_stanza(lua, &stanza)
     })?;
-    add(lua, host, table, "blocked_invitation", |host, lua, (s, utc, account, from, stanza): Room| {
+    add(lua, host, table, "blocked_invitation", |host, lua, (account, from, stanza): Room| {
         if !host.bouncer.borrow().occupies(&account, &from) {
             return Ok(Answer::NotOurs);
         }
-        host.take_early(lua, (s, utc), &stanza, Bouncer::is_blocked_invitation)
+        host.take_early(lua, &stanza, Bouncer::is_blocked_invitation)
     })?;
-    add(lua, host, table, "delivery_failed", |host, lua, (s, utc, session, account, to, from): Failed| {
+    add(lua, host, table, "delivery_failed", |host, lua, (session, account, to, from): Failed| {
         if !host.bouncer.borrow().concerns_account(&account, &from) {
             return Ok(Answer::NotOurs);
         }
         let (session, to, from) = (session.map(SessionId), Jid::new(&to), Jid::new(&from));
-        host.happened(lua, (s, utc), Event::DeliveryFailed { session, to, from })
+        host.happened(lua, Event::DeliveryFailed { session, to, from })
     })?;
     add(lua, host, table, "occupies", |host, _, (account, room): (String, String)| {
         Ok(host.bouncer.borrow().occupies(&account, &room))
@@ -115,7 +109,7 @@ fn stanza_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
 }
 
 fn session_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
-    type AlreadyIn = (f64, f64, u32, String, String);
+    type AlreadyIn = (u32, String, String);
     type Fact = fn(SessionId) -> Event;
     let facts: [(&str, Fact); 4] = [
         ("session_unavailable", |session| Event::SessionUnavailable { session }),
@@ -124,60 +118,49 @@ fn session_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
         ("session_gone", |session| Event::SessionGone { session }),
     ];
     for (name, fact) in facts {
-        add(lua, host, table, name, move |host, lua, (s, utc, session): (f64, f64, u32)| {
-            host.happened(lua, (s, utc), fact(SessionId(session)))
+        add(lua, host, table, name, move |host, lua, session: u32| {
+            host.happened(lua, fact(SessionId(session)))
         })?;
     }
-    add(lua, host, table, "already_in", |host, lua, (s, utc, session, jid, occupant): AlreadyIn| {
+    add(lua, host, table, "already_in", |host, lua, (session, jid, occupant): AlreadyIn| {
         let Some(jid) = FullJid::new(&Jid::new(&jid)) else { return Ok(Answer::NotOurs) };
         let (session, occupant) = (SessionId(session), Jid::new(&occupant));
-        host.happened(lua, (s, utc), Event::AlreadyIn { session, jid, occupant })
+        host.happened(lua, Event::AlreadyIn { session, jid, occupant })
     })
 }
 
 fn lifetime_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
-    type Watches = (f64, f64, u32, String, bool);
-    add(lua, host, table, "abandoned", |host, lua, (s, utc, account, room): (f64, f64, String, String)| {
+    type Watches = (u32, String, bool);
+    add(lua, host, table, "abandoned", |host, lua, (account, room): (String, String)| {
         let (account, room) = (BareJid::new(&account), BareJid::new(&room));
-        host.happened(lua, (s, utc), Event::Abandoned { account, room })
+        host.happened(lua, Event::Abandoned { account, room })
     })?;
-    add(lua, host, table, "wake", |host, lua, clocks: Clocks| {
+    add(lua, host, table, "wake", |host, lua, (): ()| {
         host.armed_ms.set(None);
-        host.happened(lua, clocks, Event::Wake)
+        host.happened(lua, Event::Wake)
     })?;
-    add(lua, host, table, "watches", |host, lua, (s, utc, session, service, watches): Watches| {
+    add(lua, host, table, "watches", |host, lua, (session, service, watches): Watches| {
         let (session, service) = (SessionId(session), BareJid::new(&service));
-        host.happened(lua, (s, utc), Event::Watches { session, service, watches })
+        host.happened(lua, Event::Watches { session, service, watches })
     })?;
-    add(
-        lua,
-        host,
-        table,
-        "blocks",
-        |host, lua, (s, utc, account, blocked): (f64, f64, String, Vec<String>)| {
-            let (account, blocked) =
-                (BareJid::new(&account), blocked.iter().map(|jid| Jid::new(jid)).collect());
-            host.happened(lua, (s, utc), Event::Blocks { account, blocked })
-        },
-    )?;
-    add(lua, host, table, "avatar", |host, lua, (s, utc, account, hash): (f64, f64, String, String)| {
-        host.happened(lua, (s, utc), Event::Avatar { account: BareJid::new(&account), hash })
+    add(lua, host, table, "blocks", |host, lua, (account, blocked): (String, Vec<String>)| {
+        let (account, blocked) = (BareJid::new(&account), blocked.iter().map(|jid| Jid::new(jid)).collect());
+        host.happened(lua, Event::Blocks { account, blocked })
     })?;
-    add(lua, host, table, "account_gone", |host, lua, (s, utc, account): (f64, f64, String)| {
-        host.happened(lua, (s, utc), Event::AccountGone { account: BareJid::new(&account) })
+    add(lua, host, table, "avatar", |host, lua, (account, hash): (String, String)| {
+        host.happened(lua, Event::Avatar { account: BareJid::new(&account), hash })
     })?;
-    add(lua, host, table, "hand_back", |host, lua, clocks: Clocks| {
-        host.happened(lua, clocks, Event::HandBack)
+    add(lua, host, table, "account_gone", |host, lua, account: String| {
+        host.happened(lua, Event::AccountGone { account: BareJid::new(&account) })
     })?;
-    add(lua, host, table, "configured", |host, lua, (s, utc, options): (f64, f64, Table)| {
+    add(lua, host, table, "hand_back", |host, lua, (): ()| host.happened(lua, Event::HandBack))?;
+    add(lua, host, table, "configured", |host, lua, options: Table| {
         let config = options::config(&options)?;
-        host.happened(lua, (s, utc), Event::Configured { config })
+        host.happened(lua, Event::Configured { config })
     })?;
     add(lua, host, table, "blocking_accounts", |host, _, ()| Ok(host.bouncer.borrow().blocking_accounts()))?;
     add(lua, host, table, "rooms", |host, _, ()| Ok(host.bouncer.borrow().held_rooms()))?;
-    add(lua, host, table, "shutdown", |host, lua, clocks: Clocks| {
-        host.happened(lua, clocks, Event::Shutdown)
-    })?;
+    add(lua, host, table, "shutdown", |host, lua, (): ()| host.happened(lua, Event::Shutdown))?;
     add(lua, host, table, "snapshot", |host, _, ()| Ok(host.bouncer.borrow().snapshot()))?;
     // Lua does not see how much the core holds and may keep the functions for long.
     add(lua, host, table, "close", |host, _, ()| {
@@ -205,7 +188,6 @@ impl Host {
     fn client_stanza(
         &self,
         lua: &Lua,
-        clocks: Clocks,
         session: SessionId,
         [account, to]: [&str; 2],
         joins: bool,
@@ -215,49 +197,42 @@ impl Host {
             return Ok(Answer::NotOurs);
         }
         match self.reader.stanza(lua, stanza) {
-            Ok(stanza) => self.happened(lua, clocks, Event::ClientStanza { session, stanza }),
+            Ok(stanza) => self.happened(lua, Event::ClientStanza { session, stanza }),
             Err(why) => Ok(Answer::Unreadable(why.to_string())),
         }
     }
 
-    fn room_stanza(
-        &self,
-        lua: &Lua,
-        clocks: Clocks,
-        [account, from]: [&str; 2],
-        stanza: &Table,
-    ) -> Result<Answer> {
+    fn room_stanza(&self, lua: &Lua, [account, from]: [&str; 2], stanza: &Table) -> Result<Answer> {
         if !self.bouncer.borrow().concerns_account(account, from) {
             return Ok(Answer::NotOurs);
         }
-        self.read_room_stanza(lua, clocks, stanza)
+        self.read_room_stanza(lua, stanza)
     }
 
     /// A message of a room that nobody else may see; other messages are looked at later.
     fn take_early(
         &self,
         lua: &Lua,
-        clocks: Clocks,
         stanza: &Table,
         is_wanted: fn(&Bouncer, &Stanza) -> bool,
     ) -> Result<Answer> {
         match self.reader.stanza(lua, stanza) {
             Ok(stanza) if is_wanted(&self.bouncer.borrow(), &stanza) => {
-                self.happened(lua, clocks, Event::RoomStanza { stanza })
+                self.happened(lua, Event::RoomStanza { stanza })
             }
             Ok(_) | Err(_) => Ok(Answer::NotOurs),
         }
     }
 
-    fn read_room_stanza(&self, lua: &Lua, clocks: Clocks, stanza: &Table) -> Result<Answer> {
+    fn read_room_stanza(&self, lua: &Lua, stanza: &Table) -> Result<Answer> {
         match self.reader.stanza(lua, stanza) {
-            Ok(stanza) => self.happened(lua, clocks, Event::RoomStanza { stanza }),
+            Ok(stanza) => self.happened(lua, Event::RoomStanza { stanza }),
             Err(why) => Ok(Answer::Unreadable(why.to_string())),
         }
     }
 
-    fn happened(&self, lua: &Lua, clocks: Clocks, event: Event) -> Result<Answer> {
-        let now = now(clocks);
+    fn happened(&self, lua: &Lua, event: Event) -> Result<Answer> {
+        let now = now();
         let outcome = self.bouncer.borrow_mut().handle(now, event);
         let wake_in = self.sooner(now, outcome.wake_at);
         Answer::new(lua, &self.builder, outcome, wake_in, &log::drain())

@@ -150,7 +150,7 @@ check.test("who is blocked is told before the first join, and the core sees thei
 	local scene = new_scene();
 	scene.server.blocked.alice = { [room.."/eve"] = true, [false] = { created = 1 } };
 	local told;
-	stub.says.blocks = function (_, _, account, jids) told = account.." "..table.concat(jids, " "); end
+	stub.says.blocks = function (account, jids) told = account.." "..table.concat(jids, " "); end
 	fake.client_sends(scene.server, scene.phone, st.presence({ to = room.."/alice" })
 		:tag("x", { xmlns = "http://jabber.org/protocol/muc" }):up());
 	check.equal(told, "alice@example.org "..room.."/eve");
