@@ -81,6 +81,11 @@ lint: ## Lua lints
 	@test -e lua/mod_minimix/mod_minimix.lua || { echo "lua/mod_minimix is missing" >&2; exit 1; }
 	luacheck --quiet lua tests/lua prosody-test/modules
 
+.PHONY: bench
+bench: build ## What the module costs, as ratios; not part of test
+	LUA_CPATH="$(TARGET)/module/?.so;;" lua$(LUA) benches/hook.lua
+	$(CARGO) bench $(CARGO_FLAGS) $(VENDORED_FEATURES)
+
 .PHONY: hygiene
 hygiene: ## Rules that no compiler knows
 	@scripts/hygiene
