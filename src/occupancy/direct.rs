@@ -36,6 +36,8 @@ enum State {
     Adopting,
     /// The account has taken over; what the room still says to the session is swallowed.
     Withdrawing { until_ms: u64 },
+    /// It hides or has ended, and Prosody tells the room.
+    Leaving { until_ms: u64 },
 }
 
 impl Directs {
@@ -43,13 +45,24 @@ impl Directs {
         self.0.is_empty()
     }
 
-    pub(super) fn remove(&mut self, session: SessionId) {
+    fn remove(&mut self, session: SessionId) {
         self.0.remove(&session);
+    }
+
+    /// The session hides or has ended. The leave that Prosody sends for it then passes: it is the session's own.
+    pub(super) fn note_end(&mut self, turn: &Turn<'_>, session: SessionId) {
+        let until_ms = turn.after(limit::WITHDRAW_MS);
+        let direct = self.0.get_mut(&session);
+        if let Some(direct) = direct.filter(|direct| !matches!(direct.state, State::Withdrawing { .. })) {
+            direct.state = State::Leaving { until_ms };
+        }
     }
 
     pub(super) fn deadline(&self) -> Option<u64> {
         let until = |direct: &Direct| match direct.state {
-            State::Trying { until_ms } | State::Withdrawing { until_ms } => Some(until_ms),
+            State::Trying { until_ms } | State::Withdrawing { until_ms } | State::Leaving { until_ms } => {
+                Some(until_ms)
+            }
             State::In | State::Adopting => None,
         };
         self.0.values().filter_map(until).min()
@@ -57,7 +70,9 @@ impl Directs {
 
     pub(super) fn expire(&mut self, turn: &Turn<'_>) {
         self.0.retain(|_, direct| match direct.state {
-            State::Trying { until_ms } | State::Withdrawing { until_ms } => !turn.is_due(until_ms),
+            State::Trying { until_ms } | State::Withdrawing { until_ms } | State::Leaving { until_ms } => {
+                !turn.is_due(until_ms)
+            }
             State::In | State::Adopting => true,
         });
     }
@@ -93,11 +108,15 @@ impl Occupancy {
         let direct = self.directs.0.get_mut(&session)?;
         match direct.state {
             State::Adopting | State::Withdrawing { .. } => return None,
+            State::Leaving { .. } if stanza.kind != Kind::Presence(PresenceType::Unavailable) => {
+                self.directs.remove(session); // it is back
+                return None;
+            }
             State::In if asks_to_join(stanza) => {
                 direct.state = State::Adopting;
                 return None;
             }
-            State::In | State::Trying { .. } => {}
+            State::In | State::Trying { .. } | State::Leaving { .. } => {}
         }
         match stanza.kind {
             Kind::Presence(PresenceType::Unavailable) => self.directs.remove(session),
@@ -134,13 +153,15 @@ impl Occupancy {
         match state {
             State::Withdrawing { .. } if is_live => Verdict::Handled,
             State::Adopting if is_presence => Verdict::Handled,
-            State::Trying { .. } | State::In | State::Adopting | State::Withdrawing { .. } => {
-                Verdict::Pass("the session is in by itself")
-            }
+            State::Trying { .. }
+            | State::In
+            | State::Adopting
+            | State::Withdrawing { .. }
+            | State::Leaving { .. } => Verdict::Pass("the session is in by itself"),
         }
     }
 
-    /// The account is in: a session that it adopts withdraws (X5).
+    /// The account is in, or the session leaves before it is: a session that it adopts withdraws (X5).
     pub(super) fn withdraw(&mut self, turn: &mut Turn<'_>, session: SessionId) {
         let until_ms = turn.after(limit::WITHDRAW_MS);
         let id = turn.fresh_id();
@@ -156,7 +177,7 @@ impl Occupancy {
         turn.act(Action::SendAs { session: direct.jid.clone(), stanza: Kept::own(leave) });
     }
 
-    /// The room refuses the account, but has the session: it goes on by itself. False if it is not in.
+    /// The room does not take the account, but has the session: it goes on by itself. False if it is not in.
     pub(super) fn gives_up_adopting(&mut self, turn: &mut Turn<'_>, session: SessionId) -> bool {
         let is_adopting = self.directs.is_adopting(session);
         if is_adopting {
@@ -179,6 +200,7 @@ impl Occupancy {
         for session in self.sessions.all() {
             self.join_directly(turn, session, State::In);
         }
+        self.refuse_orphans(turn);
         self.try_next(turn);
     }
 

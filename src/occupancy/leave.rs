@@ -32,6 +32,7 @@ impl Occupancy {
         log::debug!("{} leaves {}", attachment.jid, self.me.room);
         turn.deliver(session, answer);
         let Some(attachment) = self.sessions.detach(session) else { return Verdict::Handled };
+        self.withdraw(turn, session);
         self.forget_waits(turn, session);
         self.release_held(turn, session, attachment);
         match &self.phase {
@@ -48,9 +49,13 @@ impl Occupancy {
     /// A session that watches the service for activity only hides the room: it is answered as for a leave, and
     /// the account stays (L9).
     pub(crate) fn room_hidden(&mut self, turn: &mut Turn<'_>, session: SessionId, leave: &Stanza) -> Verdict {
+        if let Some(verdict) = self.sent_directly(session, leave) {
+            return verdict;
+        }
         if let Some(attachment) = self.sessions.get(session) {
             let answer = self.leave_answer(attachment, leave);
             turn.deliver(session, answer);
+            self.withdraw(turn, session);
             self.session_hides(turn, session);
         }
         Verdict::Handled
@@ -115,7 +120,7 @@ impl Occupancy {
 
     /// The session hides from everybody: it is detached, and that is no leave (L4).
     pub(crate) fn session_hides(&mut self, turn: &mut Turn<'_>, session: SessionId) {
-        self.directs.remove(session);
+        self.directs.note_end(turn, session);
         self.cancel_leave_of(turn, session);
         let Some(attachment) = self.sessions.detach(session) else { return };
         log::debug!("{} detaches from {}", attachment.jid, self.me.room);
