@@ -60,6 +60,9 @@ impl Occupancy {
     /// Tells every waiting session that the room does not answer (J26).
     pub(super) fn time_out_waiting(&mut self, turn: &mut Turn<'_>) {
         for session in self.sessions.waiting() {
+            if self.gives_up_adopting(turn, session) {
+                continue;
+            }
             if let Some(ask) = self.sessions.get(session).and_then(Attachment::ask) {
                 turn.deliver(session, join_error(StanzaError::JOIN_TIMEOUT, &ask.join, &self.me.room));
             }
