@@ -119,6 +119,11 @@ impl Queries {
         }
     }
 
+    /// Whether anybody waits for an answer.
+    pub(crate) fn are_open(&self) -> bool {
+        !self.up.is_empty() || !self.down.is_empty()
+    }
+
     /// When the first query has waited too long.
     pub(crate) fn deadline(&self) -> Option<u64> {
         self.up.values().chain(self.down.values()).map(|query| query.deadline_ms).min()

@@ -152,6 +152,9 @@ impl Occupancy {
         if let Some(verdict) = self.sent_directly(session, &stanza) {
             return verdict;
         }
+        if self.is_foreign() && !asks_to_join(&stanza) {
+            return Verdict::Pass("the account never was in the room");
+        }
         if self.holds_leave() && goes_up(&stanza) {
             self.release_held_leave(turn);
         }
@@ -184,8 +187,11 @@ impl Occupancy {
     }
 
     fn take_in(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> Verdict {
+        if self.is_foreign() {
+            return Verdict::Pass("the account never was in the room");
+        }
         self.note_sign_of_life(turn, stanza);
-        if self.blocked.hides(stanza) {
+        if self.is_held() && self.blocked.hides(stanza) {
             return self.blocked_came(stanza);
         }
         match (stanza.kind, &self.phase) {
@@ -207,7 +213,7 @@ impl Occupancy {
     /// When this occupancy wants to be woken.
     pub(crate) fn deadline(&self, config: &Config) -> Option<u64> {
         let of_phase = match &self.phase {
-            Phase::Out(past) => past.over_ms().filter(|_| !self.has_directs()),
+            Phase::Out(past) => past.over_ms().filter(|_| !self.has_directs() && !self.queries.are_open()),
             Phase::Joining(joining) => joining.deadline(),
             Phase::In(stay) => {
                 let of_stay = stay.deadline(self.has_replay());
@@ -242,8 +248,17 @@ impl Occupancy {
     /// Whether nothing of this room needs to be known any more.
     pub(crate) fn is_over(&self, turn: &Turn<'_>) -> bool {
         match &self.phase {
-            Phase::Out(_) if self.has_directs() => false,
+            Phase::Out(_) if self.has_directs() || self.queries.are_open() => false,
             Phase::Out(past) => past.over_ms().is_none_or(|over_ms| turn.is_due(over_ms)),
+            Phase::Joining(_) | Phase::In(_) => false,
+        }
+    }
+
+    /// Whether the account has nothing to do with it: sessions are in by themselves, if it is a room at all and
+    /// not a contact of theirs.
+    fn is_foreign(&self) -> bool {
+        match &self.phase {
+            Phase::Out(past) => past.over_ms().is_none() && !self.queries.are_open(),
             Phase::Joining(_) | Phase::In(_) => false,
         }
     }
