@@ -31,11 +31,13 @@ return function (tell, known_accounts)
 		return blocking[account];
 	end
 
+	-- Told whether or not it has been asked about: it may be in rooms since before a reload.
 	local function changed(event)
 		local session = event.origin;
-		local account = session.username and session.username.."@"..session.host;
-		if not read[account] then return; end
-		module:add_timer(0, function () tell_core(session.username or account:match("^[^@]+"), account); end);
+		local username = session.username;
+		if not username then return; end
+		local account = username.."@"..session.host;
+		module:add_timer(0, function () tell_core(username, account); end);
 	end
 	module:hook("iq-set/self/urn:xmpp:blocking:block", changed, 1); -- stored by mod_blocklist at -1
 	module:hook("iq-set/self/urn:xmpp:blocking:unblock", changed, 1);

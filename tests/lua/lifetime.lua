@@ -160,6 +160,18 @@ check.test("who is blocked is told before the first join, and the core sees thei
 	check.list(stub.calls, { "blocked_stanza alice@example.org "..room.."/eve" });
 end);
 
+check.test("who is blocked after a reload is told, though nobody was blocked before", function ()
+	local scene = new_scene();
+	stub.says.snapshot = "all that matters";
+	local loaded = fake.reload(scene.server, scene.module);
+	local told;
+	stub.says.blocks = function (account, jids) told = account.." "..table.concat(jids, " "); end
+	scene.server.blocked.alice = { [room] = true };
+	fake.fires(scene.server, "iq-set/self/urn:xmpp:blocking:block", { origin = scene.phone, stanza = st.iq({ type = "set", id = "b" }) });
+	loaded:run_timers();
+	check.equal(told, "alice@example.org "..room);
+end);
+
 check.test("an anonymous host is left alone", function ()
 	check.equal(#fake.load(fake.server(), { authentication = "anonymous" }).priorities, 0);
 end);
