@@ -79,8 +79,8 @@ return function (core, sessions, actions, blocklist_of)
 	end
 
 	-- The core can't deal with the stanza; nobody else shall, or a bounce would throw the account out.
-	local function fault(event, why)
-		module:log("error", "A %s of type %s was dropped: %s", event.stanza.name, event.stanza.attr.type, why);
+	local function fault(level, event, why)
+		module:log(level, "A %s of type %s was dropped: %s", event.stanza.name, event.stanza.attr.type, why);
 	end
 
 	--- Stanzas from a room ---
@@ -96,11 +96,11 @@ return function (core, sessions, actions, blocklist_of)
 
 	local function room_answer(event, ok, answer, ...)
 		if not ok then
-			fault(event, "the core failed");
+			fault("error", event, "the core failed");
 			abandon(event.stanza.attr.to, jid_bare(event.stanza.attr.from));
 			return true;
 		elseif type(answer) == "string" then
-			fault(event, answer);
+			fault("debug", event, answer);
 			return true;
 		end
 		local handled = carry_out(event, answer, ...);
@@ -229,12 +229,12 @@ return function (core, sessions, actions, blocklist_of)
 
 	local function client_answer(event, ok, answer, ...)
 		if not ok then
-			fault(event, "the core failed");
+			fault("error", event, "the core failed");
 			apologise(event);
 			abandon(event.origin.minimix_account, jid_bare(event.stanza.attr.to));
 			return true;
 		elseif type(answer) == "string" then
-			fault(event, answer);
+			fault("debug", event, answer);
 			apologise(event);
 			return true;
 		end

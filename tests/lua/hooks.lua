@@ -129,7 +129,7 @@ check.test("what can't be read is swallowed, and its session told", function ()
 	check.equal(#scene.phone.received, 1, "an error is not answered");
 	check.equal(fake.arrives(scene.server, groupchat()), true);
 	check.equal(#scene.server.sent, 0);
-	check.equal(logged(scene.server, "too large"), 3);
+	check.equal(logged(scene.server, "^debug .*too large"), 3);
 end);
 
 check.test("the end of a session is told before mod_presence tells rooms", function ()
