@@ -8,10 +8,8 @@ use mlua::{Lua, LuaString, Table};
 
 use super::raw::{Found, Key, Place, walk};
 use crate::jid::Jid;
-use crate::stanza::{Element, Kind, NS_CLIENT, Node, Stanza, Word};
+use crate::stanza::{Element, Kind, MAX_DEPTH, NS_CLIENT, Node, Stanza, Word};
 
-/// How deep elements may nest.
-const MAX_DEPTH: usize = 64;
 /// How many elements, texts and attributes a stanza may have.
 const MAX_PARTS: usize = 10_000;
 /// How many bytes they may have in all.

@@ -18,6 +18,8 @@ use crate::jid::{FullJid, Jid};
 
 /// The namespace of stanzas and of their unqualified children.
 pub const NS_CLIENT: &str = "jabber:client";
+/// How deep elements may nest in a stanza. Whoever reads one allows as much, or a snapshot could not be read.
+pub(crate) const MAX_DEPTH: usize = 64;
 /// The namespace of the conditions of stanza errors (RFC 6120 §8.3).
 pub const NS_STANZAS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
 
@@ -221,7 +223,9 @@ impl Stanza {
     /// About how many bytes of text it holds.
     pub fn weight(&self) -> usize {
         let addresses = self.from.iter().chain(&self.to).map(|jid| jid.as_str().len()).sum::<usize>();
-        addresses + self.children.iter().map(Element::weight).sum::<usize>()
+        let attributes = self.attributes.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        let id = self.id.as_ref().map_or(0, |id| id.len());
+        addresses + id + attributes + self.children.iter().map(Element::weight).sum::<usize>()
     }
 
     /// The nick that it is addressed to, if it is for an occupant.

@@ -2,9 +2,9 @@
 
 use mlua::{Result, Table, Value};
 
-use super::{MAX_BYTES, MAX_DEPTH, MAX_PARTS};
+use super::{MAX_BYTES, MAX_PARTS};
 use crate::jid::Jid;
-use crate::stanza::{Element, Kind, NS_CLIENT, Node, Stanza};
+use crate::stanza::{Element, Kind, MAX_DEPTH, NS_CLIENT, Node, Stanza};
 
 /// What may still be read of a stanza.
 struct Budget {
