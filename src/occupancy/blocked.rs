@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Occupancy;
 use crate::event::Verdict;
 use crate::jid::{Jid, Nick};
-use crate::muc::{MucUser, sets_subject};
+use crate::muc::{MucUser, sets_subject, status};
 use crate::stanza::{Kept, Kind, PresenceType, Stanza};
 use crate::turn::Turn;
 
@@ -62,6 +62,16 @@ impl Occupancy {
         for session in self.shown_sessions() {
             self.show(turn, session, presence.clone());
         }
+    }
+
+    /// Whether a stanza of the room is from somebody blocked. The account itself is not, whatever nick it takes.
+    pub(super) fn is_of_blocked(&self, stanza: &Stanza) -> bool {
+        let is_own = || {
+            let is_presence = matches!(stanza.kind, Kind::Presence(_));
+            let has_own_nick = self.stay().is_some() && stanza.sender_nick().as_ref() == Some(&self.me.nick);
+            has_own_nick || (is_presence && MucUser::read(stanza).has(status::SELF))
+        };
+        self.is_held() && self.blocked.hides(stanza) && !is_own()
     }
 
     /// A stanza of somebody blocked: only what changes the room itself counts.

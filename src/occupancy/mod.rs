@@ -191,7 +191,7 @@ impl Occupancy {
             return Verdict::Pass("the account never was in the room");
         }
         self.note_sign_of_life(turn, stanza);
-        if self.is_held() && self.blocked.hides(stanza) {
+        if self.is_of_blocked(stanza) {
             return self.blocked_came(stanza);
         }
         match (stanza.kind, &self.phase) {
@@ -213,7 +213,7 @@ impl Occupancy {
     /// When this occupancy wants to be woken.
     pub(crate) fn deadline(&self, config: &Config) -> Option<u64> {
         let of_phase = match &self.phase {
-            Phase::Out(past) => past.over_ms().filter(|_| !self.has_directs() && !self.queries.are_open()),
+            Phase::Out(_) => self.over_ms(),
             Phase::Joining(joining) => joining.deadline(),
             Phase::In(stay) => {
                 let of_stay = stay.deadline(self.has_replay());
@@ -247,10 +247,15 @@ impl Occupancy {
 
     /// Whether nothing of this room needs to be known any more.
     pub(crate) fn is_over(&self, turn: &Turn<'_>) -> bool {
+        self.over_ms().is_some_and(|over_ms| turn.is_due(over_ms))
+    }
+
+    /// When it may be forgotten, if nothing else happens.
+    pub(crate) fn over_ms(&self) -> Option<u64> {
         match &self.phase {
-            Phase::Out(_) if self.has_directs() || self.queries.are_open() => false,
-            Phase::Out(past) => past.over_ms().is_none_or(|over_ms| turn.is_due(over_ms)),
-            Phase::Joining(_) | Phase::In(_) => false,
+            Phase::Out(_) if self.has_directs() || self.queries.are_open() => None,
+            Phase::Out(past) => Some(past.over_ms().unwrap_or_default()),
+            Phase::Joining(_) | Phase::In(_) => None,
         }
     }
 
