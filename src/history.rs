@@ -99,7 +99,7 @@ impl History {
         true
     }
 
-    /// An occupant has left: who comes under that nick is somebody else.
+    /// An occupant has left, or has another nick: who comes under that one is somebody else.
     pub(crate) fn note_gone(&mut self, occupant: Option<&Jid>) {
         for entry in self.entries.iter_mut().filter(|entry| entry.stanza.from.as_ref() == occupant) {
             entry.author_left = true;

@@ -99,13 +99,11 @@ impl Room {
             self.fold_aside(presence);
             return;
         };
+        self.history.note_gone(presence.from.as_ref());
         let Some(mut known) = self.roster.remove(&nick).map(|kept| Stanza::clone(&kept)) else {
             return self.fold_absent(presence, occupant);
         };
-        let (Some(new), true) = (&occupant.nick, occupant.has(status::NICK_CHANGE)) else {
-            self.history.note_gone(presence.from.as_ref());
-            return;
-        };
+        let (Some(new), true) = (&occupant.nick, occupant.has(status::NICK_CHANGE)) else { return };
         known.from = known.from.map(|from| from.to_bare().occupant(&Nick::new(new)));
         self.roster.put(Kept::shared(known));
     }
@@ -127,7 +125,7 @@ impl Room {
         };
         let means_somebody = occupant.affiliation.as_deref().is_some_and(|affiliation| affiliation != "none");
         let is_over = presence.kind == Kind::Presence(PresenceType::Unavailable) && !means_somebody;
-        if is_over {
+        if is_over || presence.weight() > limit::ROOM_PRESENCE_BYTES {
             self.aside.retain(|aside| !same(aside));
             return;
         }

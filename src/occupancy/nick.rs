@@ -80,6 +80,7 @@ impl Occupancy {
     fn rename(&mut self, turn: &Turn<'_>, nick: Nick, asker: Option<&Echo>) {
         log::debug!("{} is now {nick} in {}", self.me.account, self.me.room);
         self.room.roster.remove(&nick);
+        self.room.history.note_gone(Some(&self.me.occupant()));
         self.me.rename(nick, asker.map(|asker| asker.session), turn);
         for (_, attachment) in self.sessions.iter_mut() {
             attachment.alias = None;
