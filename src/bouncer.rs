@@ -112,8 +112,12 @@ impl Bouncer {
         }
         let joins_itself = self.joins_itself(now, &room, &stanza);
         let hides = self.hides(session, &room, &stanza);
-        self.state.sessions.insert(session, account.clone());
-        self.open(now, &account, &room);
+        if !self.open(now, &account, &room) {
+            return self.pass("too many rooms");
+        }
+        if stanza.kind != Kind::Presence(PresenceType::Unavailable) {
+            self.state.sessions.insert(session, account.clone()); // Prosody sends leaves for ended ones as well
+        }
         self.in_room(now, &account, &room, |occupancy, turn| match stanza.target_nick() {
             Some(nick) if joins_itself => {
                 occupancy.goes_direct(session, jid, nick);
@@ -133,10 +137,10 @@ impl Bouncer {
 
     fn note_watches(&mut self, session: SessionId, service: BareJid, watches: bool) -> Outcome {
         let services = self.state.watched.entry(session).or_default();
-        if watches && services.len() < limit::WATCHED_SERVICES {
-            services.insert(service);
-        } else {
+        if !watches {
             services.remove(&service);
+        } else if services.len() < limit::WATCHED_SERVICES {
+            services.insert(service);
         }
         if services.is_empty() {
             self.state.watched.remove(&session);
@@ -144,17 +148,33 @@ impl Bouncer {
         self.pass("a service may be told")
     }
 
-    /// The occupancy of that account and room, made if there is none.
-    fn open(&mut self, now: Now, account: &BareJid, room: &BareJid) {
-        let rooms = self.state.accounts.entry(account.clone()).or_default();
-        if rooms.contains_key(room) {
-            return;
+    /// Makes sure that there is an occupancy of that account and room; false if there are too many.
+    fn open(&mut self, now: Now, account: &BareJid, room: &BareJid) -> bool {
+        if self.knows(account.as_str(), room.as_str()) {
+            return true;
+        }
+        if !self.has_space(account) {
+            return false;
         }
         let mut occupancy = Occupancy::new(account.clone(), room.clone());
         if let Some(blocked) = self.state.blocked.get(account) {
             occupancy.note_blocked(&mut Turn::new(now, &self.config, &mut self.ids), blocked);
         }
-        rooms.insert(room.clone(), occupancy);
+        self.state.accounts.entry(account.clone()).or_default().insert(room.clone(), occupancy);
+        true
+    }
+
+    /// Whether one more room of that account may be known; the one that it left first is forgotten for it (R7).
+    fn has_space(&mut self, account: &BareJid) -> bool {
+        let most = self.config.rooms_per_account.saturating_add(limit::ROOMS_LEFT);
+        let Some(rooms) = self.state.accounts.get_mut(account).filter(|rooms| rooms.len() >= most) else {
+            return true;
+        };
+        let left = rooms.iter().filter_map(|(room, occupancy)| Some((occupancy.over_ms()?, room)));
+        let Some(first) = left.min().map(|(_, room)| room.clone()) else { return false };
+        rooms.remove(&first);
+        self.timetable.remove(account, &first);
+        true
     }
 
     /// Why a stanza of a session is none of our business.
@@ -178,10 +198,10 @@ impl Bouncer {
     /// J25: one room more than an account may have.
     fn is_over_limit(&self, account: &BareJid, room: &BareJid, stanza: &Stanza) -> bool {
         let Some(rooms) = self.state.accounts.get(account) else { return false };
-        let held = rooms.values().filter(|occupancy| occupancy.is_held()).count();
-        held >= self.config.rooms_per_account
-            && asks_to_join(stanza)
+        let held = || rooms.values().filter(|occupancy| occupancy.is_held()).count();
+        asks_to_join(stanza)
             && !rooms.get(room).is_some_and(Occupancy::is_held)
+            && held() >= self.config.rooms_per_account
     }
 
     fn room_sent(&mut self, now: Now, stanza: Stanza) -> Outcome {
@@ -223,6 +243,7 @@ impl Bouncer {
             if rooms.is_empty() {
                 self.state.accounts.remove(account);
             }
+            self.timetable.remove(account, room);
         } else {
             self.timetable.note(account, room, occupancy.deadline(&self.config));
         }
@@ -279,8 +300,10 @@ impl Bouncer {
     fn already_in(&mut self, now: Now, session: SessionId, jid: &FullJid, occupant: &Jid) -> Outcome {
         let Some(nick) = occupant.nick() else { return self.pass("not an occupant") };
         let (account, room) = (jid.account(), occupant.to_bare());
+        if !self.open(now, &account, &room) {
+            return self.pass("too many rooms");
+        }
         self.state.sessions.insert(session, account.clone());
-        self.open(now, &account, &room);
         self.in_room(now, &account, &room, |occupancy, _| {
             if !occupancy.has_session(session) {
                 occupancy.goes_direct(session, jid.clone(), nick);

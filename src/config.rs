@@ -112,6 +112,9 @@ pub mod limit {
     pub const ARCHIVE_QUERIES: usize = 64;
     /// How many services a session may watch for activity (L9).
     pub const WATCHED_SERVICES: usize = 100;
+    /// How many rooms more than it may be in are known of an account: those that it has left, and those that
+    /// its sessions are in by themselves.
+    pub const ROOMS_LEFT: usize = 1_000;
     /// How many services are known to take no accounts.
     pub const DIRECT_SERVICES: usize = 1_000;
     /// How many stanzas of a replay are handed out at once (contract, 9).
@@ -130,6 +133,10 @@ pub mod limit {
     pub const QUERIES_WAITING: usize = 2_000;
     /// How many occupants of a room are kept; those above are relayed and not replayed (R7).
     pub const OCCUPANTS: usize = 20_000;
+    /// How many bytes of their presences are kept (R7).
+    pub const ROSTER_BYTES: usize = 32 * 1024 * 1024;
+    /// How large a kept presence from the room itself may be (R7).
+    pub const ROOM_PRESENCE_BYTES: usize = 64 * 1024;
     /// How many presences from the room itself are kept (J21).
     pub const ROOM_PRESENCES: usize = 200;
     /// How many former nicks are kept.

@@ -10,7 +10,11 @@ use crate::stanza::{Element, Kept, Kind, PresenceType, Stanza};
 /// The last presence of each occupant, in the order of their nicks. An entry is one pointer: the presence,
 /// which all accounts in the room share, knows the nick.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Roster(Vec<Kept>);
+pub(crate) struct Roster {
+    occupants: Vec<Kept>,
+    /// About how many bytes of text they hold.
+    bytes: usize,
+}
 
 /// What a presence did to the roster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,30 +26,46 @@ pub(crate) enum Change {
 }
 
 impl Roster {
-    /// Takes in the presence of an occupant; a stanza without a nick is refused.
+    /// Takes in the presence of an occupant; a stanza without a nick is refused. What there is no space for is
+    /// not kept.
     pub(crate) fn put(&mut self, presence: Kept) -> Change {
         let Some(nick) = nick(&presence) else { return Change::Same };
         match self.position(nick) {
-            Ok(position) => match self.0.get_mut(position) {
-                Some(known) if *known == presence => Change::Same,
-                Some(known) => {
-                    *known = presence;
-                    Change::Changed
-                }
-                None => Change::Same,
-            },
+            Ok(position) => self.replace(position, presence),
             Err(position) => {
-                if self.0.len() < limit::OCCUPANTS {
-                    self.0.insert(position, presence);
+                let bytes = self.bytes + presence.weight();
+                if self.occupants.len() < limit::OCCUPANTS && bytes <= limit::ROSTER_BYTES {
+                    self.occupants.insert(position, presence);
+                    self.bytes = bytes;
                 }
                 Change::Changed
             }
         }
     }
 
+    fn replace(&mut self, position: usize, presence: Kept) -> Change {
+        let Some(known) = self.occupants.get_mut(position).filter(|known| **known != presence) else {
+            return Change::Same;
+        };
+        let bytes = self.bytes.saturating_sub(known.weight()) + presence.weight();
+        if bytes <= limit::ROSTER_BYTES {
+            *known = presence;
+            self.bytes = bytes;
+        } else {
+            self.take(position);
+        }
+        Change::Changed
+    }
+
     /// Takes out an occupant.
     pub(crate) fn remove(&mut self, nick: &Nick) -> Option<Kept> {
-        self.position(nick.as_str()).ok().map(|position| self.0.remove(position))
+        self.position(nick.as_str()).ok().map(|position| self.take(position))
+    }
+
+    fn take(&mut self, position: usize) -> Kept {
+        let taken = self.occupants.remove(position);
+        self.bytes = self.bytes.saturating_sub(taken.weight());
+        taken
     }
 
     /// Whether an occupant has that nick.
@@ -57,21 +77,21 @@ impl Roster {
     pub(crate) fn shows(&self, presence: &Stanza) -> bool {
         let is_same = |known: &Kept| Stanza { to: None, ..presence.clone() } == **known;
         let position = presence.from.as_ref().and_then(Jid::resource).map(|nick| self.position(nick));
-        position.and_then(Result::ok).and_then(|position| self.0.get(position)).is_some_and(is_same)
+        position.and_then(Result::ok).and_then(|position| self.occupants.get(position)).is_some_and(is_same)
     }
 
     /// The occupants, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Kept> {
-        self.0.iter()
+        self.occupants.iter()
     }
 
     /// Whether nobody else is there.
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.occupants.is_empty()
     }
 
     fn position(&self, wanted: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|presence| nick(presence).unwrap_or_default().cmp(wanted))
+        self.occupants.binary_search_by(|presence| nick(presence).unwrap_or_default().cmp(wanted))
     }
 }
 
@@ -107,6 +127,23 @@ mod tests {
         assert_eq!(roster.iter().map(nick).collect::<Vec<_>>(), [Some("bob"), Some("carol")]);
         assert!(roster.remove(&Nick::new("bob")).is_some());
         assert!(!roster.has(&Nick::new("bob")) && roster.has(&Nick::new("carol")));
+    }
+
+    #[test]
+    fn r7_what_there_is_no_space_for_is_not_kept() {
+        let mut roster = Roster::default();
+        let large = "x".repeat(limit::ROSTER_BYTES / 2);
+        roster.put(presence("bob", &large));
+        roster.put(presence("carol", &large));
+        assert!(roster.has(&Nick::new("bob")) && !roster.has(&Nick::new("carol")));
+        roster.put(presence("carol", "away"));
+        roster.put(presence("carol", &large));
+        assert!(!roster.has(&Nick::new("carol")), "what it was is no longer true");
+        roster.put(presence("bob", "away"));
+        roster.put(presence("carol", &large));
+        roster.remove(&Nick::new("carol"));
+        roster.remove(&Nick::new("bob"));
+        assert_eq!(roster.bytes, 0);
     }
 
     #[test]

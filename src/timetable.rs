@@ -46,13 +46,20 @@ impl Timetable {
         due
     }
 
-    fn forget(&mut self, account: &BareJid, room: &BareJid) {
-        if let Some(rooms) = self.by_room.get_mut(account) {
-            rooms.remove(room);
-            if rooms.is_empty() {
-                self.by_room.remove(account);
-            }
+    /// Takes out an occupancy that is no more.
+    pub(crate) fn remove(&mut self, account: &BareJid, room: &BareJid) {
+        if let Some(known_ms) = self.forget(account, room) {
+            self.by_time.remove(&(known_ms, account.clone(), room.clone()));
         }
+    }
+
+    fn forget(&mut self, account: &BareJid, room: &BareJid) -> Option<u64> {
+        let rooms = self.by_room.get_mut(account)?;
+        let known_ms = rooms.remove(room);
+        if rooms.is_empty() {
+            self.by_room.remove(account);
+        }
+        known_ms
     }
 }
 
@@ -74,6 +81,18 @@ mod tests {
         assert_eq!(timetable.next(), Some(5));
         assert_eq!(timetable.take_due(10), [(account.clone(), lounge), (account, den)]);
         assert_eq!(timetable.next(), None);
+    }
+
+    #[test]
+    fn who_is_taken_out_is_not_woken() {
+        let [account, lounge, den] = names();
+        let mut timetable = Timetable::default();
+        timetable.note(&account, &lounge, Some(5));
+        timetable.note(&account, &den, Some(10));
+        timetable.remove(&account, &lounge);
+        timetable.remove(&account, &lounge);
+        assert_eq!(timetable.take_due(10), [(account.clone(), den)]);
+        assert!(timetable.by_room.is_empty());
     }
 
     #[test]

@@ -66,6 +66,16 @@ impl Archive {
         self.repeated.retain(|_, repeated| !turn.is_due(repeated.deadline_ms));
     }
 
+    /// Sessions ask for one page after the other, so the oldest has had its results.
+    fn make_space(&mut self) {
+        let oldest = self.repeated.iter().min_by_key(|(_, repeated)| repeated.deadline_ms);
+        if let Some(oldest) =
+            oldest.map(|(id, _)| id.clone()).filter(|_| self.repeated.len() >= limit::ARCHIVE_QUERIES)
+        {
+            self.repeated.remove(&oldest);
+        }
+    }
+
     /// The query of a session that an error answers.
     fn refused(&mut self, error: &Stanza) -> Option<Asked> {
         let is_answered = |asked: &Asked| asked.query.id == error.id && asked.query.from == error.to;
@@ -117,6 +127,7 @@ impl Occupancy {
         if !is_forbidden || !self.sessions.has(session) || !matches!(self.phase, Phase::In(_)) {
             return false;
         }
+        self.archive.make_space();
         let mapped = turn.fresh_id();
         let queryid = query.children.iter().find_map(|child| child.attribute("queryid")).map(Into::into);
         let mut again = Stanza::clone(&query);

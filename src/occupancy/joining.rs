@@ -111,9 +111,11 @@ impl Joining {
         }
     }
 
-    /// The room wants an answer from a human first (J27).
+    /// The room wants an answer from a human first (J27). To ask again gives no more time.
     pub(super) fn await_human(&mut self, turn: &Turn<'_>) {
-        self.deadline_ms = turn.after(limit::CAPTCHA_MS);
+        if !self.wants_answer {
+            self.deadline_ms = turn.after(limit::CAPTCHA_MS);
+        }
         self.wants_answer = true;
         self.probe = Probe::Over;
     }

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::Occupancy;
+use crate::config::limit;
 use crate::delay;
 use crate::event::SessionId;
 use crate::history;
 use crate::jid::Nick;
-use crate::muc::{NS_MUC, sets_subject};
+use crate::muc::{MucUser, NS_MUC, sets_subject};
 use crate::room::Room;
 use crate::stanza::{Element, Kept, Stanza};
 use crate::turn::Turn;
@@ -65,7 +66,9 @@ impl Occupancy {
         if resync.last_ms.is_some() {
             return false;
         }
-        resync.seen.extend(nick.cloned());
+        if resync.seen.len() < limit::OCCUPANTS {
+            resync.seen.extend(nick.cloned());
+        }
         true
     }
 
@@ -78,8 +81,8 @@ impl Occupancy {
         let nicks = self.room.roster.iter().filter_map(|presence| presence.sender_nick());
         let gone: Vec<Nick> = nicks.filter(|nick| !seen.contains(nick)).collect();
         for nick in gone {
-            self.room.roster.remove(&nick);
             let presence = crate::roster::gone(&self.me.room, &nick);
+            self.room.fold_unavailable(&Kept::own(presence.clone()), &MucUser::default());
             for session in self.shown_sessions() {
                 self.show(turn, session, presence.clone());
             }

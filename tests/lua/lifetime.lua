@@ -167,7 +167,8 @@ check.test("who is blocked after a reload is told, though nobody was blocked bef
 	local told;
 	stub.says.blocks = function (account, jids) told = account.." "..table.concat(jids, " "); end
 	scene.server.blocked.alice = { [room] = true };
-	fake.fires(scene.server, "iq-set/self/urn:xmpp:blocking:block", { origin = scene.phone, stanza = st.iq({ type = "set", id = "b" }) });
+	local block = st.iq({ type = "set", id = "b" });
+	fake.fires(scene.server, "iq-set/self/urn:xmpp:blocking:block", { origin = scene.phone, stanza = block });
 	loaded:run_timers();
 	check.equal(told, "alice@example.org "..room);
 end);
