@@ -75,7 +75,9 @@ impl Bouncer {
                 self.in_all_rooms(now, session, |occupancy, turn| occupancy.session_resumed(turn, session))
             }
             Event::SessionGone { session } => self.session_gone(now, session),
-            Event::DeliveryFailed { session, to, from } => self.delivery_failed(now, session, &to, &from),
+            Event::DeliveryFailed { session, to, from, stanza } => {
+                self.delivery_failed(now, session, [&to, &from], stanza.as_ref())
+            }
             Event::AlreadyIn { session, jid, occupant } => self.already_in(now, session, &jid, &occupant),
             Event::Watches { session, service, watches } => self.note_watches(session, service, watches),
             Event::Blocks { account, blocked } => self.note_blocked(now, account, blocked),
@@ -283,7 +285,13 @@ impl Bouncer {
     }
 
     /// A stanza of a room reached no session. An error would throw the account out (L5).
-    fn delivery_failed(&mut self, now: Now, session: Option<SessionId>, to: &Jid, from: &Jid) -> Outcome {
+    fn delivery_failed(
+        &mut self,
+        now: Now,
+        session: Option<SessionId>,
+        [to, from]: [&Jid; 2],
+        stanza: Option<&Stanza>,
+    ) -> Outcome {
         let (account, room) = (to.to_bare(), from.to_bare());
         self.in_room(now, &account, &room, |occupancy, turn| {
             if !occupancy.absorbs_failures(turn) {
@@ -291,6 +299,9 @@ impl Bouncer {
             }
             if let Some(session) = session {
                 occupancy.session_ended(turn, session);
+            }
+            if let Some(stanza) = stanza {
+                occupancy.nobody_got(turn, stanza);
             }
             Verdict::Handled
         })

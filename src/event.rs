@@ -63,6 +63,8 @@ pub enum Event {
         to: Jid,
         /// The `from` of the stanza.
         from: Jid,
+        /// The stanza itself, if it is still there.
+        stanza: Option<Stanza>,
     },
     /// A session is in a room by itself: it was before the module was loaded.
     AlreadyIn {

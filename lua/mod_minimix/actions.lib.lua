@@ -189,6 +189,7 @@ return function (sessions)
 	function perform.store_offline(_, event)
 		local stanza = st.clone(event.stanza);
 		local username = jid_node(stanza.attr.to);
+		stanza.attr.to = jid_bare(stanza.attr.to); -- it may have been for a session that is gone
 		local stored = module:fire_event("message/offline/handle", {
 			origin = event.origin, stanza = stanza, username = username;
 		});

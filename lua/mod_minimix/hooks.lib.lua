@@ -53,16 +53,20 @@ return function (core, sessions, actions, blocklist_of)
 
 	local report_failures;
 
-	-- What became of a call whose answer has to do with no stanza in hand.
-	local function answered(what, ok, answer)
+	local function answered_about(event, what, ok, answer)
 		if not ok then
 			module:log("error", "The core failed on %s", what);
 			return;
 		end
-		local handled = carry_out(no_stanza, answer);
+		local handled = carry_out(event, answer);
 		report_failures();
 		if actions.waiting() then actions.drain_soon(); end
 		return handled;
+	end
+
+	-- What became of a call whose answer has to do with no stanza in hand.
+	local function answered(...)
+		return answered_about(no_stanza, ...);
 	end
 
 	function report_failures()
@@ -343,12 +347,12 @@ return function (core, sessions, actions, blocklist_of)
 	end, 1); -- before mod_presence at 0, whose unavailables look like leaves
 
 	module:hook("delivery/failure", function (event)
-		local session, attr = event.session, event.stanza.attr;
+		local session, stanza, attr = event.session, event.stanza, event.stanza.attr;
 		if not session.username or not attr.from then return; end
 		local account = session.username.."@"..session.host;
-		return answered("a failed delivery", pcall(core.delivery_failed,
-			session.minimix_id, account, attr.to or account, attr.from));
-	end, -1); -- mod_smacks keeps chat messages at 0
+		return answered_about({ origin = session, stanza = stanza }, "a failed delivery", pcall(core.delivery_failed,
+			session.minimix_id, account, attr.to or account, attr.from, stanza));
+	end, -1); -- mod_smacks keeps chat messages at 0, if no session is left
 
 	--- The life of the module ---
 

@@ -64,7 +64,7 @@ fn functions(lua: &Lua, host: &Rc<Host>) -> Result<Table> {
 fn stanza_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
     type Client = (u32, String, String, bool, Table);
     type Room = (String, String, Table);
-    type Failed = (Option<u32>, String, String, String);
+    type Failed = (Option<u32>, String, String, String, Option<Table>);
     add(lua, host, table, "client_stanza", |host, lua, (session, account, to, joins, stanza): Client| {
         host.client_stanza(lua, SessionId(session), [&account, &to], joins, &stanza)
     })?;
@@ -95,12 +95,13 @@ fn stanza_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
         }
         host.take_early(lua, &stanza, Bouncer::is_blocked_invitation)
     })?;
-    add(lua, host, table, "delivery_failed", |host, lua, (session, account, to, from): Failed| {
+    add(lua, host, table, "delivery_failed", |host, lua, (session, account, to, from, stanza): Failed| {
         if !host.bouncer.borrow().concerns_account(&account, &from) {
             return Ok(Answer::NotOurs);
         }
         let (session, to, from) = (session.map(SessionId), Jid::new(&to), Jid::new(&from));
-        host.happened(lua, Event::DeliveryFailed { session, to, from })
+        let stanza = stanza.and_then(|stanza| host.reader.stanza(lua, &stanza).ok());
+        host.happened(lua, Event::DeliveryFailed { session, to, from, stanza })
     })?;
     add(lua, host, table, "occupies", |host, _, (account, room): (String, String)| {
         Ok(host.bouncer.borrow().occupies(&account, &room))

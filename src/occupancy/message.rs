@@ -158,6 +158,16 @@ impl Occupancy {
         self.relay(turn, stanza);
     }
 
+    /// A stanza was lost with the session that was to get it. A private message is kept for later, unless
+    /// another session has it (P4); so does Prosody, but only if no session at all is left.
+    pub(crate) fn nobody_got(&self, turn: &mut Turn<'_>, stanza: &Stanza) {
+        let is_private = stanza.sender_nick().is_some()
+            && matches!(stanza.kind, Kind::Message(MessageType::Chat | MessageType::Normal));
+        if is_private && self.sessions.is_empty() && is_worth_storing(stanza) {
+            turn.act(Action::StoreOffline);
+        }
+    }
+
     /// What the room itself says: invitations and notices for the account are Prosody's, everything else is
     /// for the sessions that are in (M9, M10, B1). A decline answers one of those, if any is there (B3).
     fn notice_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> Verdict {

@@ -105,6 +105,7 @@ impl World {
                     session: Some(session),
                     to: to.clone(),
                     from: from.clone(),
+                    stanza: None,
                 };
                 self.ends(who, failed, false);
                 let session = self.clients[who].id;

@@ -261,7 +261,9 @@ fn event(who: &str, what: &str) -> Event {
             session: Some(session),
             to: Jid::new(&address),
             from: Jid::new(&format!("{ROOM}/bob")),
+            stanza: None,
         },
+        _ if what.starts_with("loses ") => lost(session, &address, &what["loses ".len()..]),
         "watches" | "watches no longer" => {
             Event::Watches { session, service: BareJid::new("rooms.example"), watches: what == "watches" }
         }
@@ -272,6 +274,14 @@ fn event(who: &str, what: &str) -> Event {
         },
         _ => Event::ClientStanza { session, stanza: from_session(what, &address) },
     }
+}
+
+/// What the room had sent to a session is lost with it.
+fn lost(session: SessionId, address: &str, what: &str) -> Event {
+    let (to, stanza) = (Jid::new(address), from_room(what));
+    let from = stanza.from.clone().expect("a sender");
+    let stanza = Some(stanza.to(to.clone()));
+    Event::DeliveryFailed { session: Some(session), to, from, stanza }
 }
 
 fn tell_action(action: &Action) -> String {
