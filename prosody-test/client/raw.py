@@ -18,6 +18,8 @@ class Unexpected(AssertionError):
 
 
 class RawClient:
+    stream_type: type[Stream] = Stream
+
     def __init__(self, endpoint: Endpoint, account: str, resource: str):
         self.account = account
         self.jid = f"{account}/{resource}"
@@ -94,7 +96,7 @@ class RawClient:
             await asyncio.gather(self._reader, return_exceptions=True)
 
     async def _authenticate(self) -> None:
-        self._stream = await Stream.connect(self._endpoint, self._host)
+        self._stream = await self.stream_type.connect(self._endpoint, self._host)
         self._closed = None
         self._managed = False
         self._reader = asyncio.create_task(self._read())

@@ -4,6 +4,7 @@ import asyncio
 
 from client import xml
 from client.person import Person
+from client.websocket import WebSocketStream
 from client.xml import Element
 from harness.story import check
 from lab.lab import FAR, SERVICES, WITH, Endpoint, Lab
@@ -101,6 +102,13 @@ class DevicesScene(Scene):
     async def phone(self, managed: bool = False) -> Person:
         return await self.device("me", "phone", managed=managed)
 
+    async def browser(self) -> Person:
+        """A device that speaks through a WebSocket."""
+        browser = await self.device("me", "browser", online=False)
+        browser.stream_type = WebSocketStream
+        await browser.go_online()
+        return browser
+
     async def laptop(self, managed: bool = False) -> Person:
         return await self.device("me", "laptop", managed=managed)
 
@@ -134,11 +142,17 @@ class JudgedScene(DevicesScene):
     """Several devices of one account, and a judge on another host, who owns the room and sees every real JID."""
 
     judge: Person
+    _neighbour: Person | None = None
     _seen = 0  # of what the judge received
 
     async def prepare(self) -> None:
         self.judge = await self.owner("judge")
         await self.judge.drain(self.room)
+
+    async def arrived(self) -> None:
+        """Waits until all that the room has sent is at the account's host, whoever of the account is there."""
+        self._neighbour = self._neighbour or await self.device("neighbour", "neighbour")
+        await self._neighbour.drain(self.room)
 
     async def judge_saw(self, *devices: Person) -> list[Element]:
         """What the judge was shown of the account since the last question."""

@@ -18,7 +18,9 @@ from lab.server import Server
 
 WITH = "with.lab"
 WITHOUT = "without.lab"
-BOUNCING = "bouncing.lab"  # as WITH, and answers those whom an account blocks with errors
+# As WITH, and answers those whom an account blocks with errors, and waits a second for a stream to be resumed.
+BOUNCING = "bouncing.lab"
+DOWN = "rooms.down.lab"  # a service whose server is not there
 FAR = "far.lab"
 PUPPETS = "puppet.far.lab"
 CHANNELS = "irc.far.lab"
@@ -39,6 +41,7 @@ class Endpoint:
 
     address: str
     port: int
+    web_port: int = 0
 
 
 def excluded_rooms() -> list[str]:
@@ -109,7 +112,7 @@ class Lab:
         near = [
             Host(WITH, modules=modules, options={"minimix_exclude": excluded_rooms()}),
             Host(WITHOUT),
-            Host(BOUNCING, modules=modules, options={"bounce_blocked_messages": True}),
+            Host(BOUNCING, modules=modules, options={"bounce_blocked_messages": True, "smacks_hibernation_time": 1}),
             Host(SERVICES["local"], rooms=True),
             Host(SERVICES["slow"], rooms=True, modules=["lab_delay"]),
         ]
@@ -117,7 +120,8 @@ class Lab:
         if remote == "irc":
             far.append(Host(CHANNELS, secret=SECRET))
         to_near = {host.name: (here, here_s2s) for host in near}
-        server_a = self._prosody("a", here, here_s2s, near, {host.name: (there, there_s2s) for host in far})
+        nowhere = {DOWN: (here, network.free_port(here))}
+        server_a = self._prosody("a", here, here_s2s, near, nowhere | {host.name: (there, there_s2s) for host in far})
         if remote == "ejabberd":
             return [server_a, *self._ejabberd(there, there_s2s, to_near)]
         if remote == "irc":
@@ -166,6 +170,7 @@ class Lab:
         peers: dict,
         options: dict[str, object] | None = None,
     ) -> Server:
+        web_port = network.free_port(address)
         settings = Settings(
             directory=self.directory / name,
             address=address,
@@ -173,11 +178,11 @@ class Lab:
             s2s_port=s2s_port,
             hosts=hosts,
             peers=peers,
-            options=options or {},
+            options=prosody.web_options(address, web_port) | (options or {}),
         )
         self._settings[name] = settings
         for host in hosts:
-            self._endpoints[host.name] = Endpoint(address, settings.c2s_port)
+            self._endpoints[host.name] = Endpoint(address, settings.c2s_port, web_port)
         command = prosody.command(settings)
         if self._image:
             command = Container(self._image, settings.directory).around(command)

@@ -92,6 +92,17 @@ def _global_options(settings: Settings) -> dict[str, object]:
     }
 
 
+def web_options(address: str, port: int) -> dict[str, object]:
+    """What lets clients connect by WebSocket."""
+    return {
+        "modules_enabled": [*MODULES, "websocket"],
+        "http_interfaces": [address],
+        "http_ports": [port],
+        "https_ports": [],
+        "consider_websocket_secure": True,
+    }
+
+
 def _host_lines(host: Host) -> list[str]:
     if host.secret:
         return [f"\nComponent {lua(host.name)}", *_option_lines({"component_secret": host.secret, "modules_enabled": ["lab_peers"]})]

@@ -191,3 +191,27 @@ async def nick_of_somebody_else(scene: JudgedScene) -> None:
     check(laptop.nick == "me", "the account has one nick already")
     await scene.judge_saw(phone, laptop)
     scene.check_one_occupant("me")
+
+
+@judged("J1", "M2", "P3", "L1", "U3")
+async def one_in_a_browser(scene: JudgedScene) -> None:
+    """A WebSocket, through which the server writes every stanza in a way of its own, beside a plain connection."""
+    browser, laptop = await scene.browser(), await scene.laptop()
+    await browser.join(scene.room, "me")
+    await laptop.join(scene.room, "me")
+    await scene.judge_saw(browser, laptop)
+    await browser.say("from the browser", extra="<thing xmlns='urn:example:thing'><a/>x</thing>")
+    got = await laptop.expect(xml.message(body="from the browser"))
+    check(got.find("{urn:example:thing}thing/{urn:example:thing}a") is not None, f"all of it: {xml.text(got)}")
+    scene.judge.send_message("psst", to=f"{scene.room}/me")
+    for device in (laptop, browser):
+        await device.expect(xml.message(body="psst"))
+    await laptop.leave()
+    await laptop.join(scene.room, "me")
+    await browser.leave()
+    await browser.join(scene.room, "me")
+    await laptop.say("to the browser")
+    await browser.expect(xml.message(body="to the browser"))
+    check((await browser.ping(f"{scene.room}/me")).get("type") == "result", "in")
+    await scene.judge_saw(browser, laptop)
+    scene.check_one_occupant("me")
