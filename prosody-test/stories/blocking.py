@@ -21,6 +21,7 @@ async def unblock(device: Person, jid: str) -> None:
 
 
 async def blocked_occupant(scene: JudgedScene) -> None:
+    room = scene.room
     phone, laptop = await two_devices(scene)
     eve = await scene.guest("eve")
     await scene.settle(phone, laptop)
@@ -34,7 +35,7 @@ async def blocked_occupant(scene: JudgedScene) -> None:
     check(not await scene.judge_saw(), "the account is not thrown out")
     tablet = await scene.device("me", "tablet")
     shown = await tablet.join(scene.room, "me")
-    for device, stanzas in ((phone, await phone.drain()), (laptop, await laptop.drain()), (tablet, shown)):
+    for device, stanzas in ((phone, await phone.drain(room)), (laptop, await laptop.drain(room)), (tablet, shown)):
         check(not [s for s in stanzas if s.get("from") == eve.occupant_jid], f"{device.jid} sees nothing of them")
     await unblock(phone, eve.occupant_jid)
     gone = xml.presence(sender=eve.occupant_jid, type="unavailable")
@@ -95,6 +96,7 @@ async def blocked_room(scene: JudgedScene, blocked: str) -> None:
     await scene.judge.say("anybody?")
     scene.judge.send_message("psst", to=f"{scene.room}/me")
     await scene.judge.drain(scene.room)
+    await scene.arrived()
     await scene.judge_saw()
     scene.check_no_occupant()
     for device in (phone, laptop):
@@ -132,6 +134,7 @@ async def invited_by_somebody_blocked(scene: JudgedScene) -> None:
     await scene.settle(phone, laptop)
     eve.send(f"<message to='{scene.room}'><x xmlns='{xml.MUC_USER}'><invite to='{scene.me}'/></x></message>")
     await scene.settle(eve, scene.judge)
+    await scene.arrived()
     check(not await scene.judge_saw(phone, laptop), "the account is not thrown out")
     scene.check_one_occupant("me")
     await phone.say("still here")

@@ -3,9 +3,53 @@
 from client import xml
 from client.person import Person
 from client.xml import quoteattr
-from harness.scene import JudgedScene
-from harness.story import check, judged
+from harness.scene import ComparedScene, JudgedScene
+from harness.story import check, compared, judged
 from stories.devices import UNAVAILABLE, two_devices
+
+
+async def show_roles(owner: Person, *roles: str) -> None:
+    """Says whose presence the room shows to the others."""
+    values = "".join(f"<value>{role}</value>" for role in roles)
+    form = "<field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#roomconfig</value></field>"
+    form += f"<field var='muc#roomconfig_presencebroadcast'>{values}</field>"
+    await owner.command(f"<x xmlns='jabber:x:data' type='submit'>{form}</x>", xml.MUC_OWNER)
+
+
+@judged("F2", "K6", "J1", "J21", kinds=("local", "slow"))
+async def f2_hidden_occupants(scene: JudgedScene) -> None:
+    """The owner hides participants: they are gone, go on talking, and come back; nobody was thrown out."""
+    carol = await scene.guest("carol")
+    phone, laptop = await two_devices(scene)
+    await show_roles(scene.judge, "moderator")
+    for device in (phone, laptop):
+        gone = await device.expect(xml.presence(sender=carol.occupant_jid, type="unavailable"))
+        check(xml.item(gone).get("role") == "participant" and not xml.codes(gone), f"hidden: {xml.text(gone)}")
+    await carol.say("still here")
+    for device in (phone, laptop):
+        await device.expect(xml.message(body="still here", sender=carol.occupant_jid))
+    tablet = await scene.device("me", "tablet")
+    came = await tablet.join(scene.room, "me")
+    check(not any(xml.presence(sender=carol.occupant_jid)(stanza) for stanza in came), "not shown to a later one")
+    await show_roles(scene.judge, "moderator", "participant", "visitor")
+    for device in (phone, laptop, tablet):
+        await device.expect(xml.presence(sender=carol.occupant_jid))
+    await scene.judge_saw(phone, laptop, tablet)
+    scene.check_one_occupant("me")
+
+
+@compared("F23", "J8", "J21", "M9")
+async def f23_room_with_an_avatar(scene: ComparedScene) -> None:
+    """Its presence is nobody's, and that it is logged is said at the join and on no other presence."""
+    bob = await scene.owner()
+    photo = "<PHOTO><TYPE>image/png</TYPE><BINVAL>iVBORw0KGgo=</BINVAL></PHOTO>"
+    await bob.query("set", scene.room, f"<vCard xmlns='vcard-temp'>{photo}</vCard>")
+    await scene.me.join(scene.room, "me")
+    await bob.update("<show>away</show>")
+    await bob.update("")
+    await scene.me.update("<show>away</show>")
+    await scene.settle(bob, scene.me)
+    await scene.me.drain(scene.room)
 
 
 @judged("F3", "J1", "N6", "P1", "I1", "K6")

@@ -165,3 +165,39 @@ async def service_excluded_at_run_time(scene: JudgedScene) -> None:
 async def domain_excluded_at_run_time(scene: JudgedScene) -> None:
     """With a pattern for all services below a domain."""
     await excluded_and_back(scene, "*." + scene.service.partition(".")[2])
+
+
+@judged("R1", "X5", kinds=("local", "remote"), alone=True)
+async def contacts_from_before_the_module(scene: JudgedScene) -> None:
+    """A contact that was sent presence looks like a room then; it is none, for no device of the account."""
+    await scene.order(f"module unload minimix {scene.host}")
+    try:
+        phone = await scene.phone()
+        friend = await scene.person("friend")
+        phone.send(f"<presence to='{friend.jid}'><show>dnd</show></presence>")
+        await friend.expect(xml.presence(sender=phone.jid))
+    finally:
+        await scene.order(f"module load minimix {scene.host}")
+    laptop = await scene.laptop()
+    for device in (phone, laptop):
+        device.send(f"<presence to='{friend.jid}'><show>away</show></presence>")
+        await friend.expect(xml.presence(sender=device.jid))
+        device.send(f"<message type='chat' id='{device.new_id('chat')}' to='{friend.jid}'><body>hi</body></message>")
+        await friend.expect(xml.message(body="hi", sender=device.jid))
+        device.send_query("get", friend.jid, "<query xmlns='urn:example:ask'/>")
+        await friend.expect(xml.Match(lambda stanza, of=device.jid: stanza.get("from") == of, "the query"))
+        for to in (device.jid, scene.me):
+            friend.send(f"<message type='chat' id='{friend.new_id('chat')}' to='{to}'><body>for {to}</body></message>")
+            got = await device.expect(xml.message(body=f"for {to}"))
+            check(got.get("from") == friend.jid, xml.text(got))
+        check((await friend.ping(scene.me)).get("type") == "result", "the server answers for the account")
+        friend.send_query("get", device.jid, "<query xmlns='urn:example:ask'/>")
+        await device.expect(xml.Match(lambda stanza: stanza.get("from") == friend.jid, "the query"))
+        friend.send(f"<presence to='{device.jid}'><show>xa</show></presence>")
+        await device.expect(xml.presence(sender=friend.jid))
+        friend.send(f"<presence type='unavailable' to='{device.jid}'/>")
+        await device.expect(xml.presence(sender=friend.jid, type="unavailable"))
+    phone.send(f"<presence type='unavailable' to='{friend.jid}'/>")
+    await friend.expect(xml.presence(sender=phone.jid, type="unavailable"))
+    await laptop.close()
+    await friend.expect(xml.presence(sender=laptop.jid, type="unavailable"))

@@ -42,6 +42,7 @@ async def f16_invited_while_offline(scene: JudgedScene) -> None:
     """The invitation is kept, and the first device that comes online is given it, once."""
     send_invitation(scene.judge, scene.me)
     await scene.settle(scene.judge)
+    await scene.arrived()
     phone = await scene.device("me", "phone", online=False)
     await phone.connect()
     phone.send("<presence/>")

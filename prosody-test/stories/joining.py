@@ -3,6 +3,7 @@
 from client import xml
 from harness.scene import ComparedScene
 from harness.story import check, compared
+from lab.lab import DOWN
 
 
 @compared("J1", "J3", "J4", "J5", "J6", "J20", "H1", "H2", "H6", "H13")
@@ -136,3 +137,16 @@ async def history_since(scene: ComparedScene) -> None:
         await scene.me.join(scene.room, "me", f"<history since='{moment}'/>")
         await scene.me.leave()
         await scene.settle(scene.me, bob)
+
+
+@compared("J16", "J17", "I9", kinds=("local",))
+async def service_is_down(scene: ComparedScene) -> None:
+    """Its server does not answer: what the session asks, says and wants to join comes back with an error, each time."""
+    scene.room = scene.room.replace(scene.service, DOWN)
+    scene.service = DOWN
+    for _ in range(2):
+        await scene.me.refused(scene.room, "me")
+        await scene.me.query("get", scene.room, "<query xmlns='http://jabber.org/protocol/disco#info'/>")
+        id = scene.me.send_message("anybody?")
+        await scene.me.expect(xml.message(id=id, type="error"))
+    await scene.me.drain()

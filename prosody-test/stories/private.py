@@ -5,6 +5,7 @@ from client.person import Person
 from client.xml import Element, Match
 from harness.scene import JudgedScene
 from harness.story import check, judged
+from lab.lab import BOUNCING
 
 CARBONS = "urn:xmpp:carbons:2"
 FORWARDED = "{urn:xmpp:forward:0}forwarded"
@@ -138,7 +139,7 @@ async def private_message_refused(scene: JudgedScene) -> None:
     await outside.close()
     nowhere = f"<message type='chat' id='last' to='{scene.room}/nobody'><body>anybody</body></message>"
     await phone.close(nowhere)
-    await scene.settle(scene.judge)
+    await scene.arrived()
     again = await scene.device("me", "desk", online=False)
     await again.connect()
     again.send("<presence/>")
@@ -151,7 +152,7 @@ async def stored_for_later(scene: JudgedScene, device: Person) -> None:
     scene.judge.send_message("psst", to=f"{scene.room}/me")
     came = await scene.judge.drain(scene.room)
     check(not [stanza for stanza in came if stanza.get("type") == "error"], "nothing bounces")
-    await scene.settle(scene.judge)
+    await scene.arrived()
     await device.connect()
     device.send("<presence/>")
     got = await device.expect(xml.message(body="psst"))
@@ -200,3 +201,29 @@ async def private_talk_with_one_that_renames(scene: JudgedScene) -> None:
     await carol.expect(xml.message(body="three"))
     is_error = Match(lambda stanza: stanza.get("type") == "error", "an error")
     check(not any(is_error(stanza) for stanza in await laptop.drain(scene.room)), "the error is the sender's")
+
+
+@judged("L5", "P4", "M7", "L4", host=BOUNCING)
+async def private_message_to_one_that_never_wakes(scene: JudgedScene) -> None:
+    """What came while its stream could have been resumed is not bounced; what was private is kept."""
+    phone, witness = await scene.phone(managed=True), await scene.device("me", "tablet")
+    await phone.join(scene.room, "me")
+    await scene.judge_saw(phone)
+    await phone.drop()
+    await scene.judge.say("to all")
+    scene.judge.send_message("psst", to=f"{scene.room}/me")
+    await scene.judge.drain(scene.room)
+    await scene.arrived()
+    await witness.expect(xml.presence(sender=phone.jid, type="unavailable"))
+    await scene.settle(scene.judge, witness)
+    left = [stanza for stanza in await scene.judge_saw() if stanza.get("type") == "unavailable"]
+    check(not left, "the account is not thrown out")
+    scene.check_one_occupant("me")
+    check(not [s for s in witness.received if s.get("from", "").startswith(scene.room + "/")], "nothing outside")
+    laptop = await scene.device("me", "laptop", online=False)
+    await laptop.connect()
+    laptop.send("<presence/>")
+    await laptop.expect(xml.message(body="psst"))
+    check(not await messages(laptop), "the private one once, and nothing else")
+    came = await laptop.join(scene.room, "me")
+    check(any(xml.message(body="to all")(stanza) for stanza in came), "the other one is history")

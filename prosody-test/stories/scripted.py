@@ -62,7 +62,7 @@ async def join_refused(scene: ScriptedScene) -> None:
     await phone.joined()
 
 
-@scripted("J26", "J17", "R5")
+@scripted("F21", "J26", "J17", "R5")
 async def join_never_answered(scene: ScriptedScene) -> None:
     """After 30 s the device hears of a time-out, and the room of a leave; a late answer reaches nobody."""
     phone = await scene.phone()
