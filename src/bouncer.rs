@@ -122,7 +122,7 @@ impl Bouncer {
         }
         self.in_room(now, &account, &room, |occupancy, turn| match stanza.target_nick() {
             Some(nick) if joins_itself => {
-                occupancy.goes_direct(session, jid, nick);
+                occupancy.joins_by_itself(turn, session, jid, nick);
                 Verdict::Pass("the session joins by itself")
             }
             Some(_) | None if hides => occupancy.room_hidden(turn, session, &stanza),

@@ -93,6 +93,18 @@ impl Occupancy {
         self.directs.0.insert(session, Direct { jid, nick, state: State::In });
     }
 
+    /// The session joins by itself, also if it has been in through the account (J28).
+    pub(crate) fn joins_by_itself(
+        &mut self,
+        turn: &mut Turn<'_>,
+        session: SessionId,
+        jid: FullJid,
+        nick: Nick,
+    ) {
+        self.session_hides(turn, session);
+        self.goes_direct(session, jid, nick);
+    }
+
     /// Whether any session is in by itself.
     pub(crate) fn has_directs(&self) -> bool {
         !self.directs.is_empty()
@@ -112,7 +124,7 @@ impl Occupancy {
                 self.directs.remove(session); // it is back
                 return None;
             }
-            State::In if asks_to_join(stanza) => {
+            State::In if asks_to_join(stanza) && stanza.target_nick().is_some() => {
                 direct.state = State::Adopting;
                 return None;
             }
