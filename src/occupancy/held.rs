@@ -67,8 +67,12 @@ impl Occupancy {
             Phase::Joining(joining) => {
                 let orphans = &mut joining.orphans.0;
                 let space = limit::HELD_BACK.saturating_sub(orphans.len());
+                let mut held = held.into_iter();
                 let orphan = |stanza| Orphan { session: Some(session), stanza };
-                orphans.extend(held.into_iter().take(space).map(orphan));
+                orphans.extend(held.by_ref().take(space).map(orphan));
+                for stanza in held {
+                    self.refuse(turn, session, &stanza, StanzaError::OVER_LIMIT, Way::Held);
+                }
             }
             Phase::Out(_) => {}
         }
