@@ -13,9 +13,9 @@ pub(crate) struct Timetable {
 }
 
 impl Timetable {
-    /// Takes in when an occupancy wants to be woken.
+    /// Takes in when an occupancy wants to be woken; what is put off for ever needs no timer.
     pub(crate) fn note(&mut self, account: &BareJid, room: &BareJid, deadline_ms: Option<u64>) {
-        let Some(deadline_ms) = deadline_ms else { return };
+        let Some(deadline_ms) = deadline_ms.filter(|deadline_ms| *deadline_ms < u64::MAX) else { return };
         let known = self.by_room.get(account).and_then(|rooms| rooms.get(room)).copied();
         if known.is_some_and(|known_ms| known_ms <= deadline_ms) {
             return;

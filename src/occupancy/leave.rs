@@ -217,7 +217,7 @@ impl Occupancy {
         let stay = self.stay()?;
         let detached_ms = stay.detached_ms?;
         let is_away = self.room.sent_payload() == crate::sessions::nobody_there();
-        let away = (!is_away && !stay.upstream.is_busy())
+        let away = (!is_away && !stay.upstream.is_busy() && stay.held_leave.is_none())
             .then_some(detached_ms.saturating_add(config.away_delay_ms));
         let gone = self.linger_ms(config).map(|linger_ms| detached_ms.saturating_add(linger_ms));
         away.into_iter().chain(gone).min()
