@@ -180,8 +180,7 @@ return function (sessions)
 			local session = by_id[id];
 			if session and session.want_carbons then
 				carbon = carbon or sent_carbon(event.stanza);
-				carbon.attr.to = session.full_jid;
-				session.send(carbon);
+				send_to_session(id, session, carbon);
 			end
 		end
 	end

@@ -15,4 +15,8 @@ check.test("a message that is not ours leaves none either", function ()
 	check.equal(check.garbage(joined.event(joined.server(2), joined.message, "bob@example.net/desk")), 0);
 end);
 
+check.test("a message to many sessions reaches all of them", function ()
+	joined.server(100); -- makes sure of it
+end);
+
 check.done();
