@@ -123,6 +123,8 @@ pub mod limit {
     pub const REPLAY_TAIL: usize = 1_000;
     /// How many stanzas of a joining session are kept until its join is answered (M3).
     pub const HELD_BACK: usize = 64;
+    /// How many messages that come before the occupants are kept (J23).
+    pub const EARLY_MESSAGES: usize = 32;
     /// How many messages that come while a session waits are kept for it (J2).
     pub const LATER: usize = 256;
     /// How many messages whose senders are remembered per room (M4).
@@ -131,6 +133,8 @@ pub mod limit {
     pub const QUERIES: usize = 2_000;
     /// How many more may wait for their turn (I12).
     pub const QUERIES_WAITING: usize = 2_000;
+    /// How many occupants are known for having been asked something (I5).
+    pub const ASKED_OCCUPANTS: usize = 256;
     /// How many occupants of a room are kept; those above are relayed and not replayed (R7).
     pub const OCCUPANTS: usize = 20_000;
     /// How many bytes of their presences are kept (R7).

@@ -9,9 +9,6 @@ use crate::event::SessionId;
 use crate::jid::{Jid, Nick};
 use crate::stanza::Kept;
 
-/// How many occupants are known for having been asked something.
-const ASKED_OCCUPANTS: usize = 256;
-
 /// The open queries of one account to and from one room.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Queries {
@@ -68,7 +65,7 @@ impl Queries {
     /// A query of a session goes up.
     pub(crate) fn ask(&mut self, mapped: Box<str>, query: Query) {
         if let (Some(nick), Some(session)) = (query.peer.nick(), query.session) {
-            if self.askers.len() >= ASKED_OCCUPANTS {
+            if self.askers.len() >= limit::ASKED_OCCUPANTS {
                 self.askers.clear();
             }
             self.askers.insert(nick, session);

@@ -14,9 +14,6 @@ use crate::sessions::{Ask, Attachment, Stage};
 use crate::stanza::{IqType, Kept, Kind, PresenceType, Stanza};
 use crate::turn::Turn;
 
-/// How many messages that come before the occupants are kept (J23).
-const EARLY_MESSAGES: usize = 32;
-
 /// A join of the account that is not complete.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Joining {
@@ -106,7 +103,7 @@ impl Joining {
 
     /// Keeps a message that came before the occupants (J23).
     pub(super) fn keep_early(&mut self, message: &Kept) {
-        if self.early.len() < EARLY_MESSAGES {
+        if self.early.len() < limit::EARLY_MESSAGES {
             self.early.push(message.share());
         }
     }
