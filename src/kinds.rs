@@ -15,6 +15,12 @@ pub(crate) fn declines(stanza: &Stanza) -> bool {
     stanza.find("x", NS_MUC_USER).is_some_and(|x| x.find("decline").is_some())
 }
 
+/// Whether a stanza of a room is a private message of an occupant (§7.5).
+pub(crate) fn is_private(stanza: &Stanza) -> bool {
+    stanza.sender_nick().is_some()
+        && matches!(stanza.kind, Kind::Message(MessageType::Chat | MessageType::Normal))
+}
+
 /// Whether a private message is stored for later (P4): one without a body says nothing later.
 pub(crate) fn is_worth_storing(stanza: &Stanza) -> bool {
     stanza.kind != Kind::Message(MessageType::Error)

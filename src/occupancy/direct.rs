@@ -10,6 +10,7 @@ use super::Occupancy;
 use crate::config::limit;
 use crate::event::{Action, SessionId, Verdict};
 use crate::jid::{FullJid, Jid, Nick};
+use crate::kinds::is_private;
 use crate::muc::{Departure, MucUser, NS_MUC, asks_to_join, status};
 use crate::sessions::{Attachment, Stage};
 use crate::stanza::{Element, IqType, Kept, Kind, MessageType, PresenceType, Stanza};
@@ -150,7 +151,8 @@ impl Occupancy {
             return Verdict::Pass("the session is not in by itself");
         };
         let is_own = occupant.has(status::SELF) && !occupant.has(status::NICK_CHANGE);
-        let is_live = matches!(stanza.kind, Kind::Presence(_) | Kind::Message(MessageType::Groupchat));
+        let is_live = matches!(stanza.kind, Kind::Presence(_) | Kind::Message(MessageType::Groupchat))
+            || is_private(stanza); // the room sends it to every address of an occupant (§7.2.8)
         let is_presence = matches!(stanza.kind, Kind::Presence(_));
         let state = direct.state;
         match (stanza.kind, state) {

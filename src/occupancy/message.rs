@@ -4,7 +4,7 @@ use super::{Occupancy, Phase, Way};
 use crate::error::StanzaError;
 use crate::event::{Action, Id, SessionId, Verdict};
 use crate::jid::Jid;
-use crate::kinds::{declines, is_for_the_account, is_worth_storing, may_answer_captcha};
+use crate::kinds::{declines, is_for_the_account, is_private, is_worth_storing, may_answer_captcha};
 use crate::muc::{MucUser, sets_subject};
 use crate::senders::Sent;
 use crate::stanza::{Element, Kept, Kind, MessageType, Stanza};
@@ -161,9 +161,7 @@ impl Occupancy {
     /// A stanza was lost with the session that was to get it. A private message is kept for later, unless
     /// another session has it (P4); so does Prosody, but only if no session at all is left.
     pub(crate) fn nobody_got(&self, turn: &mut Turn<'_>, stanza: &Stanza) {
-        let is_private = stanza.sender_nick().is_some()
-            && matches!(stanza.kind, Kind::Message(MessageType::Chat | MessageType::Normal));
-        if is_private && self.sessions.is_empty() && is_worth_storing(stanza) {
+        if is_private(stanza) && self.sessions.is_empty() && is_worth_storing(stanza) {
             turn.act(Action::StoreOffline);
         }
     }
