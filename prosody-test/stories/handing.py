@@ -201,3 +201,27 @@ async def contacts_from_before_the_module(scene: JudgedScene) -> None:
     await friend.expect(xml.presence(sender=phone.jid, type="unavailable"))
     await laptop.close()
     await friend.expect(xml.presence(sender=laptop.jid, type="unavailable"))
+
+
+@judged("X4", "L5", "M13", alone=True)
+async def handed_back_while_one_sleeps(scene: JudgedScene) -> None:
+    """Its stream is to be resumed: the room hears of it by itself too, and it misses nothing."""
+    phone, laptop = await scene.phone(managed=True), await scene.laptop()
+    await phone.join(scene.room, "me")
+    await laptop.join(scene.room, "me")
+    await scene.judge_saw(phone, laptop)
+    await phone.drop()
+    await scene.judge.say("before")
+    await scene.order(f"module unload minimix {scene.host}")
+    try:
+        await scene.settle(laptop, scene.judge)
+        await scene.judge.say("after")
+        await laptop.drain(scene.room)
+        await phone.resume()
+        heard = messages(await phone.drain(scene.room))
+        check([words for words in heard if words] == ["before", "after"], f"it hears {heard}")
+        await check_occupant(scene, phone.jid, laptop.jid)
+        await all_hear_once(scene, "awake", phone, laptop)
+        await no_leave(scene, phone, laptop)
+    finally:
+        await scene.order(f"module load minimix {scene.host}")
