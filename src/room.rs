@@ -22,6 +22,8 @@ pub(crate) struct Room {
     pub(crate) reflects_ids: bool,
     /// Everybody else.
     pub(crate) roster: Roster,
+    /// An occupant that the room has not shown yet under its new nick.
+    pub(crate) renamed: Option<Nick>,
     /// Presences from the room itself (J21).
     pub(crate) aside: Vec<Aside>,
     /// The messages that may be shown again.
@@ -90,7 +92,11 @@ impl Room {
             return Change::Same;
         }
         self.aside.retain(|aside| aside.presence.from != presence.from); // the member is there now
-        self.roster.put(presence.share())
+        let is_renamed = self.renamed.take_if(|renamed| *renamed == nick).is_some();
+        match self.roster.put(presence.share()) {
+            Change::Same if !is_renamed => Change::Same,
+            Change::Same | Change::Changed => Change::Changed,
+        }
     }
 
     /// Takes in that somebody left, or goes on under another nick (N6).
@@ -104,8 +110,10 @@ impl Room {
             return self.fold_absent(presence, occupant);
         };
         let (Some(new), true) = (&occupant.nick, occupant.has(status::NICK_CHANGE)) else { return };
-        known.from = known.from.map(|from| from.to_bare().occupant(&Nick::new(new)));
+        let new = Nick::new(new);
+        known.from = known.from.map(|from| from.to_bare().occupant(&new));
         self.roster.put(Kept::shared(known));
+        self.renamed = Some(new);
     }
 
     /// While a room is entered, Prosody shows members that are not there as `unavailable`, under the nicks that
