@@ -18,6 +18,7 @@ impl Occupancy {
         let before_self = joining.is_unseen();
         match stanza.kind {
             Kind::Message(MessageType::Error) => {}
+            Kind::Message(MessageType::Groupchat) if before_self && sets_subject(stanza) => {} // of an earlier stay
             Kind::Message(MessageType::Groupchat) if before_self => joining.keep_early(stanza),
             Kind::Message(MessageType::Groupchat) => self.history_came(turn, stanza),
             Kind::Message(_) | Kind::Presence(_) | Kind::Iq(_) => {
