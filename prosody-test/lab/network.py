@@ -12,14 +12,22 @@ def own_network() -> str:
 STREAM, DATAGRAM = socket.SOCK_STREAM, socket.SOCK_DGRAM
 
 
+# Below the ports from which outgoing connections come: one of those could take a port before its server does.
+PORTS = range(10_000, 30_000)
+_given: set[int] = set()
+
+
 def free_port(address: str, type: socket.SocketKind = STREAM) -> int:
+    """Returns a port that is free there, and that it has not returned before."""
+    for port in random.sample(PORTS, 100):
+        if port not in _given and is_free(address, port, type):
+            _given.add(port)
+            return port
+    raise OSError(f"no free port on {address}")
+
+
+def is_free(address: str, port: int, type: socket.SocketKind = STREAM) -> bool:
     with socket.socket(type=type) as probe:
-        probe.bind((address, 0))
-        return probe.getsockname()[1]
-
-
-def is_free(address: str, port: int) -> bool:
-    with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
