@@ -60,7 +60,7 @@ impl Occupancy {
         if nick.as_ref() == Some(&self.me.nick) {
             self.show_own_to(turn, probe.session, false);
         } else {
-            turn.relay(vec![(probe.session, Id::Keep)]);
+            self.relay_to(turn, probe.session, Id::Keep, presence);
         }
         true
     }
@@ -73,7 +73,7 @@ impl Occupancy {
             stay.probes.iter().position(|probe| probe.nick == nick && probe.id == error.id)
         {
             let probe = stay.probes.remove(position);
-            turn.relay(vec![(probe.session, Id::Keep)]);
+            self.relay_to(turn, probe.session, Id::Keep, error);
         }
     }
 

@@ -173,6 +173,17 @@ impl Occupancy {
         }
     }
 
+    /// Relays the stanza in hand to one session, in its place; to one that waits it says nothing any more.
+    pub(super) fn relay_to(&mut self, turn: &mut Turn<'_>, session: SessionId, id: Id, stanza: &Stanza) {
+        match self.sessions.get_mut(session).map(|attachment| &mut attachment.stage) {
+            Some(Stage::Live) => turn.relay(vec![(session, id)]),
+            Some(Stage::Replaying(replay)) => {
+                replay.queue.push_back(Kept::without_to(id.put_on(stanza.clone())));
+            }
+            Some(Stage::Waiting(_)) | None => {}
+        }
+    }
+
     /// Shows a session a stanza made for it alone, in its place.
     pub(super) fn show(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: Stanza) {
         match self.sessions.get_mut(session).map(|attachment| &mut attachment.stage) {

@@ -313,12 +313,14 @@ impl Occupancy {
         let mut expected = true;
         match stay.upstream.refused(error) {
             Some(What::Nick(wish) | What::NickAsked(wish)) => {
-                turn.relay(
-                    wish.session.into_iter().map(|session| (session, known_as(wish.id.clone()))).collect(),
-                );
+                if let Some(session) = wish.session {
+                    self.relay_to(turn, session, known_as(wish.id), error);
+                }
             }
             Some(What::Update(echoes)) => {
-                turn.relay(echoes.into_iter().map(|echo| (echo.session, known_as(echo.id))).collect());
+                for echo in echoes {
+                    self.relay_to(turn, echo.session, known_as(echo.id), error);
+                }
                 expected = false;
             }
             Some(What::Resync(_)) => {
