@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Occupancy;
 use crate::config::limit;
+use crate::delay;
 use crate::event::{Action, SessionId, Verdict};
 use crate::jid::{FullJid, Jid, Nick};
 use crate::kinds::is_private;
@@ -251,12 +252,13 @@ impl Occupancy {
             return ask.join.clone();
         }
         let id = turn.fresh_id();
-        let no_history = Element::build("history", NS_MUC).attribute("maxstanzas", "0").done();
+        let seen_ms = self.room.history.newest_ms().map_or(turn.now.utc_ms, |newest_ms| newest_ms + 1_000);
+        let missed = Element::build("history", NS_MUC).attribute("since", &delay::format(seen_ms)).done();
         let mut join = Stanza::clone(&attachment.presence)
             .from(attachment.jid.as_jid().clone())
             .to(self.me.occupant())
             .id(Some(&id));
-        join.children.push(Element::build("x", NS_MUC).child(no_history).done());
+        join.children.push(Element::build("x", NS_MUC).child(missed).done());
         Kept::own(join)
     }
 }
