@@ -297,7 +297,7 @@ return function (core, sessions, actions, blocklist_of)
 		if stanza.attr.to then return client_presence(event); end
 		local id = origin.minimix_id;
 		if id and stanza.attr.type == "unavailable" and not origin.destroyed then
-			client_answered(event, pcall(core.session_unavailable, id));
+			answered("the end of a presence", pcall(core.session_unavailable, id));
 		end
 	end
 	module:hook("pre-presence/bare", client_presence_to_bare, -10);

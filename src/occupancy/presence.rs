@@ -5,11 +5,11 @@ use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::event::{SessionId, Verdict};
 use crate::jid::Nick;
-use crate::muc::{MucUser, status};
+use crate::muc::{MucUser, NS_MUC_USER, status};
 use crate::roster::Change;
 use crate::self_presence::{add_code, retain_codes, said_by_room, technical};
 use crate::sessions::Attachment;
-use crate::stanza::{Kept, Kind, PresenceType, Stanza};
+use crate::stanza::{Kept, Kind, MessageType, PresenceType, Stanza};
 use crate::turn::Turn;
 
 impl Occupancy {
@@ -222,7 +222,8 @@ impl Occupancy {
         let is_message_for_account = matches!(stanza.kind, Kind::Message(_))
             && stanza.sender_nick().is_none()
             && crate::kinds::is_for_the_account(stanza);
-        if is_message_for_account || !past.swallows(turn) {
+        let may_be_a_contact = past.left.is_none() && !speaks_as_room(stanza);
+        if is_message_for_account || may_be_a_contact || !past.swallows(turn) {
             return Verdict::Pass("the account is not in the room");
         }
         match stanza.kind {
@@ -242,4 +243,14 @@ impl Occupancy {
         }
         Verdict::Handled
     }
+}
+
+/// Whether only a room says that: what it is asked to join may turn out to be a contact.
+fn speaks_as_room(stanza: &Stanza) -> bool {
+    let is_contact_like = matches!(
+        stanza.kind,
+        Kind::Presence(PresenceType::Available | PresenceType::Unavailable)
+            | Kind::Message(MessageType::Chat | MessageType::Normal)
+    );
+    !is_contact_like || stanza.has("x", NS_MUC_USER)
 }
