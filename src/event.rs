@@ -206,6 +206,8 @@ pub enum Action {
     Mirror {
         /// The other sessions.
         sessions: Vec<SessionId>,
+        /// The stanza, if it is not the one in hand: it was held until the session's join was answered.
+        stanza: Option<Kept>,
     },
     /// The stanza in hand into the account's offline storage.
     StoreOffline,

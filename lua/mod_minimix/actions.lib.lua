@@ -174,12 +174,13 @@ return function (sessions)
 	end
 
 	function perform.mirror(action, event)
-		if is_private(event.stanza) then return; end
+		local stanza = action.stanza or event.stanza;
+		if is_private(stanza) then return; end
 		local carbon;
 		for _, id in ipairs(action.sessions) do
 			local session = by_id[id];
 			if session and session.want_carbons then
-				carbon = carbon or sent_carbon(event.stanza);
+				carbon = carbon or sent_carbon(stanza);
 				send_to_session(id, session, carbon);
 			end
 		end

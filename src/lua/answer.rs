@@ -127,7 +127,10 @@ fn order(lua: &Lua, builder: &Builder, action: &Action) -> Result<Table> {
             order.raw_set("account", account.as_str())?;
             order.raw_set("room", room.as_str())?;
         }
-        Action::Mirror { sessions } => {
+        Action::Mirror { sessions, stanza } => {
+            if let Some(stanza) = stanza {
+                order.raw_set("stanza", builder.stanza(lua, stanza)?)?;
+            }
             order.raw_set("sessions", lua.create_sequence_from(sessions.iter().map(|id| id.0))?)?;
         }
         Action::StoreOffline => {}

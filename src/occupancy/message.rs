@@ -67,15 +67,15 @@ impl Occupancy {
         let up_as = if invented { Id::Set(id.clone()) } else { Id::Keep };
         let since_ms = turn.now.monotonic_ms;
         self.senders.remember(Sent { id, to: stanza.target_nick(), session, invented, since_ms });
-        if let (Way::InHand, Some(session)) = (way, session) {
-            self.mirror_private(turn, session, stanza);
+        if let Some(session) = session {
+            self.mirror_private(turn, session, stanza, way);
         }
         self.go_up(turn, stanza, up_as, way);
     }
 
     /// A private message is shown to the account's other sessions in the room (P5); one to our own nick comes
     /// back from the room.
-    fn mirror_private(&self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) {
+    fn mirror_private(&self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza, way: Way) {
         let Some(nick) = stanza.target_nick() else { return };
         if nick == self.me.nick || stanza.kind == Kind::Message(MessageType::Groupchat) {
             return; // the room refuses a groupchat message to an occupant (M15)
@@ -87,7 +87,8 @@ impl Occupancy {
             .map(|(other, _)| other)
             .collect();
         if !others.is_empty() {
-            turn.act(Action::Mirror { sessions: others });
+            let stanza = (way == Way::Held).then(|| Kept::own(stanza.clone()));
+            turn.act(Action::Mirror { sessions: others, stanza });
         }
     }
 

@@ -192,6 +192,16 @@ check.test("a sent private message is mirrored to sessions with carbons, as one 
 	check.equal(#scene.server.sent, 4);
 end);
 
+check.test("a private message that was held is mirrored as it was, not the stanza in hand", function ()
+	local scene = new_scene();
+	scene.desk.want_carbons = "urn:xmpp:carbons:2";
+	local held = st.message({ from = scene.phone.full_jid, to = room.."/bob", type = "chat" }):body("held");
+	stub.says.room_stanza = answer({ kind = "mirror", sessions = { 2 }, stanza = held });
+	fake.arrives(scene.server, groupchat("in hand"));
+	check.equal(scene.desk.received[1]:find("held", 1, true) ~= nil, true);
+	check.equal(scene.desk.received[1]:find("in hand", 1, true), nil);
+end);
+
 check.test("a relay leaves no garbage", function ()
 	local scene = new_scene();
 	stub.records = false;

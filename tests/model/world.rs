@@ -174,7 +174,7 @@ impl World {
                 self.queued.clear();
                 self.stay_ended(); // the core says so wherever an occupancy ends against its will
             }
-            Action::Mirror { sessions } => {
+            Action::Mirror { sessions, .. } => {
                 for session in sessions {
                     let client = self.clients.iter().find(|client| client.id == session);
                     assert!(client.is_some_and(Client::is_in), "a carbon outside the room (P5)");

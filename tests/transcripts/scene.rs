@@ -300,7 +300,7 @@ fn tell_action(action: &Action) -> String {
             format!("room < {}", stanza.to_xml())
         }
         Action::Drop { .. } => "drop what is queued".to_owned(),
-        Action::Mirror { sessions } => {
+        Action::Mirror { sessions, .. } => {
             let told: Vec<_> = sessions.iter().map(|session| format!("D{}", session.0)).collect();
             format!("mirror to {}", told.join(", "))
         }
