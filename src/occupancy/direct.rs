@@ -42,6 +42,18 @@ enum State {
     Leaving { until_ms: u64 },
 }
 
+impl State {
+    /// Until when it is waited for what ends it; nothing if only the session ends it.
+    fn until_ms(self) -> Option<u64> {
+        match self {
+            Self::Trying { until_ms } | Self::Withdrawing { until_ms } | Self::Leaving { until_ms } => {
+                Some(until_ms)
+            }
+            Self::In | Self::Adopting => None,
+        }
+    }
+}
+
 impl Directs {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -61,22 +73,11 @@ impl Directs {
     }
 
     pub(super) fn deadline(&self) -> Option<u64> {
-        let until = |direct: &Direct| match direct.state {
-            State::Trying { until_ms } | State::Withdrawing { until_ms } | State::Leaving { until_ms } => {
-                Some(until_ms)
-            }
-            State::In | State::Adopting => None,
-        };
-        self.0.values().filter_map(until).min()
+        self.0.values().filter_map(|direct| direct.state.until_ms()).min()
     }
 
     pub(super) fn expire(&mut self, turn: &Turn<'_>) {
-        self.0.retain(|_, direct| match direct.state {
-            State::Trying { until_ms } | State::Withdrawing { until_ms } | State::Leaving { until_ms } => {
-                !turn.is_due(until_ms)
-            }
-            State::In | State::Adopting => true,
-        });
+        self.0.retain(|_, direct| direct.state.until_ms().is_none_or(|until_ms| !turn.is_due(until_ms)));
     }
 
     fn is_adopting(&self, session: SessionId) -> bool {
@@ -212,11 +213,15 @@ impl Occupancy {
     pub(super) fn go_direct(&mut self, turn: &mut Turn<'_>) {
         log::debug!("{} shows the account nothing: its sessions join by themselves", self.me.room);
         turn.find_direct_service();
+        self.all_join_directly(turn);
+        self.refuse_orphans(turn);
+        self.try_next(turn);
+    }
+
+    fn all_join_directly(&mut self, turn: &mut Turn<'_>) {
         for session in self.sessions.all() {
             self.join_directly(turn, session, State::In);
         }
-        self.refuse_orphans(turn);
-        self.try_next(turn);
     }
 
     /// The session's own join goes up, and what it has sent since.
@@ -241,9 +246,7 @@ impl Occupancy {
         if !self.is_held() {
             return;
         }
-        for session in self.sessions.all() {
-            self.join_directly(turn, session, State::In);
-        }
+        self.all_join_directly(turn);
         self.depart(turn, Departure::Left);
     }
 
