@@ -38,7 +38,7 @@ local function sending_session()
 	return session;
 end
 
-local SEND_MESSAGE, SEND_PRESENCE, NOBODY = 1, 2, 3;
+local SEND_MESSAGE, SEND_PRESENCE, NOBODY, MESSAGE_TO_2, TAKING_IN = 1, 2, 3, 5, 6;
 local cases = {
 	{ "session.send of a message", function ()
 		local session = sending_session();
@@ -57,6 +57,7 @@ local cases = {
 		return joined.event(server, message, "bob@example.net/desk");
 	end, more_than = NOBODY };
 	{ "a message to 2 sessions", function () return joined.event(joined.server(2), message); end, sends = SEND_MESSAGE, 2 };
+	{ "- taking it in", function () return joined.taking_in(message); end, sends = SEND_MESSAGE, 2 };
 	{ "a message to 5 sessions", function () return joined.event(joined.server(5), message); end, sends = SEND_MESSAGE, 5 };
 	{ "a presence to 2 sessions", function () return joined.event(joined.server(2), presence); end, sends = SEND_PRESENCE, 2 };
 	{ "no history: to 2 sessions", function () return joined.event(joined.server(2), passing); end, sends = SEND_MESSAGE, 2 };
@@ -126,3 +127,11 @@ local function measure(position, case)
 end
 
 for position, case in ipairs(cases) do measure(position, case); end
+
+-- The sessions have the message before it is taken in.
+local whole, taken_in, nobody = results[MESSAGE_TO_2], results[TAKING_IN], results[NOBODY];
+if whole and taken_in then
+	local relaying = { ns = whole.ns - taken_in.ns - nobody.ns };
+	relaying.instr = whole.instr and whole.instr - taken_in.instr - nobody.instr;
+	print(("\nuntil 2 sessions have it, Prosody's event aside: %s"):format(ratio(relaying, results[SEND_MESSAGE], 2)));
+end

@@ -4,10 +4,22 @@
 use std::collections::BTreeSet;
 
 use crate::bouncer::Bouncer;
+use crate::event::SessionId;
 use crate::jid::{BareJid, Jid, bare_part};
 use crate::muc::MucUser;
 use crate::occupancy::Occupancy;
 use crate::stanza::Stanza;
+
+/// Who is shown a groupchat message, by its addresses alone.
+#[derive(Debug)]
+pub enum Audience<I> {
+    /// It is from no room of ours.
+    NotOurs,
+    /// It depends on what it says, or on what is under way.
+    Depends,
+    /// These sessions, as it is.
+    All(I),
+}
 
 impl Bouncer {
     /// Whether a stanza from a session has to be handed to [`Bouncer::handle`]; `joins` says that it is a
@@ -19,6 +31,15 @@ impl Bouncer {
     /// Whether a stanza to an account has to be handed to [`Bouncer::handle`].
     pub fn concerns_account(&self, account: &str, from: &str) -> bool {
         self.knows(account, from)
+    }
+
+    /// Who is shown a groupchat message that carries no delay (H10) and no stanza-id by the account (A5).
+    /// [`Bouncer::handle`], which has to be told of the message all the same, then says nothing else.
+    pub fn audience(&self, account: &str, from: &str) -> Audience<impl ExactSizeIterator<Item = SessionId>> {
+        match self.occupancy(account, from) {
+            None => Audience::NotOurs,
+            Some(occupancy) => occupancy.all_live().map_or(Audience::Depends, Audience::All),
+        }
     }
 
     /// Whether the account is in that room, or about to be.

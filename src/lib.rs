@@ -6,7 +6,7 @@
 //! has the contract and the design decisions that comments here cite by number.
 mod avatar;
 pub mod bouncer;
-mod concerns;
+pub mod concerns;
 pub mod config;
 mod delay;
 pub mod error;

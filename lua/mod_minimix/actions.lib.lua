@@ -15,7 +15,7 @@ local xmlns_muc_user = "http://jabber.org/protocol/muc#user";
 return function (sessions)
 	local by_id = sessions.by_id;
 	local perform = {}; -- by the action's kind: function (action, event)
-	local actions = { perform = perform, room_hooks = 0 };
+	local actions = { perform = perform };
 
 	-- Deliveries that failed since they were last taken: session number, to, from, and so on.
 	local failures = {};
@@ -27,6 +27,12 @@ return function (sessions)
 		return taken;
 	end
 
+	local function note_failure(id, attr)
+		table.insert(failures, id);
+		table.insert(failures, attr.to);
+		table.insert(failures, attr.from);
+	end
+
 	local function send_to_session(id, session, stanza)
 		local attr = stanza.attr;
 		attr.to = session.full_jid;
@@ -34,26 +40,34 @@ return function (sessions)
 		if not ok then
 			module:log("error", "Sending a %s to a session failed: %s", stanza.name, sent);
 		end
-		if not ok or sent == false then
-			table.insert(failures, id);
-			table.insert(failures, attr.to);
-			table.insert(failures, attr.from);
+		if not ok or sent == false then note_failure(id, attr); end
+	end
+
+	local at = 0; -- which of the receivers is being sent to
+
+	local function send_on(stanza, attr, receivers, first, last)
+		for i = first, last do
+			at = i;
+			local session = by_id[receivers[i]];
+			if session then
+				attr.to = session.full_jid;
+				if session.send(stanza) == false then note_failure(receivers[i], attr); end
+			end
 		end
 	end
 
-	local function relay_to_each(stanza, id, ...)
-		if id == nil then return; end
-		local session = by_id[id];
-		if session then send_to_session(id, session, stanza); end
-		return relay_to_each(stanza, ...);
-	end
-
-	-- The room sends one stanza object to all its occupants, so it gets it back as it was.
-	function actions.relay(stanza, ...)
-		local attr = stanza.attr;
-		local to = attr.to;
-		relay_to_each(stanza, ...);
-		attr.to = to;
+	-- Sends the stanza in hand to the first so many of the receivers, whatever becomes of one of them, and says whether
+	-- there are failures to be taken. A room sends one stanza object to all its occupants, so it gets it back as it was.
+	function actions.relay(stanza, attr, receivers, count)
+		local to, outer = attr.to, at;
+		local ok, fault = pcall(send_on, stanza, attr, receivers, 1, count);
+		while not ok do
+			module:log("error", "Sending a %s to a session failed: %s", stanza.name, fault);
+			note_failure(receivers[at], attr);
+			ok, fault = pcall(send_on, stanza, attr, receivers, at + 1, count);
+		end
+		attr.to, at = to, outer;
+		return failures[1];
 	end
 
 	-- An id in an action: true keeps that of the stanza, false removes it.
@@ -125,7 +139,7 @@ return function (sessions)
 	-- gets it back as it was.
 	function perform.forward(action, event)
 		local stanza = event.stanza;
-		local waits = actions.room_hooks > 0 or draining;
+		local waits = actions.in_room_hook() or draining;
 		if waits then
 			stanza = st.clone(stanza);
 		else

@@ -5,9 +5,26 @@ local jid_bare = require "util.jid".bare;
 
 return function (tell, known_accounts)
 	local store = module:open_store("blocklist");
-	local blocklist = {};
 	local read = {}; -- accounts whose lists the core has been told
 	local blocking = {}; -- those that block anybody
+	local blocklist = {};
+
+	local look; -- at what comes for them, before mod_blocklist does
+	local function look_first(event)
+		if blocking[event.stanza.attr.to] then return look(event); end
+	end
+
+	-- Most hosts have nobody who blocks, and every message of a room would come by.
+	local hooked = false;
+	local function note_blocking(account, blocks)
+		blocking[account] = blocks or nil;
+		local wanted = next(blocking) ~= nil;
+		if wanted == hooked then return; end
+		hooked = wanted;
+		local change = wanted and module.hook or module.unhook;
+		change(module, "presence/bare", look_first, 101);
+		change(module, "message/bare", look_first, 101);
+	end
 
 	local function tell_core(username, account)
 		local jids = {};
@@ -16,7 +33,8 @@ return function (tell, known_accounts)
 		end
 		table.sort(jids);
 		local blocks, blocked = jids[1] ~= nil, blocking[account];
-		read[account], blocking[account] = true, blocks or nil;
+		read[account] = true;
+		note_blocking(account, blocks);
 		if blocks or blocked then tell(account, jids); end
 	end
 
@@ -24,11 +42,6 @@ return function (tell, known_accounts)
 	function blocklist.know(session)
 		local account = session.minimix_account;
 		if account and not read[account] then tell_core(session.username, account); end
-	end
-
-	-- Whether stanzas to that account have to be looked at before mod_blocklist does.
-	function blocklist.blocks(account)
-		return blocking[account];
 	end
 
 	-- Told whether or not it has been asked about: it may be in rooms since before a reload.
@@ -42,13 +55,19 @@ return function (tell, known_accounts)
 	module:hook("iq-set/self/urn:xmpp:blocking:block", changed, 1); -- stored by mod_blocklist at -1
 	module:hook("iq-set/self/urn:xmpp:blocking:unblock", changed, 1);
 
-	for _, account in ipairs(known_accounts) do
-		read[account], blocking[account] = true, true;
+	-- Has everything that comes for an account that blocks somebody looked at.
+	function blocklist.look_with(looks)
+		look = looks;
+		for _, account in ipairs(known_accounts) do
+			read[account] = true;
+			note_blocking(account, true);
+		end
 	end
 
 	module:hook_global("user-deleted", function (event)
 		local account = jid_bare(event.username.."@"..event.host);
-		read[account], blocking[account] = nil, nil;
+		read[account] = nil;
+		note_blocking(account, false);
 	end);
 
 	return blocklist;

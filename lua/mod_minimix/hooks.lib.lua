@@ -1,7 +1,4 @@
 -- Which event of Prosody becomes which call of the core, and what its answer means for that event.
---
--- An answer is nothing (not ours), true (dealt with), numbers (relay to these sessions), a table (all else) or
--- a string (the core can't read the stanza). src/lua/answer.rs has the details.
 
 local st = require "util.stanza";
 local jid_bare = require "util.jid".bare;
@@ -13,84 +10,31 @@ local type, pcall = type, pcall;
 local xmlns_muc = "http://jabber.org/protocol/muc";
 local xmlns_rai = "urn:xmpp:rai:0";
 
-return function (core, sessions, actions, blocklist_of)
+return function (core, sessions, actions, answers, blocklist_of)
 	local hooks = {};
-	local no_stanza = {}; -- the event of what is no stanza
-	local client_hooks = 0;
-	local wake_timer;
-
-	local function arm(delay)
-		if wake_timer then wake_timer:stop(); end
-		wake_timer = module:add_timer(delay, function ()
-			wake_timer = nil;
-			hooks.wake();
-		end);
-	end
-
-	local function report(event, answer)
-		for i = 1, answer.log and #answer.log or 0, 2 do
-			module:log(answer.log[i], "%s", answer.log[i + 1]);
-		end
-		if answer.wake_in then arm(answer.wake_in); end -- before a local room answers within an action
-		for _, action in ipairs(answer.actions or {}) do
-			local ok, fault = pcall(actions.perform[action.kind], action, event);
-			if not ok then
-				module:log("error", "The action %s failed: %s", action.kind, fault);
-			end
-		end
-		return answer.handled or nil;
-	end
-
-	local function carry_out(event, answer, ...)
-		if type(answer) == "number" then
-			actions.relay(event.stanza, answer, ...);
-			return true;
-		elseif type(answer) == "table" then
-			return report(event, answer);
-		end
-		return answer;
-	end
-
-	local report_failures;
-
-	local function answered_about(event, what, ok, answer)
-		if not ok then
-			module:log("error", "The core failed on %s", what);
-			return;
-		end
-		local handled = carry_out(event, answer);
-		report_failures();
-		if actions.waiting() then actions.drain_soon(); end
-		return handled;
-	end
-
-	-- What became of a call whose answer has to do with no stanza in hand.
-	local function answered(...)
-		return answered_about(no_stanza, ...);
-	end
-
-	function report_failures()
-		local failures = actions.take_failures();
-		for i = 1, failures and #failures or 0, 3 do
-			answered("a failed delivery", pcall(core.delivery_failed,
-				failures[i], jid_bare(failures[i + 1]), failures[i + 1], failures[i + 2]));
-		end
-	end
+	local client_hooks, room_hooks = 0, 0; -- how many are on the stack
+	local relay, carry_out, fetched = actions.relay, answers.carry_out, answers.fetched;
+	local audience = core.audience;
+	local told, report_failures = answers.told, answers.report_failures;
 
 	-- After a panic what the core knows of that room is worth nothing.
 	local function abandon(account, room)
-		answered("leaving a room after a fault", pcall(core.abandoned, account, room));
+		told("leaving a room after a fault", pcall(core.abandoned, account, room));
 	end
 
 	-- The core can't deal with the stanza; nobody else shall, or a bounce would throw the account out.
 	local function fault(level, event, why)
-		module:log(level, "A %s of type %s was dropped: %s", event.stanza.name, event.stanza.attr.type, why);
+		module:log(level, "A %s of type %s was not taken in: %s", event.stanza.name, event.stanza.attr.type, why);
 	end
 
 	--- Stanzas from a room ---
 
+	function actions.in_room_hook()
+		return room_hooks > 0;
+	end
+
 	local function room_hook_left(ok, handled)
-		actions.room_hooks = actions.room_hooks - 1;
+		room_hooks = room_hooks - 1;
 		if not ok then
 			module:log("error", "A stanza of a room was dropped: %s", handled);
 			return true;
@@ -98,7 +42,7 @@ return function (core, sessions, actions, blocklist_of)
 		return handled;
 	end
 
-	local function room_answer(event, ok, answer, ...)
+	local function room_answer(event, receivers, ok, answer)
 		if not ok then
 			fault("error", event, "the core failed");
 			abandon(event.stanza.attr.to, jid_bare(event.stanza.attr.from));
@@ -107,17 +51,29 @@ return function (core, sessions, actions, blocklist_of)
 			fault("debug", event, answer);
 			return true;
 		end
-		local handled = carry_out(event, answer, ...);
+		local handled = carry_out(event, answer, receivers);
 		report_failures();
 		return handled;
 	end
 
-	local function room_answered(event, ok, answer, ...)
-		if ok and (answer == nil or answer == true) then return answer; end
-		actions.room_hooks = actions.room_hooks + 1;
-		local handled = room_hook_left(pcall(room_answer, event, ok, answer, ...));
+	-- Where the core says to whom a stanza is to be relayed: one table for each hook on the stack.
+	local receivers_at = setmetatable({}, { __index = function (tables, depth)
+		tables[depth] = {};
+		return tables[depth];
+	end });
+
+	local function room_answered(event, receivers, answer)
+		if answer == nil or answer == true then return answer; end
+		room_hooks = room_hooks + 1;
+		local handled = room_hook_left(pcall(room_answer, event, receivers, fetched(answer)));
 		if actions.waiting() and client_hooks == 0 then actions.drain_soon(); end
 		return handled;
+	end
+
+	-- Lets the core look at a stanza of a room, by that function.
+	local function room_stanza_to(look, event, account, from, stanza)
+		local receivers = receivers_at[room_hooks];
+		return room_answered(event, receivers, look(account, from, stanza, receivers));
 	end
 
 	local function room_stanza(event)
@@ -125,7 +81,7 @@ return function (core, sessions, actions, blocklist_of)
 		local attr = stanza.attr;
 		local account, from = attr.to, attr.from;
 		if account == nil or from == nil then return; end -- a session to its own account
-		return room_answered(event, pcall(core.room_stanza, account, from, stanza));
+		return room_stanza_to(core.room_stanza, event, account, from, stanza);
 	end
 
 	local function room_presence(event)
@@ -136,8 +92,28 @@ return function (core, sessions, actions, blocklist_of)
 	end
 	module:hook("presence/bare", room_presence, 5); -- mod_presence shows it to every session at 0
 
+	-- The core says first who is to have it, which mostly takes no look at what it says; then it takes it in.
 	local function room_groupchat(event)
-		if event.stanza.attr.type == "groupchat" then return room_stanza(event); end
+		local stanza = event.stanza;
+		local attr = stanza.attr;
+		if attr.type ~= "groupchat" then return; end
+		local account, from = attr.to, attr.from;
+		if not (account and from) then return; end
+		local depth = room_hooks;
+		local receivers = receivers_at[depth];
+		local count = audience(account, from, stanza, receivers);
+		if not count then return room_answered(event, receivers, count); end
+		local at_once, failed = count > 0, false;
+		if at_once then
+			room_hooks = depth + 1;
+			failed = relay(stanza, attr, receivers, count);
+			room_hooks = depth;
+		end
+		local answer = core.room_stanza(account, from, stanza, receivers, at_once);
+		if answer == true and not failed then return true; end
+		local handled = room_answered(event, receivers, answer);
+		report_failures();
+		return handled;
 	end
 	module:hook("message/bare", room_groupchat, 5); -- mod_mam clones it at 0
 
@@ -146,7 +122,7 @@ return function (core, sessions, actions, blocklist_of)
 		local attr = stanza.attr;
 		local account, from = attr.to, attr.from;
 		if attr.type and attr.type ~= "normal" or account == nil or from == nil then return; end
-		return room_answered(event, pcall(core.archive_result, account, from, stanza));
+		return room_stanza_to(core.archive_result, event, account, from, stanza);
 	end
 	module:hook("message/bare", archive_result, 4); -- mod_mam archives at 0
 
@@ -162,28 +138,20 @@ return function (core, sessions, actions, blocklist_of)
 
 	-- mod_blocklist drops or bounces at 100 what a blocked occupant sends; the core follows the room all the same.
 	local blocklist = blocklist_of(function (account, blocked)
-		answered("a change of a block list", pcall(core.blocks, account, blocked));
+		told("a change of a block list", pcall(core.blocks, account, blocked));
 	end);
 
-	local function blocked_stanza(event)
+	blocklist.look_with(function (event)
 		local stanza = event.stanza;
 		local attr = stanza.attr;
 		local account, from = attr.to, attr.from;
-		if account == nil or from == nil or not blocklist.blocks(account) then return; end
-		return room_answered(event, pcall(core.blocked_stanza, account, from, stanza));
-	end
-	module:hook("presence/bare", blocked_stanza, 101);
-	module:hook("message/bare", blocked_stanza, 101);
-
-	-- It looks into what a room sends as well: an invitation by somebody blocked would be bounced to the room.
-	local function blocked_invitation(event)
-		local stanza = event.stanza;
-		local attr = stanza.attr;
-		local account, from = attr.to, attr.from;
-		if account == nil or from == nil or attr.type == "groupchat" or not blocklist.blocks(account) then return; end
-		return room_answered(event, pcall(core.blocked_invitation, account, from, stanza));
-	end
-	module:hook("message/bare", blocked_invitation, 102);
+		if from == nil then return; end
+		if stanza.name == "message" and attr.type ~= "groupchat" then -- it bounces an invitation by somebody blocked
+			local handled = room_stanza_to(core.blocked_invitation, event, account, from, stanza);
+			if handled ~= nil then return handled; end
+		end
+		return room_stanza_to(core.blocked_stanza, event, account, from, stanza);
+	end);
 
 	-- A session that is in a room by itself; most are not.
 	local function stanza_to_session(event)
@@ -192,7 +160,7 @@ return function (core, sessions, actions, blocklist_of)
 		local session = attr.to and prosody.full_sessions[attr.to];
 		local account = session and session.minimix_account;
 		if account == nil or attr.from == nil then return; end
-		return room_answered(event, pcall(core.stanza_to_session, account, attr.from, stanza));
+		return room_stanza_to(core.stanza_to_session, event, account, attr.from, stanza);
 	end
 	module:hook("presence/full", stanza_to_session, 5); -- mod_presence delivers at 0
 	module:hook("message/full", stanza_to_session, 5); -- mod_mam archives at 0
@@ -207,7 +175,7 @@ return function (core, sessions, actions, blocklist_of)
 	local function client_hook_left(event, ok, handled)
 		client_hooks = client_hooks - 1;
 		if actions.waiting() then
-			if client_hooks == 0 and actions.room_hooks == 0 and not event.origin.destroyed then
+			if client_hooks == 0 and room_hooks == 0 and not event.origin.destroyed then
 				actions.drain();
 			else
 				actions.drain_soon();
@@ -231,7 +199,7 @@ return function (core, sessions, actions, blocklist_of)
 		origin.send(reply);
 	end
 
-	local function client_answer(event, ok, answer, ...)
+	local function client_answer(event, ok, answer)
 		if not ok then
 			fault("error", event, "the core failed");
 			apologise(event);
@@ -242,15 +210,15 @@ return function (core, sessions, actions, blocklist_of)
 			apologise(event);
 			return true;
 		end
-		local handled = carry_out(event, answer, ...);
+		local handled = carry_out(event, answer);
 		report_failures();
 		return handled;
 	end
 
-	local function client_answered(event, ok, answer, ...)
-		if ok and (answer == nil or answer == true) then return answer; end
+	local function client_answered(event, answer)
+		if answer == nil or answer == true then return answer; end
 		client_hooks = client_hooks + 1;
-		return client_hook_left(event, pcall(client_answer, event, ok, answer, ...));
+		return client_hook_left(event, pcall(client_answer, event, fetched(answer)));
 	end
 
 	-- A component and the host itself send as well, and have no session.
@@ -263,8 +231,7 @@ return function (core, sessions, actions, blocklist_of)
 		local origin, stanza = event.origin, event.stanza;
 		local to, id = stanza.attr.to, session_id(origin);
 		if to == nil or id == nil then return; end
-		return client_answered(event, pcall(core.client_stanza,
-			id, origin.minimix_account, to, joins, stanza));
+		return client_answered(event, core.client_stanza(id, origin.minimix_account, to, joins, stanza));
 	end
 
 	local function client_message_or_iq(event)
@@ -297,7 +264,7 @@ return function (core, sessions, actions, blocklist_of)
 		if stanza.attr.to then return client_presence(event); end
 		local id = origin.minimix_id;
 		if id and stanza.attr.type == "unavailable" and not origin.destroyed then
-			answered("the end of a presence", pcall(core.session_unavailable, id));
+			told("the end of a presence", pcall(core.session_unavailable, id));
 		end
 	end
 	module:hook("pre-presence/bare", client_presence_to_bare, -10);
@@ -309,7 +276,7 @@ return function (core, sessions, actions, blocklist_of)
 		if not gone and (attr.type or not event.stanza:get_child("rai", xmlns_rai)) then return; end
 		local id = session_id(event.origin);
 		if id == nil or attr.to == nil then return; end
-		return client_answered(event, pcall(core.watches, id, attr.to, not gone));
+		return client_answered(event, core.watches(id, attr.to, not gone));
 	end
 	module:hook("pre-presence/host", client_presence_to_host, -10);
 
@@ -318,8 +285,7 @@ return function (core, sessions, actions, blocklist_of)
 		local session, to = event.session, event.stanza.attr.to;
 		local id = session_id(session);
 		if id == nil or to == nil or not to:find("/", 1, true) then return; end
-		local ok, ours = pcall(core.occupies, session.minimix_account, to);
-		if ok and ours then
+		if core.occupies(session.minimix_account, to) then
 			event.reason = "muc-pm";
 			return false;
 		end
@@ -330,7 +296,7 @@ return function (core, sessions, actions, blocklist_of)
 
 	local function tell(call, session)
 		local id = session.minimix_id;
-		if id then answered("the state of a session", pcall(call, id)); end
+		if id then told("the state of a session", pcall(call, id)); end
 	end
 
 	module:hook("smacks-hibernation-start", function (event)
@@ -350,7 +316,7 @@ return function (core, sessions, actions, blocklist_of)
 		local session, stanza, attr = event.session, event.stanza, event.stanza.attr;
 		if not session.username or not attr.from then return; end
 		local account = session.username.."@"..session.host;
-		return answered_about({ origin = session, stanza = stanza }, "a failed delivery", pcall(core.delivery_failed,
+		return answers.told_about({ origin = session, stanza = stanza }, "a failed delivery", true, core.delivery_failed(
 			session.minimix_id, account, attr.to or account, attr.from, stanza));
 	end, -1); -- mod_smacks keeps chat messages at 0, if no session is left
 
@@ -364,33 +330,29 @@ return function (core, sessions, actions, blocklist_of)
 		end
 		table.sort(occupants);
 		for _, occupant in ipairs(occupants) do
-			answered("a room joined before", pcall(core.already_in,
+			told("a room joined before", pcall(core.already_in,
 				sessions.id(session), session.full_jid, occupant));
 		end
 	end
 
-	function hooks.wake()
-		answered("a deadline", pcall(core.wake));
-	end
-
 	function hooks.avatar(account, hash)
-		answered("a new avatar", pcall(core.avatar, account, hash));
+		told("a new avatar", pcall(core.avatar, account, hash));
 	end
 
 	function hooks.account_gone(account)
-		answered("the end of an account", pcall(core.account_gone, account));
+		told("the end of an account", pcall(core.account_gone, account));
 	end
 
 	function hooks.configured(options)
-		answered("a change of the options", pcall(core.configured, options));
+		told("a change of the options", pcall(core.configured, options));
 	end
 
 	function hooks.hand_back()
-		answered("the handing back of all rooms", pcall(core.hand_back));
+		told("the handing back of all rooms", pcall(core.hand_back));
 	end
 
 	function hooks.shutdown()
-		answered("the end", pcall(core.shutdown));
+		told("the end", pcall(core.shutdown));
 	end
 
 	return hooks;

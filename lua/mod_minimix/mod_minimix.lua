@@ -51,7 +51,8 @@ module:log("info", "Accounts join rooms once for all their sessions (mod_minimix
 local sessions = module:require "sessions"(saved and saved.next_session_id);
 local actions = module:require "actions"(sessions);
 local handover = module:require "handover";
-local hooks = module:require "hooks"(core, sessions, actions, function (tell)
+local answers = module:require "answers"(core, actions);
+local hooks = module:require "hooks"(core, sessions, actions, answers, function (tell)
 	return module:require "blocklist"(tell, core.blocking_accounts());
 end);
 handover.finish();
@@ -61,7 +62,7 @@ function module.ready()
 	if not saved then
 		for _, session in ipairs(sessions.connected()) do hooks.already_in(session); end
 	end
-	hooks.wake();
+	answers.wake();
 end
 if not module.on_ready then -- COMPAT 0.12: 13.0 calls it by itself
 	if prosody.start_time then

@@ -112,6 +112,24 @@ async def nonsense_from_a_room(scene: ScriptedScene) -> None:
     check(said.get("from") == scene.me and said.get("id") == id, f"it goes up unchanged: {xml.text(said)}")
 
 
+@scripted("M2", "R7")
+async def too_deep_to_be_kept(scene: ScriptedScene) -> None:
+    """What is beyond the limits reaches whoever is there, and nobody who comes later."""
+    phone, laptop = await scene.phone(), await scene.laptop()
+    phone.send_join(scene.room, "me")
+    join = await scene.got(JOIN)
+    await scene.let_in(join)
+    await phone.joined()
+    deep = "<a xmlns='urn:lab:deep'>" * 80 + "</a>" * 80
+    await scene.emit(scene.message(f"{scene.room}/other", join.get("from"), f"<body>deep</body>{deep}"))
+    await phone.expect(xml.message(body="deep"))
+    await scene.emit(scene.message(f"{scene.room}/other", join.get("from"), "<body>flat</body>"))
+    await phone.expect(xml.message(body="flat"))
+    laptop.send_join(scene.room, "me")
+    shown = [stanza.findtext(xml.CLIENT + "body") for stanza in await laptop.joined()]
+    check([text for text in shown if text] == ["flat"], f"the laptop is shown {shown}")
+
+
 @scripted("K1", "K2")
 async def removal_without_110(scene: ScriptedScene) -> None:
     """Openfire and older rooms say it without the code; both devices are told, with it."""

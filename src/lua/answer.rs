@@ -1,93 +1,130 @@
 //! What a call gives back to Lua.
 //!
-//! | first value | means |
+//! | value | means |
 //! |---|---|
 //! | nothing | not ours, or passed without anything to do |
 //! | `true` | handled, nothing to do |
-//! | an integer | handled; relay the stanza in hand to this session and to those in the further values |
-//! | a table | `handled`, `actions`, `wake_in` (seconds), `log` (level, text, level, text ...); absent if empty |
-//! | a string | the stanza can't be read; nothing has changed |
+//! | a number | handled; relay the stanza in hand to so many sessions, which are in the table that Lua lent for that |
+//! | `false` | `report()` has the rest; it has nothing if the core panicked |
 //!
-//! All but the table cost Lua no memory.
+//! A report is a table of `handled`, `actions`, `wake_in` (seconds), `log` (level, text, level, text ...), what is
+//! empty left out; or a string: the stanza can't be read, and nothing has changed. Only reports cost Lua memory.
 
-use mlua::{IntoLuaMulti, Lua, MultiValue, Result, Table, Value};
+use std::os::raw::c_int;
+
+use mlua::{IntoLua, Lua, Result, Table, Value};
 
 use super::build::Builder;
 use super::log::Entry;
+use super::raw::Frame;
+use super::read::Unreadable;
 use crate::event::{Action, Id, Outcome, SessionId, Verdict};
 
-/// To how many sessions a relay is said by numbers.
-const MAX_NUMBERS: usize = 32;
-
 /// What a call gives back.
+#[derive(Debug)]
 pub(super) enum Answer {
     /// Not ours.
     NotOurs,
     /// Handled without anything to do.
     Handled,
-    /// Handled; relay as it is to these.
-    Relay(Vec<(SessionId, Id)>),
     /// Everything else.
-    Report(Table),
-    /// What Lua handed in can't be read.
-    Unreadable(String),
+    Report(Report),
 }
 
-impl IntoLuaMulti for Answer {
-    fn into_lua_multi(self, lua: &Lua) -> Result<MultiValue> {
-        Ok(match self {
-            Self::NotOurs => MultiValue::new(),
-            Self::Handled => MultiValue::from_iter([Value::Boolean(true)]),
-            Self::Relay(sessions) => {
-                sessions.into_iter().map(|(session, _)| Value::Integer(session.0.into())).collect()
-            }
-            Self::Report(report) => MultiValue::from_iter([Value::Table(report)]),
-            Self::Unreadable(why) => MultiValue::from_iter([Value::String(lua.create_string(why)?)]),
-        })
-    }
+/// What has to be told at length.
+#[derive(Debug)]
+pub(super) enum Report {
+    /// What the core has decided.
+    Decided { outcome: Outcome, wake_in: Option<f64>, log: Vec<Entry> },
+    /// What Lua handed in can't be read.
+    Unreadable(Unreadable),
 }
 
 impl Answer {
-    /// Gives back an outcome, the cheapest way that says all of it.
-    pub(super) fn new(
-        lua: &Lua,
-        builder: &Builder,
-        mut outcome: Outcome,
-        wake_in: Option<f64>,
-        log: &[Entry],
-    ) -> Result<Self> {
-        let handled = outcome.verdict == Verdict::Handled;
-        if wake_in.is_none() && log.is_empty() {
-            match outcome.actions.as_mut_slice() {
-                [] if handled => return Ok(Self::Handled),
-                [] => return Ok(Self::NotOurs),
-                [Action::Relay { sessions }] if handled && all_kept(sessions) => {
-                    return Ok(Self::Relay(std::mem::take(sessions)));
-                }
-                _ => {}
+    /// What says all of an outcome.
+    pub(super) fn new(outcome: Outcome, wake_in: Option<f64>, log: Vec<Entry>) -> Self {
+        if !outcome.actions.is_empty() || wake_in.is_some() || !log.is_empty() {
+            return Self::Report(Report::Decided { outcome, wake_in, log });
+        }
+        match outcome.verdict {
+            Verdict::Handled => Self::Handled,
+            Verdict::Pass(_) => Self::NotOurs,
+        }
+    }
+
+    /// The answer about a stanza that has been relayed already.
+    pub(super) fn relayed(self) -> Self {
+        match self {
+            Self::Report(Report::Decided { mut outcome, wake_in, log }) => {
+                outcome.actions.retain(|action| !matches!(action, Action::Relay { .. }));
+                Self::new(outcome, wake_in, log)
             }
+            Self::NotOurs | Self::Handled | Self::Report(Report::Unreadable(_)) => self,
         }
-        let report = lua.create_table_with_capacity(0, 4)?;
-        report.raw_set("handled", handled)?;
-        report.raw_set("wake_in", wake_in)?;
-        if !log.is_empty() {
-            report.raw_set("log", records(lua, log)?)?;
-        }
-        if !outcome.actions.is_empty() {
-            let actions = lua.create_table_with_capacity(outcome.actions.len(), 0)?;
-            for (position, action) in outcome.actions.iter().enumerate() {
-                actions.raw_set(position + 1, order(lua, builder, action)?)?;
+    }
+
+    /// Gives it back the cheapest way; what is left is a report that Lua has to fetch. A table for the receivers
+    /// of a relay may be an argument.
+    pub(super) fn give(self, frame: &mut Frame<'_>, receivers: Option<c_int>) -> Option<Report> {
+        let report = match self {
+            Self::NotOurs => return None,
+            Self::Handled => {
+                frame.give_flag(true);
+                return None;
             }
-            report.raw_set("actions", actions)?;
+            Self::Report(report) => report,
+        };
+        if let (Some(sessions), Some(position)) = (report.plain_relay(), receivers)
+            && frame.give_numbers(position, sessions.iter().map(|(session, _)| session.0))
+        {
+            return None;
         }
-        Ok(Self::Report(report))
+        frame.give_flag(false);
+        Some(report)
     }
 }
 
-/// Whether that relay can be said by numbers alone. Lua takes them off one by one, which costs the square of
-/// their count.
-fn all_kept(sessions: &[(SessionId, Id)]) -> bool {
-    (1..=MAX_NUMBERS).contains(&sessions.len()) && sessions.iter().all(|(_, id)| *id == Id::Keep)
+impl Report {
+    /// To whom the stanza in hand is to be relayed as it is, if that is all.
+    fn plain_relay(&self) -> Option<&[(SessionId, Id)]> {
+        let Self::Decided { outcome, wake_in: None, log } = self else { return None };
+        let [Action::Relay { sessions }] = outcome.actions.as_slice() else { return None };
+        let all_kept = sessions.iter().all(|(_, id)| *id == Id::Keep);
+        (outcome.verdict == Verdict::Handled && log.is_empty() && all_kept).then_some(sessions)
+    }
+
+    /// The report as a value of Lua.
+    pub(super) fn value(&self, lua: &Lua, builder: &Builder) -> Result<Value> {
+        match self {
+            Self::Decided { outcome, wake_in, log } => {
+                decided(lua, builder, outcome, *wake_in, log).map(Value::Table)
+            }
+            Self::Unreadable(why) => why.to_string().into_lua(lua),
+        }
+    }
+}
+
+fn decided(
+    lua: &Lua,
+    builder: &Builder,
+    outcome: &Outcome,
+    wake_in: Option<f64>,
+    log: &[Entry],
+) -> Result<Table> {
+    let report = lua.create_table_with_capacity(0, 4)?;
+    report.raw_set("handled", outcome.verdict == Verdict::Handled)?;
+    report.raw_set("wake_in", wake_in)?;
+    if !log.is_empty() {
+        report.raw_set("log", records(lua, log)?)?;
+    }
+    if !outcome.actions.is_empty() {
+        let actions = lua.create_table_with_capacity(outcome.actions.len(), 0)?;
+        for (position, action) in outcome.actions.iter().enumerate() {
+            actions.raw_set(position + 1, order(lua, builder, action)?)?;
+        }
+        report.raw_set("actions", actions)?;
+    }
+    Ok(report)
 }
 
 fn records(lua: &Lua, log: &[Entry]) -> Result<Table> {

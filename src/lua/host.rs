@@ -3,24 +3,23 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use mlua::{FromLuaMulti, Lua, Result, Table};
+use mlua::{FromLuaMulti, IntoLuaMulti, Lua, Result, Table};
 
-use super::answer::Answer;
+use super::answer::{Answer, Report};
 use super::build::Builder;
 use super::clock::{now, seconds};
-use super::read::Reader;
-use super::{log, options};
+use super::{log, options, stanzas};
 use crate::bouncer::Bouncer;
 use crate::config::Config;
 use crate::event::{Event, Now, SessionId};
 use crate::jid::{BareJid, FullJid, Jid};
-use crate::stanza::Stanza;
 
 /// A core and what it takes to speak to it.
-struct Host {
-    bouncer: RefCell<Bouncer>,
-    reader: Reader,
+pub(super) struct Host {
+    pub(super) bouncer: RefCell<Bouncer>,
     builder: Builder,
+    /// The rest of the last answer, until it is fetched.
+    pub(super) report: RefCell<Option<Report>>,
     /// When the wrapper's timer will call `wake`.
     armed_ms: Cell<Option<u64>>,
 }
@@ -46,8 +45,8 @@ pub(super) fn open(
     };
     let host = Host {
         bouncer: RefCell::new(bouncer),
-        reader: Reader::new(lua)?,
         builder: Builder::new(lua, metatable)?,
+        report: RefCell::new(None),
         armed_ms: Cell::new(None),
     };
     Ok((Some(functions(lua, &Rc::new(host))?), None))
@@ -55,58 +54,11 @@ pub(super) fn open(
 
 fn functions(lua: &Lua, host: &Rc<Host>) -> Result<Table> {
     let table = lua.create_table()?;
-    stanza_functions(lua, host, &table)?;
+    stanzas::add_functions(lua, host, &table)?;
     session_functions(lua, host, &table)?;
     lifetime_functions(lua, host, &table)?;
+    state_functions(lua, host, &table)?;
     Ok(table)
-}
-
-fn stanza_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
-    type Client = (u32, String, String, bool, Table);
-    type Room = (String, String, Table);
-    type Failed = (Option<u32>, String, String, String, Option<Table>);
-    add(lua, host, table, "client_stanza", |host, lua, (session, account, to, joins, stanza): Client| {
-        host.client_stanza(lua, SessionId(session), [&account, &to], joins, &stanza)
-    })?;
-    add(lua, host, table, "room_stanza", |host, lua, (account, from, stanza): Room| {
-        host.room_stanza(lua, [&account, &from], &stanza)
-    })?;
-    add(lua, host, table, "stanza_to_session", |host, lua, (account, from, stanza): Room| {
-        if !host.bouncer.borrow().concerns_session(&account, &from) {
-            return Ok(Answer::NotOurs);
-        }
-        host.read_room_stanza(lua, &stanza)
-    })?;
-    add(lua, host, table, "archive_result", |host, lua, (account, from, stanza): Room| {
-        if !host.bouncer.borrow().awaits_archive_results(&account, &from) {
-            return Ok(Answer::NotOurs);
-        }
-        host.take_early(lua, &stanza, Bouncer::is_archive_result)
-    })?;
-    add(lua, host, table, "blocked_stanza", |host, lua, (account, from, stanza): Room| {
-        if !host.bouncer.borrow().blocks(&account, &from) {
-            return Ok(Answer::NotOurs);
-        }
-        host.read_room_stanza(lua, &stanza)
-    })?;
-    add(lua, host, table, "blocked_invitation", |host, lua, (account, from, stanza): Room| {
-        if !host.bouncer.borrow().occupies(&account, &from) {
-            return Ok(Answer::NotOurs);
-        }
-        host.take_early(lua, &stanza, Bouncer::is_blocked_invitation)
-    })?;
-    add(lua, host, table, "delivery_failed", |host, lua, (session, account, to, from, stanza): Failed| {
-        if !host.bouncer.borrow().concerns_account(&account, &from) {
-            return Ok(Answer::NotOurs);
-        }
-        let (session, to, from) = (session.map(SessionId), Jid::new(&to), Jid::new(&from));
-        let stanza = stanza.and_then(|stanza| host.reader.stanza(lua, &stanza).ok());
-        host.happened(lua, Event::DeliveryFailed { session, to, from, stanza })
-    })?;
-    add(lua, host, table, "occupies", |host, _, (account, room): (String, String)| {
-        Ok(host.bouncer.borrow().occupies(&account, &room))
-    })?;
-    add(lua, host, table, "copy", |host, lua, stanza: Table| host.copy(lua, &stanza))
 }
 
 fn session_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
@@ -119,54 +71,65 @@ fn session_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
         ("session_gone", |session| Event::SessionGone { session }),
     ];
     for (name, fact) in facts {
-        add(lua, host, table, name, move |host, lua, session: u32| {
-            host.happened(lua, fact(SessionId(session)))
-        })?;
+        takes_in(lua, host, table, name, move |session: u32| Ok(fact(SessionId(session))))?;
     }
-    add(lua, host, table, "already_in", |host, lua, (session, jid, occupant): AlreadyIn| {
-        let Some(jid) = FullJid::new(&Jid::new(&jid)) else { return Ok(Answer::NotOurs) };
-        let (session, occupant) = (SessionId(session), Jid::new(&occupant));
-        host.happened(lua, Event::AlreadyIn { session, jid, occupant })
+    takes_in(lua, host, table, "already_in", |(session, jid, occupant): AlreadyIn| {
+        let jid = FullJid::new(&Jid::new(&jid)).ok_or_else(|| mlua::Error::runtime("not a full JID"))?;
+        Ok(Event::AlreadyIn { session: SessionId(session), jid, occupant: Jid::new(&occupant) })
     })
 }
 
 fn lifetime_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
-    type Watches = (u32, String, bool);
-    add(lua, host, table, "abandoned", |host, lua, (account, room): (String, String)| {
-        let (account, room) = (BareJid::new(&account), BareJid::new(&room));
-        host.happened(lua, Event::Abandoned { account, room })
+    takes_in(lua, host, table, "abandoned", |(account, room): (String, String)| {
+        Ok(Event::Abandoned { account: BareJid::new(&account), room: BareJid::new(&room) })
     })?;
-    add(lua, host, table, "wake", |host, lua, (): ()| {
+    takes_in(lua, host, table, "blocks", |(account, blocked): (String, Vec<String>)| {
+        let blocked = blocked.iter().map(|jid| Jid::new(jid)).collect();
+        Ok(Event::Blocks { account: BareJid::new(&account), blocked })
+    })?;
+    takes_in(lua, host, table, "avatar", |(account, hash): (String, String)| {
+        Ok(Event::Avatar { account: BareJid::new(&account), hash })
+    })?;
+    takes_in(lua, host, table, "account_gone", |account: String| {
+        Ok(Event::AccountGone { account: BareJid::new(&account) })
+    })?;
+    takes_in(lua, host, table, "configured", |options: Table| {
+        Ok(Event::Configured { config: options::config(&options)? })
+    })?;
+    takes_in(lua, host, table, "hand_back", |(): ()| Ok(Event::HandBack))?;
+    takes_in(lua, host, table, "shutdown", |(): ()| Ok(Event::Shutdown))?;
+    add(lua, host, table, "wake", |host, _, (): ()| {
         host.armed_ms.set(None);
-        host.happened(lua, Event::Wake)
-    })?;
-    add(lua, host, table, "watches", |host, lua, (session, service, watches): Watches| {
-        let (session, service) = (SessionId(session), BareJid::new(&service));
-        host.happened(lua, Event::Watches { session, service, watches })
-    })?;
-    add(lua, host, table, "blocks", |host, lua, (account, blocked): (String, Vec<String>)| {
-        let (account, blocked) = (BareJid::new(&account), blocked.iter().map(|jid| Jid::new(jid)).collect());
-        host.happened(lua, Event::Blocks { account, blocked })
-    })?;
-    add(lua, host, table, "avatar", |host, lua, (account, hash): (String, String)| {
-        host.happened(lua, Event::Avatar { account: BareJid::new(&account), hash })
-    })?;
-    add(lua, host, table, "account_gone", |host, lua, account: String| {
-        host.happened(lua, Event::AccountGone { account: BareJid::new(&account) })
-    })?;
-    add(lua, host, table, "hand_back", |host, lua, (): ()| host.happened(lua, Event::HandBack))?;
-    add(lua, host, table, "configured", |host, lua, options: Table| {
-        let config = options::config(&options)?;
-        host.happened(lua, Event::Configured { config })
+        Ok(host.given(host.happened(Event::Wake)))
+    })
+}
+
+fn state_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
+    add(lua, host, table, "report", |host, lua, (): ()| {
+        let report = host.report.take();
+        report.map(|report| report.value(lua, &host.builder)).transpose()
     })?;
     add(lua, host, table, "blocking_accounts", |host, _, ()| Ok(host.bouncer.borrow().blocking_accounts()))?;
     add(lua, host, table, "rooms", |host, _, ()| Ok(host.bouncer.borrow().held_rooms()))?;
-    add(lua, host, table, "shutdown", |host, lua, (): ()| host.happened(lua, Event::Shutdown))?;
     add(lua, host, table, "snapshot", |host, _, ()| Ok(host.bouncer.borrow().snapshot()))?;
     // Lua does not see how much the core holds and may keep the functions for long.
     add(lua, host, table, "close", |host, _, ()| {
         *host.bouncer.borrow_mut() = Bouncer::new(Config::default(), 0);
         Ok(())
+    })
+}
+
+/// Adds a function that tells the core what has happened.
+fn takes_in<A: FromLuaMulti>(
+    lua: &Lua,
+    host: &Rc<Host>,
+    table: &Table,
+    name: &str,
+    event: impl Fn(A) -> Result<Event> + 'static,
+) -> Result<()> {
+    add(lua, host, table, name, move |host, _, arguments: A| {
+        let event = event(arguments)?;
+        Ok(host.given(host.happened(event)))
     })
 }
 
@@ -179,64 +142,31 @@ fn add<A, R>(
 ) -> Result<()>
 where
     A: FromLuaMulti,
-    R: mlua::IntoLuaMulti,
+    R: IntoLuaMulti,
 {
     let host = Rc::clone(host);
     table.raw_set(name, lua.create_function(move |lua, arguments: A| call(&host, lua, arguments))?)
 }
 
 impl Host {
-    fn client_stanza(
-        &self,
-        lua: &Lua,
-        session: SessionId,
-        [account, to]: [&str; 2],
-        joins: bool,
-        stanza: &Table,
-    ) -> Result<Answer> {
-        if !self.bouncer.borrow().concerns_client(account, to, joins) {
-            return Ok(Answer::NotOurs);
-        }
-        match self.reader.stanza(lua, stanza) {
-            Ok(stanza) => self.happened(lua, Event::ClientStanza { session, stanza }),
-            Err(why) => Ok(Answer::Unreadable(why.to_string())),
-        }
-    }
-
-    fn room_stanza(&self, lua: &Lua, [account, from]: [&str; 2], stanza: &Table) -> Result<Answer> {
-        if !self.bouncer.borrow().concerns_account(account, from) {
-            return Ok(Answer::NotOurs);
-        }
-        self.read_room_stanza(lua, stanza)
-    }
-
-    /// A message of a room that nobody else may see; other messages are looked at later.
-    fn take_early(
-        &self,
-        lua: &Lua,
-        stanza: &Table,
-        is_wanted: fn(&Bouncer, &Stanza) -> bool,
-    ) -> Result<Answer> {
-        match self.reader.stanza(lua, stanza) {
-            Ok(stanza) if is_wanted(&self.bouncer.borrow(), &stanza) => {
-                self.happened(lua, Event::RoomStanza { stanza })
-            }
-            Ok(_) | Err(_) => Ok(Answer::NotOurs),
-        }
-    }
-
-    fn read_room_stanza(&self, lua: &Lua, stanza: &Table) -> Result<Answer> {
-        match self.reader.stanza(lua, stanza) {
-            Ok(stanza) => self.happened(lua, Event::RoomStanza { stanza }),
-            Err(why) => Ok(Answer::Unreadable(why.to_string())),
-        }
-    }
-
-    fn happened(&self, lua: &Lua, event: Event) -> Result<Answer> {
+    /// Takes in what happened and says what follows from it.
+    pub(super) fn happened(&self, event: Event) -> Answer {
         let now = now();
         let outcome = self.bouncer.borrow_mut().handle(now, event);
         let wake_in = self.sooner(now, outcome.wake_at);
-        Answer::new(lua, &self.builder, outcome, wake_in, &log::drain())
+        Answer::new(outcome, wake_in, log::drain())
+    }
+
+    /// What Lua is given of an answer; it fetches a report.
+    fn given(&self, answer: Answer) -> Option<bool> {
+        match answer {
+            Answer::NotOurs => None,
+            Answer::Handled => Some(true),
+            Answer::Report(report) => {
+                self.report.replace(Some(report));
+                Some(false)
+            }
+        }
     }
 
     /// In how many seconds the core wants to be woken, if that is sooner than the wrapper's timer will do it.
@@ -245,13 +175,5 @@ impl Host {
         let wake_at = wake_at.filter(|wanted| self.armed_ms.get().is_none_or(|armed| *wanted < armed))?;
         self.armed_ms.set(Some(wake_at));
         Some(seconds(wake_at.saturating_sub(now.monotonic_ms)))
-    }
-
-    /// A stanza as it comes out of the core: what is delivered of one that was kept.
-    fn copy(&self, lua: &Lua, stanza: &Table) -> Result<(Option<Table>, Option<String>)> {
-        match self.reader.stanza(lua, stanza) {
-            Ok(stanza) => Ok((Some(self.builder.stanza(lua, &stanza)?), None)),
-            Err(why) => Ok((None, Some(why.to_string()))),
-        }
     }
 }

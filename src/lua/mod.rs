@@ -12,6 +12,7 @@ mod log;
 mod options;
 mod raw;
 mod read;
+mod stanzas;
 
 use mlua::{Lua, Result, Table};
 

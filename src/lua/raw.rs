@@ -1,31 +1,69 @@
-//! All unsafe code of the crate: looks into tables of Lua without a reference to each value.
+//! All unsafe code of the crate: functions that Lua calls without a detour, which look into their arguments
+//! without a reference to each value.
 //!
-//! [`walk`] lends a table, as a [`Place`] on Lua's stack, to a plain function. Nothing here calls a metamethod,
-//! raises an error or allocates in Lua but for the stack. What makes that sound:
+//! [`function`] makes a function of Lua from a plain one, which is lent the arguments as a [`Frame`] and their
+//! tables as [`Place`]s on Lua's stack. Nothing here calls a metamethod, raises an error while Rust has anything
+//! to drop, or allocates in Lua but for the stack. What makes that sound:
 //!
 //! - A plain function captures no handle to Lua: while it looks, no Lua runs and no table changes, so what it
 //!   borrows stays where it is.
+//! - The arguments stay on the stack until the function returns; what it gives back comes on top of them.
 //! - A place is lent out exclusively: while one of its values is looked at, nothing else is pushed from it. So it
 //!   is enough that a place has [`SLOTS`] above it when it is made.
-//! - Values are pushed before they are lent and popped after; no result can borrow from them.
-//! - A panic is caught before it reaches a frame of Lua, and goes on behind it.
+//! - The values of a place are pushed before they are lent and popped after; no result can borrow from them.
+//! - A panic is caught before it reaches a frame of Lua.
 
 #![allow(unsafe_code)]
 
+use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::os::raw::c_int;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 
-use mlua::{Lua, LuaString, Table, ffi};
+use mlua::{Function, Lua, ffi};
 
 /// What a table needs of the stack while it is looked into: a key and a value. Any C function may use 20.
 const SLOTS: c_int = 2;
+/// How many numbers a function may give back.
+const MAX_NUMBERS: usize = 8;
 
-/// The keys that a walk may look for, by where they stand on the stack: above the table, which is at 1.
+/// What a function of ours holds as its upvalues.
+const NAME: c_int = 1;
+const ATTR: c_int = 2;
+const BY: c_int = 3;
+/// What keeps the entry as long as there is the function.
+const KEEPER: c_int = 4;
+const ENTRY: c_int = KEEPER + 1;
+
+/// The keys that can be looked for in a table.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Key {
-    Name = 2,
-    Attr = 3,
+    Name = NAME as isize,
+    Attr = ATTR as isize,
+    By = BY as isize,
+}
+
+/// A plain function and what it is about.
+struct Entry<T> {
+    owner: Rc<T>,
+    call: fn(&T, &mut Frame<'_>),
+}
+
+/// The call of a function: its arguments, and what it gives back.
+#[derive(Debug)]
+pub(super) struct Frame<'call> {
+    state: *mut ffi::lua_State,
+    given: Given,
+    call: PhantomData<&'call ()>,
+}
+
+/// What a call gives back. It is handed to Lua, which may raise an error then, when nothing is left to be dropped.
+#[derive(Clone, Copy, Debug)]
+enum Given {
+    Nothing,
+    Flag(bool),
+    Numbers { position: c_int, list: [u32; MAX_NUMBERS], count: u32 },
 }
 
 /// A table on Lua's stack.
@@ -37,7 +75,7 @@ pub(super) struct Place<'walk> {
     walk: PhantomData<&'walk ()>,
 }
 
-/// A value in a table.
+/// A value of Lua.
 #[derive(Debug)]
 pub(super) enum Found<'walk> {
     Nothing,
@@ -50,26 +88,105 @@ pub(super) enum Found<'walk> {
     Other,
 }
 
-/// Lends a table to a function. The two strings are the keys, in their order.
-pub(super) fn walk<R>(
+/// Makes a function of Lua. It gives back `false` if the plain one panics.
+pub(super) fn function<T: 'static>(
     lua: &Lua,
-    table: &Table,
-    [name, attr]: [&LuaString; 2],
-    look: fn(Place<'_>) -> R,
-) -> mlua::Result<R> {
-    let mut result = None;
-    // SAFETY: the closure gets a valid state with the arguments at the bottom of a new frame, and leaves it empty.
+    owner: Rc<T>,
+    call: fn(&T, &mut Frame<'_>),
+) -> mlua::Result<Function> {
+    let entry = Rc::new(Entry { owner, call });
+    let address: *const Entry<T> = Rc::as_ptr(&entry);
+    let keeper = lua.create_any_userdata(entry)?;
+    // SAFETY: the closure leaves one value, the function, in the place of the arguments.
     unsafe {
-        lua.exec_raw::<()>((table, name, attr), |state| {
-            let place = Place { state, index: 1, walk: PhantomData };
-            result = Some(catch_unwind(AssertUnwindSafe(|| look(place))));
-            ffi::lua_settop(state, 0);
-        })?;
+        lua.exec_raw(("name", "attr", "by", keeper), |state| {
+            ffi::lua_pushlightuserdata(state, address.cast_mut().cast::<c_void>());
+            ffi::lua_pushcclosure(state, enter::<T>, ENTRY);
+        })
     }
-    match result {
-        Some(Ok(found)) => Ok(found),
-        Some(Err(panic)) => resume_unwind(panic),
-        None => Err(mlua::Error::runtime("Lua did not look")),
+}
+
+/// # Safety
+/// Lua may call it as the function that [`function`] has made.
+unsafe extern "C-unwind" fn enter<T>(state: *mut ffi::lua_State) -> c_int {
+    // SAFETY: the last upvalue is the address of an entry, which the one before it keeps as long as the function.
+    let entry = unsafe { &*ffi::lua_touserdata(state, ffi::lua_upvalueindex(ENTRY)).cast::<Entry<T>>() };
+    let mut frame = Frame { state, given: Given::Nothing, call: PhantomData };
+    if catch_unwind(AssertUnwindSafe(|| (entry.call)(&entry.owner, &mut frame))).is_err() {
+        frame.given = Given::Flag(false);
+    }
+    // SAFETY: all of it may leave by a jump, which drops nothing; two values need two of the slots that every C
+    // function has.
+    unsafe {
+        match frame.given {
+            Given::Nothing => return 0,
+            Given::Flag(flag) => ffi::lua_pushboolean(state, flag.into()),
+            Given::Numbers { position, list, count } => {
+                for (place, number) in (1..=count).zip(list) {
+                    ffi::lua_pushinteger(state, number.into());
+                    ffi::lua_rawseti(state, position, place.into());
+                }
+                ffi::lua_pushinteger(state, count.into());
+            }
+        }
+    }
+    1
+}
+
+impl<'call> Frame<'call> {
+    /// An argument, counted from 1.
+    pub(super) fn argument(&mut self, position: c_int) -> Found<'_> {
+        // SAFETY: an argument stays where it is, and has no type if it was not given.
+        unsafe { found(self.state, ffi::lua_type(self.state, position), position) }
+    }
+
+    /// An argument that is a text.
+    pub(super) fn text(&self, position: c_int) -> Option<&'call str> {
+        // SAFETY: as in `argument`; nothing takes arguments off the stack while the call lasts.
+        match unsafe { found(self.state, ffi::lua_type(self.state, position), position) } {
+            Found::Text(bytes) => utf8(bytes),
+            Found::Nothing | Found::Number(_) | Found::Table(_) | Found::TooMuch | Found::Other => None,
+        }
+    }
+
+    /// An argument that is a whole number.
+    pub(super) fn number(&mut self, position: c_int) -> Option<i64> {
+        match self.argument(position) {
+            Found::Number(number) => Some(number),
+            Found::Nothing | Found::Text(_) | Found::Table(_) | Found::TooMuch | Found::Other => None,
+        }
+    }
+
+    /// Whether an argument is true.
+    pub(super) fn flag(&self, position: c_int) -> bool {
+        // SAFETY: any position may be asked about.
+        unsafe { ffi::lua_toboolean(self.state, position) != 0 }
+    }
+
+    /// Gives back a truth value.
+    pub(super) fn give_flag(&mut self, flag: bool) {
+        self.given = Given::Flag(flag);
+    }
+
+    /// Gives back how many numbers there are, and puts them into a table that is an argument; false if they are
+    /// more than [`MAX_NUMBERS`] or there is no such table.
+    pub(super) fn give_numbers(
+        &mut self,
+        position: c_int,
+        numbers: impl ExactSizeIterator<Item = u32>,
+    ) -> bool {
+        // SAFETY: any position may be asked about.
+        let is_table = unsafe { ffi::lua_type(self.state, position) } == ffi::LUA_TTABLE;
+        if !is_table || numbers.len() > MAX_NUMBERS {
+            return false;
+        }
+        let (mut list, mut count) = ([0; MAX_NUMBERS], 0);
+        for (place, number) in list.iter_mut().zip(numbers) {
+            *place = number;
+            count += 1;
+        }
+        self.given = Given::Numbers { position, list, count };
+        true
     }
 }
 
@@ -78,7 +195,7 @@ impl Place<'_> {
     pub(super) fn field<R>(&mut self, key: Key, look: impl FnOnce(Found<'_>) -> R) -> R {
         // SAFETY: there is a slot, `self.index` holds a table, and a raw look-up fails with no key.
         let kind = unsafe {
-            ffi::lua_pushvalue(self.state, key as c_int);
+            ffi::lua_pushvalue(self.state, ffi::lua_upvalueindex(key as c_int));
             ffi::lua_rawget(self.state, self.index)
         };
         self.lend_top(kind, look)
@@ -89,6 +206,22 @@ impl Place<'_> {
         // SAFETY: as in `field`.
         let kind = unsafe { ffi::lua_rawgeti(self.state, self.index, position) };
         self.lend_top(kind, look)
+    }
+
+    /// Lends the value under a key of the item at a position; nothing if the item is no table.
+    pub(super) fn item_field<R>(&mut self, position: i64, key: Key, look: impl FnOnce(Found<'_>) -> R) -> R {
+        // SAFETY: as in `field`; the item and the key take the two slots, and the value that of the key.
+        unsafe {
+            let is_table = ffi::lua_rawgeti(self.state, self.index, position) == ffi::LUA_TTABLE;
+            let mut kind = ffi::LUA_TNIL;
+            if is_table {
+                ffi::lua_pushvalue(self.state, ffi::lua_upvalueindex(key as c_int));
+                kind = ffi::lua_rawget(self.state, -2);
+            }
+            let looked = look(found(self.state, kind, -1));
+            ffi::lua_settop(self.state, if is_table { -3 } else { -2 });
+            looked
+        }
     }
 
     /// How many items the sequence has.
@@ -107,8 +240,8 @@ impl Place<'_> {
         unsafe {
             ffi::lua_pushnil(self.state);
             while ffi::lua_next(self.state, self.index) != 0 {
-                let key = self.found(ffi::lua_type(self.state, -2), -2);
-                let value = self.found(ffi::lua_type(self.state, -1), -1);
+                let key = found(self.state, ffi::lua_type(self.state, -2), -2);
+                let value = found(self.state, ffi::lua_type(self.state, -1), -1);
                 let looked = look(key, value);
                 ffi::lua_settop(self.state, if looked.is_ok() { -2 } else { -3 });
                 looked?;
@@ -121,35 +254,46 @@ impl Place<'_> {
     fn lend_top<R>(&mut self, kind: c_int, look: impl FnOnce(Found<'_>) -> R) -> R {
         // SAFETY: `field` and `item` have pushed one value; nothing borrows from it when it is popped.
         unsafe {
-            let looked = look(self.found(kind, -1));
+            let looked = look(found(self.state, kind, -1));
             ffi::lua_settop(self.state, -2);
             looked
         }
     }
+}
 
-    /// # Safety
-    /// The index must hold a value of that kind as long as the result lives.
-    unsafe fn found(&self, kind: c_int, index: c_int) -> Found<'_> {
-        let state = self.state;
-        // SAFETY: `lua_tolstring` converts numbers, and may raise then, so it is only given strings; their bytes
-        // stay where they are as long as the stack refers to them. `lua_checkstack` says when there is no memory.
-        unsafe {
-            match kind {
-                ffi::LUA_TNIL => Found::Nothing,
-                ffi::LUA_TSTRING => {
-                    let mut length = 0;
-                    let start = ffi::lua_tolstring(state, index, &raw mut length);
-                    Found::Text(std::slice::from_raw_parts(start.cast(), length))
-                }
-                ffi::LUA_TNUMBER if ffi::lua_isinteger(state, index) != 0 => {
-                    Found::Number(ffi::lua_tointeger(state, index))
-                }
-                ffi::LUA_TTABLE if ffi::lua_checkstack(state, SLOTS) != 0 => {
-                    Found::Table(Place { state, index: ffi::lua_absindex(state, index), walk: PhantomData })
-                }
-                ffi::LUA_TTABLE => Found::TooMuch,
-                _ => Found::Other,
+/// Bytes as a text, if they are one. Nearly all are plain ASCII, which is told at a fraction of the cost.
+pub(super) fn utf8(bytes: &[u8]) -> Option<&str> {
+    if bytes.is_ascii() {
+        // SAFETY: ASCII is UTF-8.
+        return Some(unsafe { std::str::from_utf8_unchecked(bytes) });
+    }
+    std::str::from_utf8(bytes).ok()
+}
+
+/// Lends the value at an index of the stack.
+///
+/// # Safety
+/// The index must hold a value of that kind as long as the result lives.
+#[inline]
+unsafe fn found<'walk>(state: *mut ffi::lua_State, kind: c_int, index: c_int) -> Found<'walk> {
+    // SAFETY: `lua_tolstring` converts numbers, and may raise then, so it is only given strings; their bytes stay
+    // where they are as long as the stack refers to them. `lua_checkstack` says when there is no memory.
+    unsafe {
+        match kind {
+            ffi::LUA_TNIL => Found::Nothing,
+            ffi::LUA_TSTRING => {
+                let mut length = 0;
+                let start = ffi::lua_tolstring(state, index, &raw mut length);
+                Found::Text(std::slice::from_raw_parts(start.cast(), length))
             }
+            ffi::LUA_TNUMBER if ffi::lua_isinteger(state, index) != 0 => {
+                Found::Number(ffi::lua_tointeger(state, index))
+            }
+            ffi::LUA_TTABLE if ffi::lua_checkstack(state, SLOTS) != 0 => {
+                Found::Table(Place { state, index: ffi::lua_absindex(state, index), walk: PhantomData })
+            }
+            ffi::LUA_TTABLE => Found::TooMuch,
+            _ => Found::Other,
         }
     }
 }

@@ -4,9 +4,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use mlua::{Lua, LuaString, Table};
-
-use super::raw::{Found, Key, Place, walk};
+use super::raw::{Found, Key, Place, utf8};
 use crate::jid::Jid;
 use crate::stanza::{Element, Kind, MAX_DEPTH, NS_CLIENT, Node, Stanza, Word};
 
@@ -15,7 +13,7 @@ const MAX_PARTS: usize = 10_000;
 /// How many bytes they may have in all.
 const MAX_BYTES: usize = 1024 * 1024;
 /// The namespace of stanzas between servers, which is the same to us.
-const NS_SERVER: &str = "jabber:server";
+const NS_SERVER: &[u8] = b"jabber:server";
 
 /// Why a table can't be read as a stanza.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,23 +41,50 @@ impl fmt::Display for Unreadable {
 
 impl std::error::Error for Unreadable {}
 
-/// Reads stanza tables. It holds its keys as Lua strings, which costs less than making them for each look-up.
-#[derive(Debug)]
-pub(super) struct Reader {
-    name: LuaString,
-    attr: LuaString,
+/// Reads a stanza.
+pub(super) fn stanza(argument: Found<'_>) -> Result<Stanza, Unreadable> {
+    match argument {
+        Found::Table(place) => root(place),
+        Found::TooMuch => Err(Unreadable::NoMemory),
+        Found::Nothing | Found::Text(_) | Found::Number(_) | Found::Other => {
+            Err(Unreadable::Malformed("no table"))
+        }
+    }
 }
 
-impl Reader {
-    /// Prepares the keys.
-    pub(super) fn new(lua: &Lua) -> mlua::Result<Self> {
-        Ok(Self { name: lua.create_string("name")?, attr: lua.create_string("attr")? })
-    }
+/// Whether no child of a groupchat message has a say in whom it is shown to: none tells when it was sent, none is
+/// a stanza-id by the account, which nobody but its archive may give (A5).
+pub(super) fn is_plain(argument: Found<'_>, account: &str) -> bool {
+    let Found::Table(mut message) = argument else { return false };
+    (1..).take(message.len()).all(|position| {
+        let told = message.item_field(position, Key::Name, |name| match name {
+            Found::Text(b"delay") => Telling::Time,
+            Found::Text(b"stanza-id") => Telling::Id,
+            Found::Nothing
+            | Found::Text(_)
+            | Found::Number(_)
+            | Found::Table(_)
+            | Found::TooMuch
+            | Found::Other => Telling::Nothing,
+        });
+        match told {
+            Telling::Nothing => true,
+            Telling::Time => false,
+            Telling::Id => !message.item_field(position, Key::Attr, |attr| is_by(attr, account)),
+        }
+    })
+}
 
-    /// Reads a stanza.
-    pub(super) fn stanza(&self, lua: &Lua, table: &Table) -> Result<Stanza, Unreadable> {
-        walk(lua, table, [&self.name, &self.attr], stanza).unwrap_or(Err(Unreadable::NoMemory))
-    }
+/// What the name of a child tells.
+enum Telling {
+    Nothing,
+    Time,
+    Id,
+}
+
+fn is_by(attr: Found<'_>, account: &str) -> bool {
+    let Found::Table(mut attr) = attr else { return false };
+    attr.field(Key::By, |by| matches!(by, Found::Text(by) if by == account.as_bytes()))
 }
 
 /// What may still be read of a stanza.
@@ -83,18 +108,21 @@ struct Desk {
     attributes: Vec<(Word, Word)>,
 }
 
-fn stanza(mut place: Place<'_>) -> Result<Stanza, Unreadable> {
+fn root(mut place: Place<'_>) -> Result<Stanza, Unreadable> {
     let mut desk =
         Desk { budget: Budget { parts: MAX_PARTS, bytes: MAX_BYTES }, attributes: Vec::with_capacity(8) };
     let name = name(&mut place, &mut desk.budget)?;
     let (mut from, mut to, mut id, mut stanza_type) = (None, None, None, None);
-    each_attribute(&mut place, &mut desk.budget, |name, value| match name {
-        "from" => from = Some(Jid::new(value)),
-        "to" => to = Some(Jid::new(value)),
-        "id" => id = Some(value.into()),
-        "type" => stanza_type = Some(Word::from(value)),
-        "xmlns" => {}
-        _ => desk.attributes.push((name.into(), value.into())),
+    each_attribute(&mut place, &mut desk.budget, |name, value| {
+        match name {
+            b"from" => from = Some(Jid::new(text(value)?)),
+            b"to" => to = Some(Jid::new(text(value)?)),
+            b"id" => id = Some(text(value)?.into()),
+            b"type" => stanza_type = Some(word(value)?),
+            b"xmlns" => drop(text(value)?),
+            _ => desk.attributes.push((word(name)?, word(value)?)),
+        }
+        Ok(())
     })?;
     let kind = Kind::read(&name, stanza_type.as_deref())
         .ok_or(Unreadable::Malformed("neither presence, message nor iq"))?;
@@ -117,10 +145,13 @@ fn element(
     let depth = depth.checked_sub(1).ok_or(Unreadable::TooDeep)?;
     let name = name(&mut place, &mut desk.budget)?;
     let mut namespace = None;
-    each_attribute(&mut place, &mut desk.budget, |name, value| match (name, value) {
-        ("xmlns", NS_SERVER) => namespace = Some(NS_CLIENT.into()),
-        ("xmlns", value) => namespace = Some(value.into()),
-        _ => desk.attributes.push((name.into(), value.into())),
+    each_attribute(&mut place, &mut desk.budget, |name, value| {
+        match (name, value) {
+            (b"xmlns", NS_SERVER) => namespace = Some(NS_CLIENT.into()),
+            (b"xmlns", _) => namespace = Some(word(value)?),
+            _ => desk.attributes.push((word(name)?, word(value)?)),
+        }
+        Ok(())
     })?;
     let namespace = namespace.unwrap_or_else(|| parent_namespace.clone());
     let attributes = desk.take_attributes();
@@ -148,9 +179,8 @@ fn each_node(
         let node = place.item(position, |found| match found {
             Found::Table(child) => element(child, namespace, depth, desk).map(Node::Element),
             Found::Text(bytes) => {
-                let text = utf8(bytes, "text is not UTF-8")?;
-                desk.budget.spend(text.len())?;
-                Ok(Node::Text(text.into()))
+                desk.budget.spend(bytes.len())?;
+                Ok(Node::Text(text(bytes)?.into()))
             }
             Found::TooMuch => Err(Unreadable::NoMemory),
             Found::Nothing | Found::Number(_) | Found::Other => {
@@ -167,24 +197,23 @@ fn name(place: &mut Place<'_>, budget: &mut Budget) -> Result<Word, Unreadable> 
         if matches!(found, Found::Nothing) {
             return Err(Unreadable::Malformed("no name"));
         }
-        let name = text(&found, "a name is no text")?;
+        let name = bytes(&found, "a name is no text")?;
         budget.spend(name.len())?;
-        Ok(Word::from(&*name))
+        word(&name)
     })
 }
 
 fn each_attribute(
     place: &mut Place<'_>,
     budget: &mut Budget,
-    mut keep: impl FnMut(&str, &str),
+    mut keep: impl FnMut(&[u8], &[u8]) -> Result<(), Unreadable>,
 ) -> Result<(), Unreadable> {
     place.field(Key::Attr, |found| match found {
         Found::Table(mut attr) => attr.each(|name, value| {
             let fault = "an attribute is no text";
-            let (name, value) = (text(&name, fault)?, text(&value, fault)?);
+            let (name, value) = (bytes(&name, fault)?, bytes(&value, fault)?);
             budget.spend(name.len() + value.len())?;
-            keep(&name, &value);
-            Ok(())
+            keep(&name, &value)
         }),
         Found::Nothing => Err(Unreadable::Malformed("no attributes")),
         Found::TooMuch => Err(Unreadable::NoMemory),
@@ -195,17 +224,24 @@ fn each_attribute(
 }
 
 /// A text, or a number as Lua would write it.
-fn text<'a>(found: &Found<'a>, fault: &'static str) -> Result<Cow<'a, str>, Unreadable> {
+#[inline]
+fn bytes<'a>(found: &Found<'a>, fault: &'static str) -> Result<Cow<'a, [u8]>, Unreadable> {
     match found {
-        Found::Text(bytes) => utf8(bytes, fault).map(Cow::Borrowed),
-        Found::Number(number) => Ok(Cow::Owned(number.to_string())),
+        Found::Text(bytes) => Ok(Cow::Borrowed(bytes)),
+        Found::Number(number) => Ok(Cow::Owned(number.to_string().into_bytes())),
         Found::Nothing | Found::Table(_) | Found::TooMuch | Found::Other => Err(Unreadable::Malformed(fault)),
     }
 }
 
-fn utf8<'a>(bytes: &'a [u8], fault: &'static str) -> Result<&'a str, Unreadable> {
-    std::str::from_utf8(bytes).map_err(|_| Unreadable::Malformed(fault))
+fn text(bytes: &[u8]) -> Result<&str, Unreadable> {
+    utf8(bytes).ok_or(NOT_UTF8)
 }
+
+fn word(bytes: &[u8]) -> Result<Word, Unreadable> {
+    Word::read(bytes, utf8).ok_or(NOT_UTF8)
+}
+
+const NOT_UTF8: Unreadable = Unreadable::Malformed("text is not UTF-8");
 
 #[cfg(all(test, feature = "vendored"))]
 mod reference;

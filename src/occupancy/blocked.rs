@@ -20,6 +20,11 @@ pub(super) struct Blocked {
 }
 
 impl Blocked {
+    /// Whether nobody in the room is blocked.
+    pub(super) fn is_empty(&self) -> bool {
+        !self.room && self.nicks.is_empty()
+    }
+
     /// Whether the sender of a stanza of the room is not to be seen.
     pub(super) fn hides(&self, stanza: &Stanza) -> bool {
         self.room

@@ -173,6 +173,12 @@ impl Occupancy {
         }
     }
 
+    /// All sessions, if every one has been shown the room and nothing is under way that decides what they are shown.
+    pub(crate) fn all_live(&self) -> Option<impl ExactSizeIterator<Item = SessionId>> {
+        let is_settled = self.stay().is_some_and(|stay| !stay.upstream.resyncs()) && self.blocked.is_empty();
+        self.sessions.all_live().filter(|_| is_settled)
+    }
+
     /// Relays the stanza in hand to one session, in its place; to one that waits it says nothing any more.
     pub(super) fn relay_to(&mut self, turn: &mut Turn<'_>, session: SessionId, id: Id, stanza: &Stanza) {
         match self.sessions.get_mut(session).map(|attachment| &mut attachment.stage) {

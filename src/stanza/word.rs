@@ -1,6 +1,6 @@
 //! Short texts of which there are few.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
@@ -22,7 +22,7 @@ enum Text {
 }
 
 /// What rooms send all the time.
-const USUAL: [&str; 66] = [
+static USUAL: [&str; 66] = [
     "",
     "100",
     "110",
@@ -91,9 +91,18 @@ const USUAL: [&str; 66] = [
     "xml:lang",
 ];
 
-static TABLE: LazyLock<HashSet<&'static str, FxBuildHasher>> = LazyLock::new(|| USUAL.into_iter().collect());
+static TABLE: LazyLock<HashMap<&'static [u8], &'static &'static str, FxBuildHasher>> =
+    LazyLock::new(|| USUAL.iter().map(|text| (text.as_bytes(), text)).collect());
 
 impl Word {
+    /// Takes bytes, which have to be looked at no closer if they are a usual text.
+    pub(crate) fn read<'a>(bytes: &'a [u8], text: impl FnOnce(&'a [u8]) -> Option<&'a str>) -> Option<Self> {
+        match TABLE.get(bytes) {
+            Some(usual) => Some(Self(Text::Usual(usual))),
+            None => text(bytes).map(|text| Self(Text::Own(text.into()))),
+        }
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         match &self.0 {
@@ -105,7 +114,7 @@ impl Word {
 
 impl From<&str> for Word {
     fn from(text: &str) -> Self {
-        Self(TABLE.get(text).map_or_else(|| Text::Own(text.into()), Text::Usual))
+        Self(TABLE.get(text.as_bytes()).map_or_else(|| Text::Own(text.into()), |usual| Text::Usual(usual)))
     }
 }
 

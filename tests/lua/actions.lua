@@ -12,14 +12,14 @@ local answer, logged = scenes.answer, scenes.logged;
 
 check.test("a relay addresses each session and gives the stanza back as it was", function ()
 	local scene = new_scene();
-	stub.says.room_stanza = function () return 2, 1, 99; end;
+	stub.says.room_stanza = stub.relay_to(2, 1, 99);
 	local stanza = groupchat();
 	local before = tostring(stanza);
 	check.equal(fake.arrives(scene.server, stanza), true);
 	check.equal(tostring(stanza), before, "given back");
 	check.equal(scene.desk.received[1]:match(" to='([^']+)'"), scene.desk.full_jid);
 	check.equal(scene.phone.received[1]:match(" to='([^']+)'"), scene.phone.full_jid);
-	check.list(stub.calls, { "room_stanza "..alice.." "..room.."/bob" });
+	check.list(stub.calls, { "room_stanza "..alice.." "..room.."/bob false" });
 end);
 
 check.test("a relay under other ids", function ()
@@ -205,7 +205,7 @@ end);
 check.test("a relay leaves no garbage", function ()
 	local scene = new_scene();
 	stub.records = false;
-	stub.says.room_stanza = function () return 1, 2; end;
+	stub.says.room_stanza = stub.relay_to(1, 2);
 	stub.says.client_stanza = true;
 	scene.phone.send, scene.desk.send = function () return true; end, function () return true; end;
 	local events = scene.server.hosts["example.org"].events;

@@ -41,8 +41,16 @@ local function check_invariants(element)
 	check.equal(#element.tags, position, "number of tags");
 end
 
+-- A stanza as the core would deliver it, or why it can't be read.
+local function copied(host, stanza)
+	check.equal(host.copy(stanza), false, "a report");
+	local report = host.report();
+	if type(report) == "string" then return nil, report; end
+	return report.actions[1].stanza;
+end
+
 local function stays(stanza)
-	local copy = assert(open().copy(stanza));
+	local copy = assert(copied(open(), stanza));
 	check.equal(canonical(copy), canonical(stanza));
 	check_invariants(copy);
 	check.equal(canonical(st.clone(copy)), canonical(stanza), "clone");
@@ -81,7 +89,7 @@ check.test("a stanza built in this process comes back with its namespaces", func
 end);
 
 check.test("jabber:server is jabber:client", function ()
-	local copy = open().copy(st.message():tag("body", { xmlns = "jabber:server" }):text("x"):up());
+	local copy = copied(open(), st.message():tag("body", { xmlns = "jabber:server" }):text("x"):up());
 	check.equal(copy.tags[1].attr.xmlns, nil);
 	check.equal(copy:get_child_text("body"), "x");
 end);
@@ -105,7 +113,7 @@ check.test("what is no stanza is an error that is returned, not raised", functio
 		["an attribute that is no UTF-8"] = { name = "message", attr = { id = "\255" }, tags = {} };
 		["a key that is a table"] = { name = "message", attr = { [{}] = "x" }, tags = {} };
 	}) do
-		local ok, copy, fault = pcall(host.copy, table);
+		local ok, copy, fault = pcall(copied, host, table);
 		check.equal(ok, true, what..": not raised");
 		check.equal(copy, nil, what);
 		check.equal(type(fault), "string", what);
@@ -119,16 +127,16 @@ check.test("depth, number and size have a limit", function ()
 		for _ = 1, levels do stanza:tag("a"); end
 		return stanza:reset();
 	end
-	check.equal(type(host.copy(deep(64))), "table", "64 levels");
-	check.equal(select(2, host.copy(deep(65))), "stanza nests too deeply");
-	check.equal(select(2, host.copy(deep(5000))), "stanza nests too deeply");
+	check.equal(type(copied(host, deep(64))), "table", "64 levels");
+	check.equal(select(2, copied(host, deep(65))), "stanza nests too deeply");
+	check.equal(select(2, copied(host, deep(5000))), "stanza nests too deeply");
 	local wide = st.message();
 	for _ = 1, 10001 do wide:tag("a"):up(); end
-	check.equal(select(2, host.copy(wide)), "stanza too large");
-	check.equal(select(2, host.copy(st.message():text_tag("body", ("x"):rep(1024 * 1024 + 1)))), "stanza too large");
+	check.equal(select(2, copied(host, wide)), "stanza too large");
+	check.equal(select(2, copied(host, st.message():text_tag("body", ("x"):rep(1024 * 1024 + 1)))), "stanza too large");
 	local endless = st.message();
 	table.insert(endless, endless);
-	check.equal(select(2, host.copy(endless)), "stanza nests too deeply");
+	check.equal(select(2, copied(host, endless)), "stanza nests too deeply");
 end);
 
 check.test("options are read, and a bad one is said", function ()

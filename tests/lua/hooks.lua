@@ -16,12 +16,11 @@ check.test("hooks have the priorities that Prosody's own handlers leave free", f
 	check.list(priorities, {
 		"carbons-should-copy 1", "delivery/failure -1",
 		"iq-set/self/urn:xmpp:blocking:block 1", "iq-set/self/urn:xmpp:blocking:unblock 1",
-		"iq/bare 5", "iq/full 5", "message/bare -0.25", "message/bare 101", "message/bare 102",
-		"message/bare 4", "message/bare 5",
+		"iq/bare 5", "iq/full 5", "message/bare -0.25", "message/bare 4", "message/bare 5",
 		"message/full 5",
 		"pre-iq/bare -2", "pre-iq/full -2", "pre-message/bare -2", "pre-message/full -2",
 		"pre-presence/bare -10", "pre-presence/full -10",
-		"pre-presence/host -10", "presence/bare 101", "presence/bare 5", "presence/full 5",
+		"pre-presence/host -10", "presence/bare 5", "presence/full 5",
 		"resource-unbind 1",
 		"smacks-hibernation-end 0", "smacks-hibernation-start 0",
 	});
@@ -29,7 +28,7 @@ end);
 
 check.test("a session whose send fails or raises is told to the core, the others get theirs", function ()
 	local scene = new_scene();
-	stub.says.room_stanza = function () return 1, 2; end;
+	stub.says.room_stanza = stub.relay_to(1, 2);
 	scene.phone.send = function () return false; end;
 	local stanza = groupchat();
 	check.equal(fake.arrives(scene.server, stanza), true);
@@ -39,6 +38,68 @@ check.test("a session whose send fails or raises is told to the core, the others
 	check.equal(stanza.attr.to, alice);
 	local failed = "delivery_failed 1 "..alice.." "..alice.."/phone "..room.."/bob";
 	check.list({ stub.calls[2], stub.calls[4] }, { failed, failed });
+end);
+
+check.test("a message that goes to all as it is does so before the core takes it in", function ()
+	local scene = new_scene();
+	stub.says.audience = stub.relay_to(1, 2);
+	local received;
+	stub.says.room_stanza = function ()
+		received = #scene.phone.received + #scene.desk.received;
+		return true;
+	end;
+	local stanza = groupchat();
+	local before = tostring(stanza);
+	check.equal(fake.arrives(scene.server, stanza), true);
+	check.equal(received, 2);
+	check.equal(tostring(stanza), before, "given back");
+	check.list(stub.calls, { "room_stanza "..alice.." "..room.."/bob true" });
+end);
+
+check.test("what the core can't take in has been relayed all the same", function ()
+	local scene = new_scene();
+	stub.says.audience, stub.says.room_stanza = stub.relay_to(1, 2), "stanza too large";
+	check.equal(fake.arrives(scene.server, groupchat()), true);
+	check.equal(logged(scene.server, "^debug .*too large"), 1);
+	stub.says.room_stanza = function () error("panic"); end;
+	check.equal(fake.arrives(scene.server, groupchat()), true);
+	check.equal(#scene.phone.received + #scene.desk.received, 4);
+	check.equal(stub.calls[3], "abandoned "..alice.." "..room);
+end);
+
+check.test("a failure in relaying is told after the message", function ()
+	local scene = new_scene();
+	stub.says.audience, stub.says.room_stanza = stub.relay_to(1, 2), true;
+	scene.phone.send = function () error("broken"); end;
+	check.equal(fake.arrives(scene.server, groupchat()), true);
+	check.equal(#scene.desk.received, 1);
+	check.list(stub.calls, {
+		"room_stanza "..alice.." "..room.."/bob true",
+		"delivery_failed 1 "..alice.." "..alice.."/phone "..room.."/bob",
+	});
+end);
+
+check.test("a message that comes while another is relayed changes nothing for that one", function ()
+	local scene = new_scene();
+	stub.says.audience, stub.says.room_stanza = stub.relay_to(1, 2), true;
+	scene.phone.send = function ()
+		stub.says.audience, scene.phone.send = stub.relay_to(1), function () return false; end;
+		fake.arrives(scene.server, groupchat("inner"));
+		error("broken");
+	end;
+	check.equal(fake.arrives(scene.server, groupchat("outer")), true);
+	check.equal(#scene.desk.received, 1);
+	check.equal(scene.desk.received[1]:find("outer", 1, true) ~= nil, true);
+	local taken_in = "room_stanza "..alice.." "..room.."/bob true";
+	local failed = "delivery_failed 1 "..alice.." "..alice.."/phone "..room.."/bob";
+	check.list(stub.calls, { taken_in, failed, taken_in, failed });
+end);
+
+check.test("a panic about a message's audience is one of the core", function ()
+	local scene = new_scene();
+	stub.says.audience = function () error("panic"); end;
+	check.equal(fake.arrives(scene.server, groupchat()), true);
+	check.list(stub.calls, { "abandoned "..alice.." "..room });
 end);
 
 check.test("handled without actions is not the same as not ours", function ()
@@ -146,7 +207,7 @@ check.test("the end of a session is told before mod_presence tells rooms", funct
 	check.list(stub.calls, {
 		"session_unavailable 1", "session_hibernated 2", "session_resumed 2", "session_gone 1", "mod_presence",
 	});
-	stub.says.room_stanza = function () return 1; end;
+	stub.says.room_stanza = stub.relay_to(1);
 	check.equal(fake.arrives(scene.server, groupchat()), true, "its number means nobody");
 	check.equal(#scene.phone.received, 0);
 end);

@@ -36,7 +36,7 @@ check.test("a reload keeps numbers, and what the core saved; it lets the queue g
 	check.equal(#scene.server.sent, 1);
 	check.equal(stub.opened_with, "all that matters");
 	check.list(stub.calls, { "snapshot ", "close ", "wake " });
-	stub.says.room_stanza = function () return 1, 2; end;
+	stub.says.room_stanza = stub.relay_to(1, 2);
 	fake.arrives(scene.server, groupchat());
 	check.equal(#scene.phone.received + #scene.desk.received, 2);
 	local tablet = fake.session(scene.server, "alice", "tablet");
@@ -158,6 +158,14 @@ check.test("who is blocked is told before the first join, and the core sees thei
 	local message = st.message({ from = room.."/eve", to = "alice@example.org", type = "groupchat" });
 	check.equal(fake.arrives(scene.server, message), true);
 	check.list(stub.calls, { "blocked_stanza alice@example.org "..room.."/eve" });
+	-- As long as anybody blocks.
+	stub.says.blocks, scene.server.blocked.alice = nil, nil;
+	local unblock = st.iq({ type = "set", id = "u" });
+	fake.fires(scene.server, "iq-set/self/urn:xmpp:blocking:unblock", { origin = scene.phone, stanza = unblock });
+	scene.module:run_timers();
+	stub.calls = {};
+	check.equal(fake.arrives(scene.server, message), nil);
+	check.list(stub.calls, { "room_stanza alice@example.org "..room.."/eve false" });
 end);
 
 check.test("who is blocked after a reload is told, though nobody was blocked before", function ()

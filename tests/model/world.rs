@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use minimix_core::bouncer::Bouncer;
 use minimix_core::config::Config;
-use minimix_core::event::{Action, Event, Id, Now, SessionId, Verdict};
+use minimix_core::event::{Action, Event, Now, SessionId, Verdict};
 use minimix_core::muc::{MucUser, asks_to_join, sets_subject, status};
 use minimix_core::stanza::{IqType, Kind, MessageType, NS_CLIENT, PresenceType, Stanza};
 
 use crate::assertions;
+use crate::audience;
 use crate::belief::Known;
 use crate::client::{Client, Place};
 use crate::reference::Room;
@@ -139,7 +140,11 @@ impl World {
     }
 
     fn happen(&mut self, event: Event, in_hand: Option<(&Stanza, Option<usize>)>) -> Verdict {
+        let audience = audience::before(&self.bouncer, &event);
         let outcome = self.bouncer.handle(self.now(), event);
+        if let Some(sessions) = audience {
+            audience::agrees(&sessions, &outcome.actions);
+        }
         self.wake_at = outcome.wake_at;
         for action in outcome.actions {
             self.perform(action, in_hand);
@@ -152,13 +157,13 @@ impl World {
         match action {
             Action::Relay { sessions } => {
                 for (session, id) in sessions {
-                    self.deliver(session, &with_id(stanza_in_hand(), id));
+                    self.deliver(session, &id.put_on(stanza_in_hand()));
                 }
             }
             Action::Deliver { session, stanza } => self.deliver(session, &stanza),
             Action::Forward { id } => {
                 self.drain_queue();
-                self.go_up(with_id(stanza_in_hand(), id).from(jid(ACCOUNT)));
+                self.go_up(id.put_on(stanza_in_hand()).from(jid(ACCOUNT)));
             }
             Action::Reply { error, by } => {
                 let who = in_hand.and_then(|(_, who)| who).expect("a session to reply to");
@@ -385,13 +390,4 @@ impl World {
         self.happen(Event::Wake, None);
         self.settle_queue();
     }
-}
-
-fn with_id(mut stanza: Stanza, id: Id) -> Stanza {
-    match id {
-        Id::Keep => {}
-        Id::Set(id) => stanza.id = Some(id),
-        Id::Remove => stanza.id = None,
-    }
-    stanza
 }

@@ -1,9 +1,36 @@
 //! The reader against the reference: the same stanza, or both find it unreadable.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use mlua::{Function, Lua, Table};
 
-use super::{Reader, reference};
+use super::super::raw::function;
+use super::{Unreadable, is_plain, reference};
 use crate::stanza::Stanza;
+
+/// Reads as Prosody has it read: in a function of Lua.
+struct Reader {
+    read: Rc<RefCell<Option<Result<Stanza, Unreadable>>>>,
+    function: Function,
+}
+
+impl Reader {
+    fn new(lua: &Lua) -> mlua::Result<Self> {
+        let read = Rc::default();
+        let function = function(lua, Rc::clone(&read), |read: &RefCell<_>, frame| {
+            let found = super::stanza(frame.argument(1));
+            frame.give_flag(found.is_ok());
+            read.replace(Some(found));
+        })?;
+        Ok(Self { read, function })
+    }
+
+    fn stanza(&self, table: &Table) -> mlua::Result<Result<Stanza, Unreadable>> {
+        self.function.call::<bool>(table)?;
+        self.read.take().ok_or_else(|| mlua::Error::runtime("a panic"))
+    }
+}
 
 /// Tables as Prosody and as nobody sane makes them, by a small copy of `util.stanza`.
 const TABLES: &str = r#"
@@ -103,7 +130,7 @@ fn what_the_reference_reads_is_read_alike() {
     let reader = Reader::new(&lua).unwrap();
     let (mut readable, mut unreadable) = (0, 0);
     for (position, table) in tables(&lua).unwrap().iter().enumerate() {
-        let found: Option<Stanza> = reader.stanza(&lua, table).ok();
+        let found: Option<Stanza> = reader.stanza(table).unwrap().ok();
         assert_eq!(found, reference::stanza(table).ok(), "table {position}");
         *(if found.is_some() { &mut readable } else { &mut unreadable }) += 1;
     }
@@ -114,12 +141,7 @@ fn what_the_reference_reads_is_read_alike() {
 #[test]
 fn the_stack_is_left_as_it_was_wherever_it_is_read() {
     let lua = Lua::new();
-    let reader = Reader::new(&lua).unwrap();
-    let read = lua
-        .create_function(move |lua, arguments: mlua::Variadic<Table>| {
-            Ok(arguments.iter().map(|table| reader.stanza(lua, table).is_ok()).collect::<Vec<_>>())
-        })
-        .unwrap();
+    let read = Reader::new(&lua).unwrap().function;
     let in_coroutine: Function = lua
         .load(
             "local read, tables = ...
@@ -127,7 +149,8 @@ fn the_stack_is_left_as_it_was_wherever_it_is_read() {
                  local function nested(depth)
                      if depth > 0 then local a, b, c = 1, 2, nested(depth - 1); return c; end
                      for i = 1, #tables, 40 do
-                         assert(#read(table.unpack(tables, i, math.min(i + 39, #tables))) > 0);
+                         local first, second = read(table.unpack(tables, i, math.min(i + 39, #tables)));
+                         assert(type(first) == 'boolean' and second == nil);
                          coroutine.yield(i);
                      end
                      return 'done';
@@ -153,7 +176,7 @@ fn a_fault_says_what_is_wrong() {
     let reader = Reader::new(&lua).unwrap();
     let fault = |code: &str| {
         let table: Table = lua.load(code).eval().unwrap();
-        reader.stanza(&lua, &table).unwrap_err().to_string()
+        reader.stanza(&table).unwrap().unwrap_err().to_string()
     };
     assert_eq!(fault("{ attr = {} }"), "malformed stanza: no name");
     assert_eq!(fault("{ name = {}, attr = {} }"), "malformed stanza: a name is no text");
@@ -174,4 +197,59 @@ fn a_fault_says_what_is_wrong() {
     assert_eq!(fault("{ name = 'message', attr = {}, '\\255' }"), "malformed stanza: text is not UTF-8");
     assert_eq!(fault("{ name = 'x', attr = {} }"), "malformed stanza: neither presence, message nor iq");
     assert_eq!(fault("{ name = ('x'):rep(2^21), attr = {} }"), "stanza too large");
+}
+
+#[test]
+fn a_message_is_plain_unless_a_child_has_a_say_in_who_is_shown_it() {
+    let lua = Lua::new();
+    let plain = function(&lua, Rc::new(()), |(), frame| {
+        let plain = is_plain(frame.argument(1), "a@h");
+        frame.give_flag(plain);
+    });
+    let plain = plain.unwrap();
+    let is_plain = |children: &str| -> bool {
+        let table: Table =
+            lua.load(format!("{{ name = 'message', attr = {{}}, {children} }}")).eval().unwrap();
+        plain.call(table).unwrap()
+    };
+    let stanza_id = |by: &str| format!("{{ name = 'stanza-id', attr = {{ id = '1', by = {by} }} }}");
+    assert!(is_plain(""));
+    assert!(is_plain("'text', { name = 'body', attr = {}, 'delay' }, {}, 5, { name = {}, attr = {} }"));
+    assert!(!is_plain("{ name = 'body', attr = {} }, { name = 'delay', attr = {} }"));
+    assert!(is_plain(&stanza_id("'r@s'")));
+    assert!(!is_plain(&stanza_id("'a@h'")));
+    assert!(!is_plain(&format!("{}, {}", stanza_id("'r@s'"), stanza_id("'a@h'"))));
+    assert!(is_plain("{ name = 'stanza-id' }, { name = 'stanza-id', attr = 5 }"));
+    assert!(!plain.call::<bool>(5).unwrap());
+}
+
+/// The wrapper needs no protected call for it.
+#[test]
+fn a_panic_gives_false_and_what_a_function_holds_lives_as_long_as_it() {
+    let lua = Lua::new();
+    let owner = Rc::new(7);
+    let panics = function(&lua, Rc::clone(&owner), |owner, _| assert_eq!(*owner, 8)).unwrap();
+    assert!(!panics.call::<bool>(()).unwrap());
+    assert_eq!(Rc::strong_count(&owner), 2);
+    drop(panics);
+    lua.gc_collect().unwrap();
+    lua.gc_collect().unwrap();
+    assert_eq!(Rc::strong_count(&owner), 1);
+}
+
+#[test]
+fn numbers_are_given_in_a_table() {
+    let lua = Lua::new();
+    let numbers = function(&lua, Rc::new(()), |(), frame| {
+        let count = frame.number(1).unwrap_or(0);
+        let given = frame.give_numbers(2, (0..count).map(|_| 7).collect::<Vec<_>>().into_iter());
+        assert!(given || count > 8);
+    });
+    let table = lua.create_table().unwrap();
+    let numbers = numbers.unwrap();
+    assert_eq!(numbers.call::<i64>((3, &table)).unwrap(), 3);
+    assert_eq!(table.raw_len(), 3);
+    assert_eq!(numbers.call::<i64>((0, &table)).unwrap(), 0);
+    assert_eq!(numbers.call::<Option<i64>>((9, &table)).unwrap(), None);
+    assert!(!numbers.call::<bool>((3, 5)).unwrap(), "no table is a fault of the caller");
 }

@@ -55,7 +55,25 @@ local function server_with(count)
 	end
 	arrive(st.clone(message));
 	if received ~= count then error("the account is not in the room", 0); end
+	local function send() return true; end
+	for _, session in pairs(server.hosts["example.org"].sessions.alice.sessions) do session.send = send; end
 	return server;
+end
+
+-- Gives a function that lets the core take in that message again, which has been relayed.
+local function taking_in(stanza)
+	local library = require "minimix_core";
+	local open, core = library.open, nil;
+	library.open = function (...)
+		core = open(...);
+		return core;
+	end;
+	server_with(2);
+	library.open = open;
+	stanza = st.clone(stanza);
+	stanza.attr.to = alice;
+	local receivers = {};
+	return function () core.room_stanza(alice, stanza.attr.from, stanza, receivers, true); end
 end
 
 -- Gives a function that lets the same stanza arrive again, for as little as possible.
@@ -67,4 +85,7 @@ local function event_of(server, stanza, from)
 	return function () fire_event(name, event); end
 end
 
-return { account = alice, room = room, message = message, presence = presence, server = server_with, event = event_of };
+return {
+	account = alice, room = room, message = message, presence = presence;
+	server = server_with, event = event_of, taking_in = taking_in;
+};

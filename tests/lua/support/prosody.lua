@@ -31,6 +31,9 @@ local function new_api(server, name, options)
 		table.insert(self.priorities, event.." "..(priority or 0));
 		host.events.add_handler(event, handler, priority);
 	end
+	function api:unhook(event, handler) -- luacheck: ignore 212/self
+		host.events.remove_handler(event, handler);
+	end
 	function api:hook_global(event, handler, priority) -- luacheck: ignore 212/self
 		server.events.add_handler(event, handler, priority);
 	end

@@ -5,7 +5,7 @@ local stub = { VERSION = version, LUA = _VERSION:match("%d+%.%d+"), calls = {}, 
 package.loaded.minimix_core = stub;
 
 local names = {
-	"client_stanza", "room_stanza", "delivery_failed", "occupies", "session_unavailable", "session_hibernated",
+	"client_stanza", "audience", "room_stanza", "delivery_failed", "occupies", "session_unavailable", "session_hibernated",
 	"session_resumed", "session_gone", "already_in", "abandoned", "wake", "shutdown", "snapshot", "close",
 	"stanza_to_session", "blocked_stanza", "blocks", "configured", "hand_back",
 	"archive_result", "blocked_invitation", "account_gone", "watches", "avatar", "rooms", "blocking_accounts",
@@ -21,23 +21,60 @@ local function arguments_of(...)
 	return table.concat(list, " ");
 end
 
+-- Those that are called without protection: they never raise an error.
+local unprotected = {};
+for _, name in ipairs({ "client_stanza", "audience", "room_stanza", "stanza_to_session", "archive_result",
+	"blocked_stanza", "blocked_invitation", "watches", "delivery_failed", "occupies" }) do
+	unprotected[name] = true;
+end
+
+-- What the core gives back: a table or a string is a report, which has to be fetched.
+local function given(says)
+	if type(says) ~= "table" and type(says) ~= "string" then return says; end
+	stub.report = says;
+	return false;
+end
+
+local function call(name, ...)
+	local says = stub.says[name];
+	if type(says) ~= "function" then return given(says); end
+	if not unprotected[name] then return given(says(...)); end
+	local ok, answer = pcall(says, ...);
+	if not ok then return false; end
+	return given(answer);
+end
+
 function stub.open(options, seed, metatable, snapshot)
 	stub.options, stub.seed, stub.metatable, stub.opened_with = options, seed, metatable, snapshot;
 	local host = {};
 	for _, name in ipairs(names) do
 		host[name] = function (...)
 			if name == "rooms" or name == "blocking_accounts" then return stub.says[name] or {}; end
+			if name == "audience" then if not stub.says.audience then return 0; end return call(name, ...); end
 			if stub.records then table.insert(stub.calls, name.." "..arguments_of(...)); end
-			local says = stub.says[name];
-			if type(says) == "function" then return says(...); end
-			return says;
+			if name == "snapshot" then return stub.says.snapshot; end
+			return call(name, ...);
 		end;
+	end
+	function host.report()
+		local report = stub.report;
+		stub.report = nil;
+		return report;
 	end
 	return host;
 end
 
+-- An answer about a stanza of a room: relay it to these sessions.
+function stub.relay_to(...)
+	local sessions = { ... };
+	return function (_, _, _, receivers)
+		for i = 1, #sessions do receivers[i] = sessions[i]; end
+		return #sessions;
+	end;
+end
+
 function stub.reset()
-	stub.calls, stub.says, stub.records = {}, {}, true;
+	stub.calls, stub.says, stub.records, stub.report = {}, {}, true, nil;
 end
 
 return stub;

@@ -1,0 +1,184 @@
+//! What the core is told with a stanza, or asked with nearly every one: functions that Lua calls without a detour.
+//! The core is asked first whether it wants a stanza, which then is read.
+
+use std::iter;
+use std::os::raw::c_int;
+use std::rc::Rc;
+
+use mlua::{Lua, Result, Table};
+
+use super::answer::{Answer, Report};
+use super::host::Host;
+use super::raw::{Frame, function};
+use super::read;
+use crate::bouncer::Bouncer;
+use crate::concerns::Audience;
+use crate::event::{Action, Event, Outcome, SessionId, Verdict};
+use crate::jid::{BareJid, Jid};
+use crate::stanza::{Kept, Stanza};
+
+/// A function that is told about a stanza, or asked.
+type Call = fn(&Host, &mut Frame<'_>);
+
+/// Adds the functions to a host's table.
+pub(super) fn add_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
+    let calls: [(&str, Call); 11] = [
+        ("client_stanza", client_stanza),
+        ("audience", audience),
+        ("room_stanza", room_stanza),
+        ("stanza_to_session", |host, frame| room_stanza_if(host, frame, Bouncer::concerns_session)),
+        ("blocked_stanza", |host, frame| room_stanza_if(host, frame, Bouncer::blocks)),
+        ("archive_result", |host, frame| {
+            taken_early(host, frame, Bouncer::awaits_archive_results, Bouncer::is_archive_result);
+        }),
+        ("blocked_invitation", |host, frame| {
+            taken_early(host, frame, Bouncer::occupies, Bouncer::is_blocked_invitation);
+        }),
+        ("watches", watches),
+        ("delivery_failed", delivery_failed),
+        ("occupies", |host, frame| {
+            let occupies = asks(host, frame, Bouncer::occupies);
+            frame.give_flag(occupies);
+        }),
+        ("copy", copy),
+    ];
+    for (name, call) in calls {
+        table.raw_set(name, function(lua, Rc::clone(host), call)?)?;
+    }
+    Ok(())
+}
+
+/// Where functions that take a stanza of a room have the table for its receivers.
+const RECEIVERS: c_int = 4;
+
+/// A question that the addresses of a room's stanza answer: the account or session, and who sends.
+type Question = fn(&Bouncer, &str, &str) -> bool;
+
+/// The session's number, its account, to whom, whether it asks to join, the stanza.
+fn client_stanza(host: &Host, frame: &mut Frame<'_>) {
+    let (Some(account), Some(to)) = (frame.text(2), frame.text(3)) else { return };
+    let joins = frame.flag(4);
+    let Some(session) = session(frame, 1) else { return };
+    if host.bouncer.borrow().concerns_client(account, to, joins) {
+        let answer = match read::stanza(frame.argument(5)) {
+            Ok(stanza) => host.happened(Event::ClientStanza { session, stanza }),
+            Err(why) => Answer::Report(Report::Unreadable(why)),
+        };
+        give_without_receivers(host, frame, answer);
+    }
+}
+
+/// The account, who sends, a groupchat message, and a table. Gives back nothing if that is not ours, else to how many
+/// sessions in the table it goes as it is, if nothing but its addresses matters for that; the core is told of the
+/// message afterwards, and says then to whom else it goes.
+fn audience(host: &Host, frame: &mut Frame<'_>) {
+    let (Some(account), Some(from)) = (frame.text(1), frame.text(2)) else { return };
+    let is_given = match host.bouncer.borrow().audience(account, from) {
+        Audience::NotOurs => true,
+        Audience::Depends => false,
+        Audience::All(sessions) => {
+            read::is_plain(frame.argument(3), account)
+                && frame.give_numbers(RECEIVERS, sessions.map(|session| session.0))
+        }
+    };
+    if !is_given {
+        frame.give_numbers(RECEIVERS, iter::empty());
+    }
+}
+
+/// The account, who sends, the stanza, a table, and whether it has been relayed as `audience` said.
+fn room_stanza(host: &Host, frame: &mut Frame<'_>) {
+    if asks(host, frame, Bouncer::concerns_account) {
+        let relayed = frame.flag(5);
+        let answer = read_room_stanza(host, frame);
+        give(host, frame, if relayed { answer.relayed() } else { answer });
+    }
+}
+
+/// The account or session, who sends, the stanza, and a table.
+fn room_stanza_if(host: &Host, frame: &mut Frame<'_>, question: Question) {
+    if asks(host, frame, question) {
+        let answer = read_room_stanza(host, frame);
+        give(host, frame, answer);
+    }
+}
+
+/// A message of a room that nobody else may see; other messages are looked at later.
+fn taken_early(
+    host: &Host,
+    frame: &mut Frame<'_>,
+    question: Question,
+    is_wanted: fn(&Bouncer, &Stanza) -> bool,
+) {
+    if !asks(host, frame, question) {
+        return;
+    }
+    let wanted =
+        read::stanza(frame.argument(3)).ok().filter(|stanza| is_wanted(&host.bouncer.borrow(), stanza));
+    if let Some(stanza) = wanted {
+        let answer = host.happened(Event::RoomStanza { stanza });
+        give(host, frame, answer);
+    }
+}
+
+/// The session's number, a service, and whether the session watches it.
+fn watches(host: &Host, frame: &mut Frame<'_>) {
+    let Some(service) = frame.text(2).map(BareJid::new) else { return };
+    let watches = frame.flag(3);
+    let Some(session) = session(frame, 1) else { return };
+    let answer = host.happened(Event::Watches { session, service, watches });
+    give_without_receivers(host, frame, answer);
+}
+
+/// The session's number if it is known, its account, to whom and from whom it was, the stanza if it is there.
+fn delivery_failed(host: &Host, frame: &mut Frame<'_>) {
+    let (Some(account), Some(to), Some(from)) = (frame.text(2), frame.text(3), frame.text(4)) else { return };
+    if !host.bouncer.borrow().concerns_account(account, from) {
+        return;
+    }
+    let (session, to, from) = (session(frame, 1), Jid::new(to), Jid::new(from));
+    let stanza = read::stanza(frame.argument(5)).ok();
+    let answer = host.happened(Event::DeliveryFailed { session, to, from, stanza });
+    give_without_receivers(host, frame, answer);
+}
+
+/// A stanza as it comes out of the core: what would be delivered of one that was kept.
+fn copy(host: &Host, frame: &mut Frame<'_>) {
+    let report = match read::stanza(frame.argument(1)) {
+        Ok(stanza) => {
+            let actions = vec![Action::Deliver { session: SessionId(0), stanza: Kept::own(stanza) }];
+            let outcome = Outcome { verdict: Verdict::Handled, actions, wake_at: None };
+            Report::Decided { outcome, wake_in: None, log: Vec::new() }
+        }
+        Err(why) => Report::Unreadable(why),
+    };
+    give_without_receivers(host, frame, Answer::Report(report));
+}
+
+fn asks(host: &Host, frame: &Frame<'_>, question: Question) -> bool {
+    let (Some(account), Some(from)) = (frame.text(1), frame.text(2)) else { return false };
+    question(&host.bouncer.borrow(), account, from)
+}
+
+fn read_room_stanza(host: &Host, frame: &mut Frame<'_>) -> Answer {
+    match read::stanza(frame.argument(3)) {
+        Ok(stanza) => host.happened(Event::RoomStanza { stanza }),
+        Err(why) => Answer::Report(Report::Unreadable(why)),
+    }
+}
+
+fn give(host: &Host, frame: &mut Frame<'_>, answer: Answer) {
+    if let Some(report) = answer.give(frame, Some(RECEIVERS)) {
+        host.report.replace(Some(report));
+    }
+}
+
+fn give_without_receivers(host: &Host, frame: &mut Frame<'_>, answer: Answer) {
+    if let Some(report) = answer.give(frame, None) {
+        host.report.replace(Some(report));
+    }
+}
+
+fn session(frame: &mut Frame<'_>, position: c_int) -> Option<SessionId> {
+    frame.number(position).and_then(|number| u32::try_from(number).ok()).map(SessionId)
+}
