@@ -7,6 +7,7 @@ use super::versions::tells_versions;
 use super::{Occupancy, Past, Phase, Stay};
 use crate::config::limit;
 use crate::event::{SessionId, Verdict};
+use crate::history::History;
 use crate::jid::Nick;
 use crate::muc::{Departure, MucUser, status};
 use crate::room::Room;
@@ -120,12 +121,13 @@ impl Joining {
     /// The room says that the account is in: in answer to this join, or perhaps to an earlier one.
     fn let_in(&mut self, turn: &Turn<'_>, reflects_id: bool) {
         let now_ms = turn.now.monotonic_ms;
-        if self.is_stale() && !reflects_id {
+        if self.past.is_stale() && !reflects_id {
             self.awaits = Awaits::SelfPresence { older_ms: Some(now_ms) };
             return;
         }
         self.awaits = Awaits::Subject { last_ms: now_ms };
         self.past.unanswered = None; // what is asked later is answered later
+        self.past.crossed = None;
         self.deadline_ms = turn.after(limit::JOIN_MS);
     }
 
@@ -134,8 +136,10 @@ impl Joining {
         self.asked_by
     }
 
-    fn is_stale(&self) -> bool {
-        self.past.unanswered.is_some()
+    /// The presence under which the account is in all the same when this join is refused: a join that crossed
+    /// with a removal has let it in (J7).
+    fn in_as(&self) -> Option<&Kept> {
+        self.past.crossed.as_ref().filter(|_| !self.is_unseen() && !self.is_let_in())
     }
 
     /// Whether the room has let this join in.
@@ -194,11 +198,14 @@ impl Occupancy {
     fn own_join_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept, occupant: &MucUser) {
         let Some(nick) = stanza.sender_nick() else { return };
         let Some(joining) = self.joining_mut() else { return };
+        let asked_by = joining.asked_by;
         let reflects_id = stanza.id.as_deref() == Some(&joining.id);
         if !joining.is_let_in() {
             joining.let_in(turn, reflects_id); // later ones only change what is shown
+            if joining.is_let_in() {
+                self.room.history = History::default(); // of an earlier join, which asked for less
+            }
         }
-        let asked_by = joining.asked_by;
         if occupant.has(status::CREATED) {
             self.note_created(asked_by);
         }
@@ -264,6 +271,10 @@ impl Occupancy {
         let Phase::Joining(joining) = &self.phase else { return };
         if error.id.as_deref().is_some_and(|id| *id != *joining.id) {
             return; // it answers an earlier join
+        }
+        if let Some(sent) = joining.in_as() {
+            self.room.sent = Some(sent.clone());
+            return self.complete(turn);
         }
         let is_same = |attachment: &Attachment| {
             attachment.ask().is_some_and(|ask| ask.nick == joining.nick && ask.password() == joining.password)

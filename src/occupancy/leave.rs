@@ -192,7 +192,7 @@ impl Occupancy {
         };
         let left = if was_in { Some((turn.now.monotonic_ms, departure)) } else { before.left };
         let own = self.room.own.take().or(before.own);
-        let mut past = Past { left, unanswered: before.unanswered, own };
+        let mut past = Past { left, unanswered: before.unanswered, crossed: None, own };
         past.await_answer(turn);
         self.phase = Phase::Out(past);
         self.room = Room::default();

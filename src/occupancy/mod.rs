@@ -90,6 +90,8 @@ struct Past {
     left: Option<(u64, Departure)>,
     /// Leaves of ours that the room has not answered (design decision 13).
     unanswered: Option<Unanswered>,
+    /// The presence of a join of ours that crossed with a removal: the room may let the account in for it.
+    crossed: Option<Kept>,
     /// The last self-presence: a session that believes that it is in is told with its occupant-id (J14).
     own: Option<Kept>,
 }
@@ -341,6 +343,7 @@ impl Past {
     fn await_answer(&mut self, turn: &Turn<'_>) {
         let leaves = self.unanswered.map_or(0, |unanswered| unanswered.leaves) + 1;
         self.unanswered = Some(Unanswered { leaves, last_ms: turn.now.monotonic_ms });
+        self.crossed = None; // the leave is answered after it
     }
 
     /// The room says that the account has left.
@@ -349,6 +352,11 @@ impl Past {
         if let Some(unanswered) = &mut self.unanswered {
             unanswered.leaves -= 1;
         }
+    }
+
+    /// Whether the room may still answer what it was asked before.
+    fn is_stale(&self) -> bool {
+        self.unanswered.is_some() || self.crossed.is_some()
     }
 
     /// When it may be forgotten.

@@ -26,10 +26,12 @@ impl Occupancy {
         self.answer_pingers(turn, Some(StanzaError::NOT_JOINED));
         self.refuse_orphans(turn);
         let own = self.room.own.take();
+        let crossed = self.stay().is_some_and(|stay| stay.upstream.awaits_join());
         let sent_nick = self.me.nick.clone();
         self.phase = Phase::Out(Past {
             left: Some((turn.now.monotonic_ms, departure)),
             unanswered: None,
+            crossed: self.room.sent.take().filter(|_| crossed),
             own: own.clone(),
         });
         let sessions = self.sessions.detach_all();

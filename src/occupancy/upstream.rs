@@ -95,6 +95,11 @@ impl Upstream {
         self.resync_wished || matches!(&self.pending, Some(Pending { what: What::Resync(_), .. }))
     }
 
+    /// Whether a join of ours has not been answered.
+    pub(super) fn awaits_join(&self) -> bool {
+        matches!(&self.pending, Some(Pending { what: What::Resync(Resync { last_ms: None, .. }), .. }))
+    }
+
     pub(super) fn resync_mut(&mut self) -> Option<&mut Resync> {
         match self.pending.as_mut().map(|pending| &mut pending.what) {
             Some(What::Resync(resync)) => Some(resync),
