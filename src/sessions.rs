@@ -171,6 +171,15 @@ impl Sessions {
         }
     }
 
+    /// What came for a waiting session before the occupants was of a stay that has ended.
+    pub(crate) fn forget_first(&mut self) {
+        for attachment in self.attached.values_mut() {
+            if let Stage::Waiting(ask) = &mut attachment.stage {
+                ask.first.clear();
+            }
+        }
+    }
+
     pub(crate) fn detach(&mut self, session: SessionId) -> Option<Attachment> {
         if self.representative == Some(session) {
             self.representative = None;

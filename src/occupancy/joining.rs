@@ -166,13 +166,16 @@ impl Occupancy {
             joining.touch(turn.now.monotonic_ms);
         }
         let occupant = MucUser::read(stanza);
-        let is_self = occupant.has(status::SELF) || self.is_own_of_this_join(stanza);
+        // before its 110 the nick that was asked for may be anybody's
+        let is_self = occupant.has(status::SELF) || is_from_same(self.room.own.as_ref(), stanza);
         match presence_type {
             PresenceType::Available if is_self => self.own_join_came(turn, stanza, &occupant),
             PresenceType::Available => {
                 self.room.fold_presence(stanza);
             }
-            PresenceType::Unavailable if is_self && !occupant.has(status::NICK_CHANGE) => {
+            PresenceType::Unavailable
+                if (is_self || self.is_own_of_earlier_stay(stanza)) && !occupant.has(status::NICK_CHANGE) =>
+            {
                 self.removed_while_joining(turn, stanza, &occupant);
             }
             PresenceType::Unavailable => self.room.fold_unavailable(stanza, &occupant),
@@ -182,15 +185,11 @@ impl Occupancy {
         Verdict::Handled
     }
 
-    /// Whether a presence is from the nick that the room has confirmed; before its 110 that nick is only asked
-    /// for, and may be anybody's.
-    fn is_own_of_this_join(&self, presence: &Stanza) -> bool {
-        match &self.phase {
-            Phase::Joining(joining) => {
-                joining.is_let_in() && presence.sender_nick() == Some(self.me.nick.clone())
-            }
-            Phase::Out(_) | Phase::In(_) => false,
-        }
+    /// Whether a presence is from the nick of the stay that a leave of ours ends: until the room has answered
+    /// that leave, nobody else has it.
+    fn is_own_of_earlier_stay(&self, presence: &Stanza) -> bool {
+        let Phase::Joining(joining) = &self.phase else { return false };
+        joining.past.unanswered.is_some() && is_from_same(joining.past.own.as_ref(), presence)
     }
 
     /// The room says that the account is in. Late traffic of an earlier stay is not taken for it (design
@@ -239,6 +238,7 @@ impl Occupancy {
             joining.past.leave_answered();
             joining.awaits = Awaits::SelfPresence { older_ms: None };
             joining.early.clear();
+            self.sessions.forget_first();
             self.room = Room { sent, ..Room::default() };
             return;
         }
@@ -352,4 +352,8 @@ impl Occupancy {
             self.depart(turn, Departure::Technical);
         }
     }
+}
+
+fn is_from_same(known: Option<&Kept>, presence: &Stanza) -> bool {
+    known.is_some_and(|known| known.from == presence.from)
 }
