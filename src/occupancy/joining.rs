@@ -31,6 +31,8 @@ pub(super) struct Joining {
     awaits: Awaits,
     /// Whether the room wants an answer from a human first (J27).
     pub(super) wants_answer: bool,
+    /// Whether the presences that have come are no longer what a join would show (J8).
+    pub(super) outdated: bool,
     /// Messages that came before the occupants (J23).
     early: Vec<Kept>,
     /// What sessions have sent that left or ended meanwhile (M3).
@@ -69,6 +71,7 @@ impl Joining {
             probe: Probe::Due(turn.after(limit::JOIN_PROBE_MS)),
             awaits: Awaits::SelfPresence { older_ms: None },
             wants_answer: false,
+            outdated: false,
             early: Vec::new(),
             orphans: Orphans::default(),
             past,
@@ -128,6 +131,7 @@ impl Joining {
         self.awaits = Awaits::Subject { last_ms: now_ms };
         self.past.unanswered = None; // what is asked later is answered later
         self.past.crossed = None;
+        self.outdated = false;
         self.deadline_ms = turn.after(limit::JOIN_MS);
     }
 
@@ -253,6 +257,7 @@ impl Occupancy {
         };
         let mut stay = Stay::default();
         stay.trust.renew(turn);
+        stay.outdated = joining.outdated;
         stay.detached_ms = self.sessions.is_empty().then_some(turn.now.monotonic_ms);
         self.phase = Phase::In(Box::new(stay));
         log::debug!("{} joins {} as {}", self.me.account, self.me.room, self.me.nick);

@@ -4,7 +4,7 @@
 use super::Occupancy;
 use crate::event::{Action, Id, Verdict};
 use crate::kinds::{is_for_the_account, is_worth_storing, may_answer_captcha};
-use crate::muc::sets_subject;
+use crate::muc::{MucUser, sets_subject};
 use crate::room::Room;
 use crate::sessions::Stage;
 use crate::stanza::{Kept, Kind, MessageType};
@@ -12,6 +12,9 @@ use crate::turn::Turn;
 
 impl Occupancy {
     pub(super) fn message_while_joining(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> Verdict {
+        if stanza.sender_nick().is_none() {
+            self.fold_flags(&MucUser::read(stanza));
+        }
         let now_ms = turn.now.monotonic_ms;
         let Some(joining) = self.joining_mut() else { return Verdict::Handled };
         joining.touch(now_ms);

@@ -184,10 +184,12 @@ impl Occupancy {
 
     /// Takes in what the room says of itself; after a change of anonymity the kept presences are no longer
     /// what a join would show (J8).
-    fn fold_flags(&mut self, occupant: &MucUser) {
+    pub(super) fn fold_flags(&mut self, occupant: &MucUser) {
         let changed = self.room.flags.fold(&occupant.codes);
-        if let (true, Some(stay)) = (changed, self.stay_mut()) {
-            stay.outdated = true;
+        match &mut self.phase {
+            Phase::In(stay) => stay.outdated |= changed,
+            Phase::Joining(joining) => joining.outdated |= changed,
+            Phase::Out(_) => {}
         }
     }
 
