@@ -65,16 +65,15 @@ impl Occupancy {
         true
     }
 
-    /// The room refuses a probe.
-    pub(super) fn refuse_probe(&mut self, turn: &mut Turn<'_>, error: &Stanza) {
+    /// The room refuses a probe; false if the error answers none.
+    pub(super) fn refuse_probe(&mut self, turn: &mut Turn<'_>, error: &Stanza) -> bool {
         let nick = error.sender_nick();
-        let Some(stay) = self.stay_mut() else { return };
-        if let Some(position) =
-            stay.probes.iter().position(|probe| probe.nick == nick && probe.id == error.id)
-        {
-            let probe = stay.probes.remove(position);
-            self.relay_to(turn, probe.session, Id::Keep, error);
-        }
+        let Some(stay) = self.stay_mut() else { return false };
+        let is_refused = |probe: &Probe| probe.nick == nick && probe.id == error.id;
+        let Some(position) = stay.probes.iter().position(is_refused) else { return false };
+        let probe = stay.probes.remove(position);
+        self.relay_to(turn, probe.session, Id::Keep, error);
+        true
     }
 
     /// Whether a presence says what was not known.
