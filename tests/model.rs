@@ -14,6 +14,10 @@ mod belief;
 mod client;
 #[path = "model/hostile.rs"]
 mod hostile;
+#[path = "model/join.rs"]
+mod join;
+#[path = "model/notes.rs"]
+mod notes;
 #[path = "model/play.rs"]
 mod play;
 #[path = "model/reference.rs"]

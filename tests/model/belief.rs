@@ -27,9 +27,20 @@ pub(crate) struct View {
     pub(crate) roster: BTreeMap<String, Occupant>,
     pub(crate) own: Option<(String, Occupant)>,
     pub(crate) asked_nick: String,
+    /// The nick that the room has told, which may be another than the one that it asked for and goes by.
+    pub(crate) real_nick: String,
     pub(crate) subject: String,
     /// How many of the live messages it is past; more than one number as long as it can't be told.
     pub(crate) live: Vec<usize>,
+}
+
+impl View {
+    /// The nick by which it goes means somebody else by now, if it is not the real one.
+    pub(crate) fn forget_alias(&mut self) {
+        if let Some((nick, _)) = &mut self.own {
+            self.real_nick.clone_into(nick);
+        }
+    }
 }
 
 /// What has been sent that expects an answer.

@@ -8,6 +8,7 @@ use minimix_core::muc::{MucUser, NS_MUC, sets_subject, status};
 use minimix_core::stanza::{IqType, Kind, MessageType, PresenceType, Stanza};
 
 use crate::belief::{Known, Owed, OwedKind, View};
+use crate::join::{Join, Stage, check_codes};
 use crate::stanzas::{Occupant, ROOM, number};
 
 /// One session.
@@ -36,29 +37,6 @@ pub(crate) enum Place {
     /// It has asked to join and is shown the room.
     Joining(Join),
     In,
-}
-
-/// A join that is not complete.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Join {
-    pub(crate) id: String,
-    pub(crate) nick: String,
-    pub(crate) most: Option<usize>,
-    stage: Stage,
-    history: Vec<u64>,
-    /// It was in already, and asked for another nick: a nick change, and the room is shown after it.
-    pub(crate) renames: bool,
-    /// How many live messages there were when it asked, and in which stay; and when it was answered.
-    asked_at: (u64, usize),
-    answered_at: usize,
-    non_anonymous: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
-    Nothing,
-    Others,
-    Own,
 }
 
 impl Client {
@@ -113,28 +91,29 @@ impl Client {
 
     pub(crate) fn asks_to_join(&mut self, id: &str, nick: &str, most: Option<usize>, known: &Known) {
         let own_nick = self.view.own.as_ref().map(|(nick, _)| nick.as_str());
-        let renames = self.is_in() && (own_nick != Some(nick) || self.view.roster.contains_key(nick));
+        let renames = self.is_in() && own_nick != Some(nick);
         if !renames {
             nick.clone_into(&mut self.view.asked_nick);
         }
         self.forgive_echoes();
         self.expect(id, OwedKind::Other);
-        let join = Join {
-            id: id.to_owned(),
-            nick: nick.to_owned(),
-            most,
-            stage: Stage::Nothing,
-            history: Vec::new(),
-            renames,
-            asked_at: (known.stay, known.live.len()),
-            answered_at: 0,
-            non_anonymous: false,
-        };
+        let asked_at = self.waits_since().filter(|(stay, _)| *stay == known.stay);
+        let asked_at = asked_at.unwrap_or((known.stay, known.live.len()));
+        let join = Join { renames, asked_at, ..Join::new(id, nick, most) };
         if !renames {
             self.view.roster.clear();
             self.view.own = None;
         }
         self.place = Place::Joining(join);
+    }
+
+    /// When it asked first of the joins of which none has been answered: what came since may be shown after the
+    /// subject.
+    fn waits_since(&self) -> Option<(u64, usize)> {
+        match &self.place {
+            Place::Joining(join) if join.may_be_repeated() => Some(join.asked_at),
+            Place::Joining(_) | Place::In | Place::Out => None,
+        }
     }
 
     /// A stanza is delivered.
@@ -218,8 +197,11 @@ impl Client {
                 assert!(join.stage <= Stage::Others, "a second self-presence in a join (J4)");
                 join.begins(known);
                 join.stage = Stage::Own;
+                nick.clone_into(&mut self.view.real_nick);
                 if !join.renames {
                     check_codes(occupant, join.non_anonymous, nick != join.nick);
+                } else if !join.renamed {
+                    self.view.roster = std::mem::take(&mut join.roster); // it was no nick change but a join again
                 }
             }
             Place::Joining(join) => {
@@ -247,9 +229,15 @@ impl Client {
                 join.stage = Stage::Others;
                 is_burst = true;
             }
-            Place::Joining(_) | Place::In => {}
+            Place::Joining(join) => {
+                join.roster.insert(nick.clone(), seen(stanza, occupant));
+            }
+            Place::In => {}
         }
         assert!(occupant.has_item, "no item (J3)");
+        if self.view.own.as_ref().is_some_and(|(own, _)| *own == nick) {
+            self.view.forget_alias();
+        }
         let known_before = self.view.roster.insert(nick, seen(stanza, occupant));
         assert!(!(is_burst && known_before.is_some()), "an occupant twice in a join (J1)");
     }
@@ -258,9 +246,11 @@ impl Client {
         if occupant.has(status::NICK_CHANGE) {
             assert!(self.is_in(), "a nick change outside or in a join");
             let new = occupant.nick.as_deref().expect("a new nick");
-            if let Some((nick, _)) = &mut self.view.own {
-                new.clone_into(nick);
+            if let Place::Joining(join) = &mut self.place {
+                join.renamed = true;
             }
+            new.clone_into(&mut self.view.real_nick);
+            self.view.forget_alias();
             return;
         }
         match &self.place {
@@ -277,9 +267,12 @@ impl Client {
     }
 
     fn other_gone(&mut self, stanza: &Stanza) {
-        match &self.place {
+        match &mut self.place {
             Place::Out => panic!("a presence outside (M6)"),
-            Place::Joining(join) => assert!(join.renames, "somebody goes within a join (J2)"),
+            Place::Joining(join) => {
+                assert!(join.renames, "somebody goes within a join (J2)");
+                join.roster.remove(&sender(stanza));
+            }
             Place::In => {}
         }
         self.view.roster.remove(&sender(stanza));
@@ -324,36 +317,6 @@ impl Client {
         self.view.live.retain(|live| known.live.get(*live) == Some(&number));
         assert!(!self.view.live.is_empty(), "a live message missing or twice (M2)");
         self.view.live.iter_mut().for_each(|live| *live += 1);
-    }
-}
-
-impl Join {
-    /// Whether a strict client would ask again now: not while it is shown the room.
-    pub(crate) fn may_be_repeated(&self) -> bool {
-        self.stage == Stage::Nothing && !self.renames
-    }
-
-    /// The first stanza of the answer comes.
-    fn begins(&mut self, known: &Known) {
-        if self.stage == Stage::Nothing {
-            self.answered_at = known.live.len();
-            self.non_anonymous = known.non_anonymous;
-        }
-    }
-
-    /// Whether the history is right if it ends before that live message.
-    fn is_history_until(&self, live: usize, known: &Known) -> bool {
-        let limit = known.live.get(live).copied().unwrap_or(u64::MAX);
-        let past: Vec<_> = known.historic.iter().copied().filter(|number| *number < limit).collect();
-        let most = self.most.unwrap_or(20).min(past.len());
-        self.history == past[past.len() - most..]
-    }
-}
-
-fn check_codes(occupant: &MucUser, non_anonymous: bool, other_nick: bool) {
-    let wanted = [(status::NON_ANONYMOUS, non_anonymous), (status::NICK_ASSIGNED, other_nick)];
-    for (code, is_wanted) in wanted {
-        assert_eq!(occupant.has(code), is_wanted, "code {code} of a join (J7, J8)");
     }
 }
 

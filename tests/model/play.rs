@@ -1,7 +1,7 @@
 //! Lets the steps of a story happen.
 
 use minimix_core::event::{Event, SessionId, Verdict};
-use minimix_core::muc::{NS_MUC, NS_MUC_USER};
+use minimix_core::muc::{NS_MUC, NS_MUC_USER, asks_to_join};
 use minimix_core::stanza::{Element, IqType, Kind, MessageType, PresenceType, Stanza};
 
 use crate::assertions;
@@ -52,7 +52,8 @@ impl World {
     }
 
     fn decide(&mut self, decision: Decision) {
-        if matches!(decision, Decision::Forget) && self.clients.iter().any(Client::is_joining) {
+        let is_joining = self.clients.iter().any(Client::is_joining) || self.up.iter().any(asks_to_join);
+        if matches!(decision, Decision::Forget) && is_joining {
             return; // nothing would tell what is left of a join of which a part got lost
         }
         if matches!(decision, Decision::Forget) && self.room.has_account() {
@@ -93,8 +94,9 @@ impl World {
             }
             Does::Ask(nick) => self.query(who, *nick, Element::build("query", "jabber:iq:version").done()),
             Does::Probe(nick) => {
+                let id = self.fresh_id();
                 let probe = Stanza::new(Kind::Presence(PresenceType::Probe)).to(address(*nick));
-                self.send(who, probe);
+                self.expect_and_send(who, probe.id(Some(&id)));
             }
             Does::Answer => self.answer(who),
             Does::Quit => self.ends(who, |session| Event::SessionUnavailable { session }, true),

@@ -153,7 +153,9 @@ impl Room {
 
     fn hear_probe(&mut self, probe: &Stanza) {
         let Some(nick) = target(probe) else { return };
-        if self.own_nick() == Some(&nick) {
+        if self.account.is_none() {
+            self.refuse(probe, "cancel", "not-acceptable");
+        } else if self.own_nick() == Some(&nick) {
             self.show_account(&[110], None);
         } else if self.others.contains_key(&nick) {
             self.show_other(&nick);

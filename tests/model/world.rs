@@ -3,17 +3,17 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use minimix_core::bouncer::Bouncer;
-use minimix_core::config::Config;
+use minimix_core::config::{Config, limit};
 use minimix_core::event::{Action, Event, Now, SessionId, Verdict};
-use minimix_core::muc::{MucUser, asks_to_join, sets_subject, status};
+use minimix_core::muc::asks_to_join;
 use minimix_core::stanza::{IqType, Kind, MessageType, NS_CLIENT, PresenceType, Stanza};
 
 use crate::assertions;
 use crate::audience;
 use crate::belief::Known;
-use crate::client::{Client, Place};
+use crate::client::Client;
 use crate::reference::Room;
-use crate::stanzas::{ACCOUNT, ROOM, is_answer, jid, number};
+use crate::stanzas::{ACCOUNT, ROOM, is_answer, jid};
 use crate::transition::{SESSIONS, Story};
 
 /// 2026-01-01T00:00:00Z, when every story begins.
@@ -44,7 +44,11 @@ pub(crate) struct World {
     pub(crate) unanswered: Option<(String, u64)>,
     /// How many leaves, and presences that nobody waits for any more, the room may still answer: what it says
     /// meanwhile can belong to any of them.
-    late: usize,
+    pub(crate) late: usize,
+    /// When nothing was under way.
+    arrived_ms: u64,
+    /// When something last came from the room.
+    pub(crate) heard_ms: u64,
     /// Questions of occupants, and how often they were answered.
     pub(crate) questions: BTreeMap<String, usize>,
     pub(crate) is_told: bool,
@@ -71,6 +75,8 @@ impl World {
             forgotten: false,
             unanswered: None,
             late: 0,
+            arrived_ms: 0,
+            heard_ms: 0,
             questions: BTreeMap::new(),
             is_told,
         }
@@ -177,7 +183,7 @@ impl World {
             }
             Action::Drop { .. } => {
                 self.queued.clear();
-                self.stay_ended(); // the core says so wherever an occupancy ends against its will
+                self.note_lost(); // the core says so wherever an occupancy ends against its will
             }
             Action::Mirror { sessions, .. } => {
                 for session in sessions {
@@ -201,33 +207,6 @@ impl World {
             return;
         };
         client.receive(stanza, &self.known);
-    }
-
-    /// The core knows that the account is out: what it knew of the room is no more.
-    fn stay_ended(&mut self) {
-        self.forgotten = false;
-        self.unanswered = None;
-        self.known = Known { stay: self.known.stay + 1, ..Known::default() };
-    }
-
-    fn note_sent(&mut self, stanza: &Stanza) {
-        self.tell(|| format!("  room < {}", stanza.to_xml()));
-        match stanza.kind {
-            Kind::Presence(PresenceType::Unavailable) => {
-                self.late += 1;
-                self.stay_ended();
-            }
-            Kind::Presence(PresenceType::Available) => {
-                if let Some((id, sent_ms)) = &self.unanswered
-                    && self.late == 0
-                {
-                    assert!(self.now_ms - sent_ms >= 10_000, "two presences unanswered, the first is {id}");
-                }
-                self.late += usize::from(self.unanswered.is_some());
-                self.unanswered = stanza.id.as_deref().map(|id| (id.to_owned(), self.now_ms));
-            }
-            _ => {}
-        }
     }
 
     fn drain_queue(&mut self) {
@@ -308,73 +287,24 @@ impl World {
         self.drain_queue();
     }
 
-    /// Prosody answers, or bounces.
-    fn note_passed(&mut self, stanza: &Stanza) {
-        if let (Kind::Iq(IqType::Get), Some(id)) = (stanza.kind, stanza.id.as_deref()) {
-            *self.questions.entry(id.to_owned()).or_default() += 1;
-        }
-    }
-
-    /// Takes in what the core is about to hear.
-    fn note_heard(&mut self, stanza: &Stanza) {
-        let occupant = MucUser::read(stanza);
-        let nick = stanza.sender_nick().map(|nick| nick.to_string()).unwrap_or_default();
-        let is_self = occupant.has(status::SELF) || nick == self.known.nick;
-        let is_answer = self.unanswered.as_ref().is_some_and(|(id, _)| stanza.id.as_deref() == Some(id));
-        if is_self && matches!(stanza.kind, Kind::Presence(PresenceType::Available)) {
-            self.known.nick = nick;
-        }
-        match stanza.kind {
-            Kind::Presence(PresenceType::Unavailable) if is_self && !occupant.has(status::NICK_CHANGE) => {
-                self.stay_ended();
-            }
-            Kind::Presence(PresenceType::Available | PresenceType::Error) if is_answer => {
-                self.unanswered = None;
-                self.late = 0;
-            }
-            Kind::Message(MessageType::Groupchat) => self.note_groupchat(stanza),
-            Kind::Message(MessageType::Chat) => {
-                for client in self.clients.iter_mut().filter(|client| client.place != Place::Out) {
-                    client.expected_private.extend(number(stanza));
-                }
-            }
-            _ => {}
-        }
-        for code in occupant.codes {
-            match code {
-                status::NON_ANONYMOUS | status::NOW_NON_ANONYMOUS => self.known.non_anonymous = true,
-                status::NOW_SEMI_ANONYMOUS => self.known.non_anonymous = false,
-                _ => {}
-            }
-        }
-    }
-
-    fn note_groupchat(&mut self, stanza: &Stanza) {
-        let is_late = stanza.has("delay", "urn:xmpp:delay");
-        if sets_subject(stanza) {
-            self.known.subject = stanza.text_of("subject").unwrap_or_default();
-        }
-        let was_shown = self.known.is_shown || self.clients.iter().any(|client| client.place == Place::In);
-        self.known.is_shown |= sets_subject(stanza) && !self.known.nick.is_empty();
-        let Some(number) = number(stanza).filter(|_| !sets_subject(stanza)) else { return };
-        let is_new = !self.known.historic.contains(&number) && !self.known.live.contains(&number);
-        if stanza.has("body", NS_CLIENT) && is_new {
-            self.known.historic.push(number);
-        }
-        if !is_late || (is_new && was_shown) {
-            self.known.live.push(number);
-        }
-    }
-
     /// Time passes; the core is woken whenever it asked for it.
     pub(crate) fn wait(&mut self, milliseconds: u64) {
         let until_ms = self.now_ms + milliseconds;
+        if self.up.is_empty() && self.down.is_empty() {
+            self.arrived_ms = self.now_ms;
+        }
+        if until_ms - self.arrived_ms >= limit::SWALLOW_MS {
+            self.all_arrives(); // nothing is under way for so long
+        }
         let mut idle = 0;
         while let Some(wake_at) = self.wake_at.filter(|wake_at| *wake_at <= until_ms) {
             idle = if wake_at > self.now_ms { 0 } else { idle + 1 };
             assert!(idle < 200, "the core never sleeps");
             self.now_ms = self.now_ms.max(wake_at);
             self.tell(|| "wake".to_owned());
+            if self.is_silent() {
+                self.all_arrives(); // else the core has to guess what was answered
+            }
             self.happen(Event::Wake, None);
             self.settle_queue();
         }
