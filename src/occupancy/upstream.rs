@@ -193,7 +193,8 @@ impl Upstream {
         let nick = error.sender_nick();
         let is_answer = |pending: &mut Pending| {
             let asks_nick = match &pending.what {
-                What::Nick(wish) | What::NickAsked(wish) => Some(&wish.nick) == nick.as_ref(),
+                What::Nick(wish) => error.id.is_none() && Some(&wish.nick) == nick.as_ref(),
+                What::NickAsked(wish) => Some(&wish.nick) == nick.as_ref(), // late, under the id of the change
                 What::Update(_) | What::Resync(_) => false,
             };
             error.id.as_deref() == Some(&pending.id) || asks_nick
