@@ -279,6 +279,7 @@ impl Occupancy {
         }
         if let Some(sent) = joining.in_as() {
             self.room.sent = Some(sent.clone());
+            self.room.reflects_ids = self.room.own.as_ref().is_some_and(|own| own.id.is_some());
             return self.complete(turn);
         }
         let is_same = |attachment: &Attachment| {
