@@ -215,7 +215,7 @@ impl Occupancy {
     }
 
     /// While the account is out, only a self-presence matters: a room in which nothing is held is left.
-    pub(super) fn stray_came(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) -> Verdict {
+    pub(super) fn stray_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> Verdict {
         let Phase::Out(past) = &mut self.phase else { return Verdict::Handled };
         let occupant = MucUser::read(stanza);
         let is_message_for_account = matches!(stanza.kind, Kind::Message(_))
@@ -231,12 +231,13 @@ impl Occupancy {
             {
                 past.leave_answered();
             }
-            Kind::Presence(PresenceType::Available)
-                if occupant.has(status::SELF) && past.unanswered.is_none() =>
-            {
-                past.await_answer(turn);
-                let id = turn.fresh_id();
-                turn.send(self.me.presence(PresenceType::Unavailable, &id));
+            Kind::Presence(PresenceType::Available) if occupant.has(status::SELF) => {
+                past.own = Some(stanza.clone());
+                if past.unanswered.is_none() {
+                    past.await_answer(turn);
+                    let id = turn.fresh_id();
+                    turn.send(self.me.presence(PresenceType::Unavailable, &id));
+                }
             }
             Kind::Presence(_) | Kind::Message(_) | Kind::Iq(_) => {}
         }
