@@ -173,6 +173,9 @@ impl World {
             .to(address(nick.as_deref()))
             .id(Some(&id))
             .children(show_element(show));
+        if nick.as_ref() == Some(&self.clients[who].view.real_nick) {
+            self.clients[who].view.forget_alias(); // whoever addresses it knows it
+        }
         let kind = if self.clients[who].place == Place::In { OwedKind::Echo } else { OwedKind::Other };
         self.clients[who].expect(&id, kind);
         self.send(who, presence);
