@@ -61,7 +61,7 @@ run: deps-run build ## A Prosody with the module on loopback, with accounts and 
 ##@ Testing
 
 .PHONY: test
-test: deps fmt clippy cargo-test lint hygiene check-core lua-test prosody-test interop ## Everything, on a fresh Debian too
+test: deps fmt clippy cargo-test lint hygiene check-core lua-test cost prosody-test interop ## Everything, on a fresh Debian too
 
 .PHONY: fmt
 fmt: ## The format of the Rust files
@@ -79,12 +79,16 @@ cargo-test: ## Unit tests, transcripts and the binding against a vendored Lua
 .PHONY: lint
 lint: ## Lua lints
 	@test -e lua/mod_minimix/mod_minimix.lua || { echo "lua/mod_minimix is missing" >&2; exit 1; }
-	luacheck --quiet lua tests/lua prosody-test/modules
+	luacheck --quiet lua tests/lua benches prosody-test/modules
 
 .PHONY: bench
 bench: build ## What the module costs, as ratios; not part of test
 	LUA_CPATH="$(TARGET)/module/?.so;;" lua$(LUA) benches/hook.lua
 	$(CARGO) bench $(CARGO_FLAGS) $(VENDORED_FEATURES)
+
+.PHONY: cost
+cost: build ## What a message costs, counted in instructions, is within its limits
+	@LUA_CPATH="$(TARGET)/module/?.so;;" lua$(LUA) benches/hook.lua --check
 
 .PHONY: hygiene
 hygiene: ## Rules that no compiler knows
