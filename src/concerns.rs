@@ -8,7 +8,7 @@ use crate::event::SessionId;
 use crate::jid::{BareJid, Jid, bare_part};
 use crate::muc::MucUser;
 use crate::occupancy::Occupancy;
-use crate::stanza::Stanza;
+use crate::stanza::{Kind, MessageType, Stanza};
 
 /// Who is shown a groupchat message, by its addresses alone.
 #[derive(Debug)]
@@ -89,6 +89,9 @@ impl Bouncer {
     pub fn is_blocked_invitation(&self, message: &Stanza) -> bool {
         let (Some(account), Some(room)) = (&message.to, &message.from) else { return false };
         let Some(blocked) = self.state().blocked.get(account.bare()) else { return false };
+        if message.kind == Kind::Message(MessageType::Groupchat) {
+            return false; // nobody answers it
+        }
         let inviter = MucUser::inviter(message).filter(|_| self.occupies(account.bare(), room.bare()));
         inviter.is_some_and(|inviter| blocked.iter().any(|jid| jid.covers(&inviter)))
     }

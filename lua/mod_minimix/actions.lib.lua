@@ -59,12 +59,14 @@ return function (sessions)
 	-- Sends the stanza in hand to the first so many of the receivers, whatever becomes of one of them, and says whether
 	-- there are failures to be taken. A room sends one stanza object to all its occupants, so it gets it back as it was.
 	function actions.relay(stanza, attr, receivers, count)
-		local to, outer = attr.to, at;
+		local to, outer, done = attr.to, at, 0;
+		at = 0;
 		local ok, fault = pcall(send_on, stanza, attr, receivers, 1, count);
-		while not ok do
+		while not ok and done < count do
+			done = math.max(at, done + 1); -- a call may fail before it comes to the next
 			module:log("error", "Sending a %s to a session failed: %s", stanza.name, fault);
-			note_failure(receivers[at], attr);
-			ok, fault = pcall(send_on, stanza, attr, receivers, at + 1, count);
+			note_failure(receivers[done], attr);
+			ok, fault = pcall(send_on, stanza, attr, receivers, done + 1, count);
 		end
 		attr.to, at = to, outer;
 		return failures[1];

@@ -42,6 +42,11 @@ return function (core, sessions, actions, answers, blocklist_of)
 		return handled;
 	end
 
+	local function in_room_hook(run, ...)
+		room_hooks = room_hooks + 1;
+		return room_hook_left(pcall(run, ...));
+	end
+
 	local function room_answer(event, receivers, ok, answer)
 		if not ok then
 			fault("error", event, "the core failed");
@@ -64,8 +69,7 @@ return function (core, sessions, actions, answers, blocklist_of)
 
 	local function room_answered(event, receivers, answer)
 		if answer == nil or answer == true then return answer; end
-		room_hooks = room_hooks + 1;
-		local handled = room_hook_left(pcall(room_answer, event, receivers, fetched(answer)));
+		local handled = in_room_hook(room_answer, event, receivers, fetched(answer));
 		if actions.waiting() and client_hooks == 0 then actions.drain_soon(); end
 		return handled;
 	end
@@ -99,21 +103,20 @@ return function (core, sessions, actions, answers, blocklist_of)
 		if attr.type ~= "groupchat" then return; end
 		local account, from = attr.to, attr.from;
 		if not (account and from) then return; end
-		local depth = room_hooks;
-		local receivers = receivers_at[depth];
+		local receivers = receivers_at[room_hooks];
 		local count = audience(account, from, stanza, receivers);
 		if not count then return room_answered(event, receivers, count); end
 		local at_once, failed = count > 0, false;
 		if at_once then
-			room_hooks = depth + 1;
+			room_hooks = room_hooks + 1;
 			failed = relay(stanza, attr, receivers, count);
-			room_hooks = depth;
+			room_hooks = room_hooks - 1;
 		end
 		local answer = core.room_stanza(account, from, stanza, receivers, at_once);
 		if answer == true and not failed then return true; end
 		local handled = room_answered(event, receivers, answer);
-		report_failures();
-		return handled;
+		if failed then in_room_hook(report_failures); end
+		return at_once or handled;
 	end
 	module:hook("message/bare", room_groupchat, 5); -- mod_mam clones it at 0
 

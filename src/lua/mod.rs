@@ -2,7 +2,8 @@
 //!
 //! Lua hands in strings and stanza tables and gets back what it is to do. Nothing here calls Lua back, so the
 //! core is never borrowed while an action is performed, and a call never comes to stand inside another one.
-//! Whatever is wrong with what Lua hands in comes back as a string; what is raised is a panic of the core.
+//! What is wrong with a stanza comes back in a report; calls with a stanza raise no error, a panic included. The
+//! others do, if the core panics or an argument is of no use.
 
 mod answer;
 mod build;

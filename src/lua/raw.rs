@@ -2,8 +2,8 @@
 //! without a reference to each value.
 //!
 //! [`function`] makes a function of Lua from a plain one, which is lent the arguments as a [`Frame`] and their
-//! tables as [`Place`]s on Lua's stack. Nothing here calls a metamethod, raises an error while Rust has anything
-//! to drop, or allocates in Lua but for the stack. What makes that sound:
+//! tables as [`Place`]s on Lua's stack. Nothing here calls a metamethod, or raises an error while Rust has anything
+//! to drop; while a plain function looks, nothing is allocated in Lua but for the stack. What makes that sound:
 //!
 //! - A plain function captures no handle to Lua: while it looks, no Lua runs and no table changes, so what it
 //!   borrows stays where it is.
@@ -15,24 +15,27 @@
 
 #![allow(unsafe_code)]
 
+use std::cell::RefCell;
 use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::os::raw::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
 use std::rc::Rc;
+use std::slice;
 
 use mlua::{Function, Lua, ffi};
 
 /// What a table needs of the stack while it is looked into: a key and a value. Any C function may use 20.
 const SLOTS: c_int = 2;
 /// How many numbers a function may give back.
-const MAX_NUMBERS: usize = 8;
+const MAX_NUMBERS: usize = 16;
 
 /// What a function of ours holds as its upvalues.
 const NAME: c_int = 1;
 const ATTR: c_int = 2;
 const BY: c_int = 3;
-/// What keeps the entry as long as there is the function.
+/// What drops the owner when Lua has no more use for the function.
 const KEEPER: c_int = 4;
 const ENTRY: c_int = KEEPER + 1;
 
@@ -44,10 +47,19 @@ pub(super) enum Key {
     By = BY as isize,
 }
 
-/// A plain function and what it is about.
+/// A plain function and what it is about, as long as that is there.
 struct Entry<T> {
-    owner: Rc<T>,
+    owner: RefCell<Option<Rc<T>>>,
     call: fn(&T, &mut Frame<'_>),
+}
+
+/// Drops the owner of an entry.
+struct Keeper<T: 'static>(&'static Entry<T>);
+
+impl<T> Drop for Keeper<T> {
+    fn drop(&mut self) {
+        self.0.owner.take();
+    }
 }
 
 /// The call of a function: its arguments, and what it gives back.
@@ -89,18 +101,20 @@ pub(super) enum Found<'walk> {
 }
 
 /// Makes a function of Lua. It gives back `false` if the plain one panics.
+///
+/// Its entry is never freed, which costs a few bytes each time the module is loaded: a finalizer of Lua may call a
+/// function whose upvalues have been finalized.
 pub(super) fn function<T: 'static>(
     lua: &Lua,
     owner: Rc<T>,
     call: fn(&T, &mut Frame<'_>),
 ) -> mlua::Result<Function> {
-    let entry = Rc::new(Entry { owner, call });
-    let address: *const Entry<T> = Rc::as_ptr(&entry);
-    let keeper = lua.create_any_userdata(entry)?;
+    let entry: &'static Entry<T> = Box::leak(Box::new(Entry { owner: RefCell::new(Some(owner)), call }));
+    let keeper = lua.create_any_userdata(Keeper(entry))?;
     // SAFETY: the closure leaves one value, the function, in the place of the arguments.
     unsafe {
         lua.exec_raw(("name", "attr", "by", keeper), |state| {
-            ffi::lua_pushlightuserdata(state, address.cast_mut().cast::<c_void>());
+            ffi::lua_pushlightuserdata(state, ptr::from_ref(entry).cast_mut().cast::<c_void>());
             ffi::lua_pushcclosure(state, enter::<T>, ENTRY);
         })
     }
@@ -109,12 +123,20 @@ pub(super) fn function<T: 'static>(
 /// # Safety
 /// Lua may call it as the function that [`function`] has made.
 unsafe extern "C-unwind" fn enter<T>(state: *mut ffi::lua_State) -> c_int {
-    // SAFETY: the last upvalue is the address of an entry, which the one before it keeps as long as the function.
+    // SAFETY: the last upvalue is the address of an entry, which is never freed.
     let entry = unsafe { &*ffi::lua_touserdata(state, ffi::lua_upvalueindex(ENTRY)).cast::<Entry<T>>() };
     let mut frame = Frame { state, given: Given::Nothing, call: PhantomData };
-    if catch_unwind(AssertUnwindSafe(|| (entry.call)(&entry.owner, &mut frame))).is_err() {
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        if let Some(owner) = &*entry.owner.borrow() {
+            (entry.call)(owner, &mut frame);
+        }
+    }));
+    if ended.is_err() {
         frame.given = Given::Flag(false);
+        // SAFETY: nothing is lent any more; a panic leaves on the stack what was.
+        unsafe { ffi::lua_settop(state, 0) };
     }
+    drop(ended);
     // SAFETY: all of it may leave by a jump, which drops nothing; two values need two of the slots that every C
     // function has.
     unsafe {
@@ -134,7 +156,7 @@ unsafe extern "C-unwind" fn enter<T>(state: *mut ffi::lua_State) -> c_int {
 }
 
 impl<'call> Frame<'call> {
-    /// An argument, counted from 1.
+    /// An argument, counted from 1; exclusively, because it may be a table to be looked into.
     pub(super) fn argument(&mut self, position: c_int) -> Found<'_> {
         // SAFETY: an argument stays where it is, and has no type if it was not given.
         unsafe { found(self.state, ffi::lua_type(self.state, position), position) }
@@ -150,8 +172,9 @@ impl<'call> Frame<'call> {
     }
 
     /// An argument that is a whole number.
-    pub(super) fn number(&mut self, position: c_int) -> Option<i64> {
-        match self.argument(position) {
+    pub(super) fn number(&self, position: c_int) -> Option<i64> {
+        // SAFETY: as in `argument`; the value is lent for no longer than this.
+        match unsafe { found(self.state, ffi::lua_type(self.state, position), position) } {
             Found::Number(number) => Some(number),
             Found::Nothing | Found::Text(_) | Found::Table(_) | Found::TooMuch | Found::Other => None,
         }
@@ -240,7 +263,10 @@ impl Place<'_> {
         unsafe {
             ffi::lua_pushnil(self.state);
             while ffi::lua_next(self.state, self.index) != 0 {
-                let key = found(self.state, ffi::lua_type(self.state, -2), -2);
+                let key = match ffi::lua_type(self.state, -2) {
+                    ffi::LUA_TTABLE => Found::Other, // there are no slots to look into both
+                    kind => found(self.state, kind, -2),
+                };
                 let value = found(self.state, ffi::lua_type(self.state, -1), -1);
                 let looked = look(key, value);
                 ffi::lua_settop(self.state, if looked.is_ok() { -2 } else { -3 });
@@ -284,7 +310,7 @@ unsafe fn found<'walk>(state: *mut ffi::lua_State, kind: c_int, index: c_int) ->
             ffi::LUA_TSTRING => {
                 let mut length = 0;
                 let start = ffi::lua_tolstring(state, index, &raw mut length);
-                Found::Text(std::slice::from_raw_parts(start.cast(), length))
+                Found::Text(slice::from_raw_parts(start.cast(), length))
             }
             ffi::LUA_TNUMBER if ffi::lua_isinteger(state, index) != 0 => {
                 Found::Number(ffi::lua_tointeger(state, index))

@@ -179,6 +179,6 @@ fn give_without_receivers(host: &Host, frame: &mut Frame<'_>, answer: Answer) {
     }
 }
 
-fn session(frame: &mut Frame<'_>, position: c_int) -> Option<SessionId> {
+fn session(frame: &Frame<'_>, position: c_int) -> Option<SessionId> {
     frame.number(position).and_then(|number| u32::try_from(number).ok()).map(SessionId)
 }

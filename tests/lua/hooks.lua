@@ -95,6 +95,29 @@ check.test("a message that comes while another is relayed changes nothing for th
 	check.list(stub.calls, { taken_in, failed, taken_in, failed });
 end);
 
+check.test("a relay ends even where no protected call is possible", function ()
+	local scene = new_scene();
+	stub.says.audience, stub.says.room_stanza = stub.relay_to(1, 2), true;
+	local function deep(levels)
+		if levels == 0 then return fake.arrives(scene.server, groupchat()); end
+		local ok, handled = pcall(deep, levels - 1);
+		return ok and handled;
+	end
+	local depth = 100;
+	repeat
+		stub.calls, depth = {}, depth + 1;
+		deep(depth);
+	until logged(scene.server, "^error Sending a message to a session failed: .*overflow") > 0 or depth > 300;
+	check.equal(logged(scene.server, "overflow"), 2, "each session fails once");
+	check.equal(#scene.server.log < 20, true);
+end);
+
+check.test("a message that has been relayed is nobody else's, whatever becomes of the room", function ()
+	local scene = new_scene();
+	stub.says.audience, stub.says.room_stanza = stub.relay_to(1), nil;
+	check.equal(fake.arrives(scene.server, groupchat()), true);
+end);
+
 check.test("a panic about a message's audience is one of the core", function ()
 	local scene = new_scene();
 	stub.says.audience = function () error("panic"); end;
