@@ -8,6 +8,7 @@
 mod answer;
 mod build;
 mod clock;
+mod functions;
 mod host;
 mod log;
 mod options;
@@ -39,6 +40,6 @@ pub fn minimix_core(lua: &Lua) -> Result<Table> {
     let module = lua.create_table()?;
     module.raw_set("VERSION", VERSION)?;
     module.raw_set("LUA", LUA)?;
-    module.raw_set("open", lua.create_function(host::open)?)?;
+    module.raw_set("open", lua.create_function(functions::open)?)?;
     Ok(module)
 }

@@ -169,13 +169,13 @@ fn read_room_stanza(host: &Host, frame: &mut Frame<'_>) -> Answer {
 
 fn give(host: &Host, frame: &mut Frame<'_>, answer: Answer) {
     if let Some(report) = answer.give(frame, Some(RECEIVERS)) {
-        host.report.replace(Some(report));
+        host.keep(report);
     }
 }
 
 fn give_without_receivers(host: &Host, frame: &mut Frame<'_>, answer: Answer) {
     if let Some(report) = answer.give(frame, None) {
-        host.report.replace(Some(report));
+        host.keep(report);
     }
 }
 

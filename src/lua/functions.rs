@@ -1,0 +1,123 @@
+//! The functions of a core, as a table: calling one costs less than calling a method of userdata.
+
+use std::rc::Rc;
+
+use mlua::{FromLuaMulti, IntoLuaMulti, Lua, Result, Table};
+
+use super::host::Host;
+use super::{options, stanzas};
+use crate::bouncer::Bouncer;
+use crate::event::{Event, SessionId};
+use crate::jid::{BareJid, FullJid, Jid};
+
+/// Opens a core: `open(options, seed, stanza_metatable, snapshot)`.
+///
+/// Gives the table of its functions, or nil and why the options or the snapshot can't be read.
+pub(super) fn open(
+    lua: &Lua,
+    (options, seed, metatable, snapshot): (Table, i64, Table, Option<String>),
+) -> Result<(Option<Table>, Option<String>)> {
+    let config = match options::config(&options) {
+        Ok(config) => config,
+        Err(error) => return Ok((None, Some(format!("bad option: {error}")))),
+    };
+    let seed = seed.cast_unsigned();
+    let bouncer = match snapshot {
+        None => Bouncer::new(config, seed),
+        Some(snapshot) => match Bouncer::restore(config, seed, &snapshot) {
+            Ok(bouncer) => bouncer,
+            Err(why) => return Ok((None, Some(why))),
+        },
+    };
+    let host = Rc::new(Host::new(lua, bouncer, metatable)?);
+    Ok((Some(functions(lua, &host)?), None))
+}
+
+fn functions(lua: &Lua, host: &Rc<Host>) -> Result<Table> {
+    let table = lua.create_table()?;
+    stanzas::add_functions(lua, host, &table)?;
+    session_functions(lua, host, &table)?;
+    lifetime_functions(lua, host, &table)?;
+    state_functions(lua, host, &table)?;
+    Ok(table)
+}
+
+fn session_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
+    type AlreadyIn = (u32, String, String);
+    type Fact = fn(SessionId) -> Event;
+    let facts: [(&str, Fact); 4] = [
+        ("session_unavailable", |session| Event::SessionUnavailable { session }),
+        ("session_hibernated", |session| Event::Hibernated { session }),
+        ("session_resumed", |session| Event::Resumed { session }),
+        ("session_gone", |session| Event::SessionGone { session }),
+    ];
+    for (name, fact) in facts {
+        takes_in(lua, host, table, name, move |session: u32| Ok(fact(SessionId(session))))?;
+    }
+    takes_in(lua, host, table, "already_in", |(session, jid, occupant): AlreadyIn| {
+        let jid = FullJid::new(&Jid::new(&jid)).ok_or_else(|| mlua::Error::runtime("not a full JID"))?;
+        Ok(Event::AlreadyIn { session: SessionId(session), jid, occupant: Jid::new(&occupant) })
+    })
+}
+
+fn lifetime_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
+    takes_in(lua, host, table, "abandoned", |(account, room): (String, String)| {
+        Ok(Event::Abandoned { account: BareJid::new(&account), room: BareJid::new(&room) })
+    })?;
+    takes_in(lua, host, table, "blocks", |(account, blocked): (String, Vec<String>)| {
+        let blocked = blocked.iter().map(|jid| Jid::new(jid)).collect();
+        Ok(Event::Blocks { account: BareJid::new(&account), blocked })
+    })?;
+    takes_in(lua, host, table, "avatar", |(account, hash): (String, String)| {
+        Ok(Event::Avatar { account: BareJid::new(&account), hash })
+    })?;
+    takes_in(lua, host, table, "account_gone", |account: String| {
+        Ok(Event::AccountGone { account: BareJid::new(&account) })
+    })?;
+    takes_in(lua, host, table, "configured", |options: Table| {
+        Ok(Event::Configured { config: options::config(&options)? })
+    })?;
+    takes_in(lua, host, table, "hand_back", |(): ()| Ok(Event::HandBack))?;
+    takes_in(lua, host, table, "shutdown", |(): ()| Ok(Event::Shutdown))?;
+    add(lua, host, table, "wake", |host, _, (): ()| Ok(host.given(host.woken())))
+}
+
+fn state_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
+    add(lua, host, table, "report", |host, lua, (): ()| host.fetch(lua))?;
+    add(lua, host, table, "blocking_accounts", |host, _, ()| Ok(host.bouncer.borrow().blocking_accounts()))?;
+    add(lua, host, table, "rooms", |host, _, ()| Ok(host.bouncer.borrow().held_rooms()))?;
+    add(lua, host, table, "snapshot", |host, _, ()| Ok(host.bouncer.borrow().snapshot()))?;
+    add(lua, host, table, "close", |host, _, ()| {
+        host.close();
+        Ok(())
+    })
+}
+
+/// Adds a function that tells the core what has happened.
+fn takes_in<A: FromLuaMulti>(
+    lua: &Lua,
+    host: &Rc<Host>,
+    table: &Table,
+    name: &str,
+    event: impl Fn(A) -> Result<Event> + 'static,
+) -> Result<()> {
+    add(lua, host, table, name, move |host, _, arguments: A| {
+        let event = event(arguments)?;
+        Ok(host.given(host.happened(event)))
+    })
+}
+
+fn add<A, R>(
+    lua: &Lua,
+    host: &Rc<Host>,
+    table: &Table,
+    name: &str,
+    call: impl Fn(&Host, &Lua, A) -> Result<R> + 'static,
+) -> Result<()>
+where
+    A: FromLuaMulti,
+    R: IntoLuaMulti,
+{
+    let host = Rc::clone(host);
+    table.raw_set(name, lua.create_function(move |lua, arguments: A| call(&host, lua, arguments))?)
+}
