@@ -36,7 +36,7 @@ use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 
 /// How many stories are played, and of how many steps at most.
-const CASES: u64 = 400;
+const CASES: u64 = 2_000;
 const STEPS: usize = 60;
 
 fn number(variable: &str, otherwise: u64) -> u64 {
