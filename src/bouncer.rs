@@ -78,6 +78,9 @@ impl Bouncer {
             Event::DeliveryFailed { session, to, from, stanza } => {
                 self.delivery_failed(now, session, [&to, &from], stanza.as_ref())
             }
+            Event::ServiceLost { domain } => {
+                self.everywhere(now, self.rooms_at(&domain), |occupancy, _| occupancy.end_trust())
+            }
             Event::AlreadyIn { session, jid, occupant } => self.already_in(now, session, &jid, &occupant),
             Event::Watches { session, service, watches } => self.note_watches(session, service, watches),
             Event::Blocks { account, blocked } => self.note_blocked(now, account, blocked),

@@ -48,6 +48,14 @@ impl Bouncer {
         rooms.and_then(|rooms| rooms.get(bare_part(room))).is_some_and(Occupancy::is_held)
     }
 
+    /// The rooms at a service, with the accounts that have to do with them.
+    pub(crate) fn rooms_at(&self, domain: &str) -> Vec<(BareJid, BareJid)> {
+        let accounts = self.state().accounts.iter();
+        let rooms = accounts.flat_map(|(account, rooms)| rooms.keys().map(move |room| (account, room)));
+        let there = rooms.filter(|(_, room)| room.domain() == domain);
+        there.map(|(account, room)| (account.clone(), room.clone())).collect()
+    }
+
     /// Every account that blocks anybody, as far as it has been told.
     pub fn blocking_accounts(&self) -> Vec<String> {
         self.state().blocked.keys().map(ToString::to_string).collect()

@@ -66,6 +66,11 @@ pub enum Event {
         /// The stanza itself, if it is still there.
         stanza: Option<Stanza>,
     },
+    /// A connection to another server was lost: whether the account is still in the rooms there is unknown.
+    ServiceLost {
+        /// The other server.
+        domain: String,
+    },
     /// A session is in a room by itself: it was before the module was loaded.
     AlreadyIn {
         /// The session.

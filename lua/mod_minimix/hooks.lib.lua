@@ -323,6 +323,15 @@ return function (core, sessions, actions, answers, blocklist_of)
 			session.minimix_id, account, attr.to or account, attr.from, stanza));
 	end, -1); -- mod_smacks keeps chat messages at 0, if no session is left
 
+	--- What becomes of connections to other servers ---
+
+	local function connection_lost(domain)
+		if domain then told("a lost connection", pcall(core.service_lost, domain)); end
+	end
+
+	module:hook("s2sout-destroyed", function (event) connection_lost(event.session.to_host); end);
+	module:hook("s2sin-destroyed", function (event) connection_lost(event.session.from_host); end);
+
 	--- The life of the module ---
 
 	-- A session that joined before the module was loaded; contacts that got presence look the same.

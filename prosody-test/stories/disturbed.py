@@ -42,7 +42,7 @@ async def joined_before_the_module(scene: JudgedScene) -> None:
 
 @judged("K9", "I2", kinds=("remote",), alone=True)
 async def connection_between_servers_lost(scene: JudgedScene) -> None:
-    """A closed s2s stream is no loss: it only ends the trust, and a self-ping goes up."""
+    """A closed s2s stream is no loss: nobody is told, and nobody sees anything."""
     phone, laptop = await two_devices(scene)
     await scene.order(f"s2s close {scene.host} {scene.service}")
     check((await phone.ping(f"{scene.room}/me")).get("type") == "result", "still in")

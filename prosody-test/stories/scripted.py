@@ -130,6 +130,24 @@ async def too_deep_to_be_kept(scene: ScriptedScene) -> None:
     check([text for text in shown if text] == ["flat"], f"the laptop is shown {shown}")
 
 
+@scripted("K9", "I2")
+async def lost_connection_ends_the_trust(scene: ScriptedScene) -> None:
+    """After a closed s2s stream the room is asked before a device's self-ping is answered."""
+    phone = await scene.phone()
+    phone.send_join(scene.room, "me")
+    join = await scene.got(JOIN)
+    await scene.let_in(join)
+    await phone.joined()
+    check((await phone.ping(f"{scene.room}/me")).get("type") == "result", "trusted")
+    await scene.order(f"s2s close {scene.host} {scene.service}")
+    id = phone.send_query("get", f"{scene.room}/me", "<ping xmlns='urn:xmpp:ping'/>")
+    asked = await scene.got(xml.Match(lambda stanza: stanza.find("{urn:xmpp:ping}ping") is not None, "a self-ping"))
+    check(asked.get("from") == scene.me and asked.get("to") == f"{scene.room}/me", xml.text(asked))
+    addresses = f"id='{asked.get('id')}' from='{scene.room}/me' to='{scene.me}'"
+    await scene.emit(f"<iq xmlns='jabber:client' type='result' {addresses}/>")
+    check((await phone.expect(xml.answer(id))).get("type") == "result", "still in")
+
+
 @scripted("K1", "K2")
 async def removal_without_110(scene: ScriptedScene) -> None:
     """Openfire and older rooms say it without the code; both devices are told, with it."""

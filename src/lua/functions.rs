@@ -64,6 +64,7 @@ fn lifetime_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
     takes_in(lua, host, table, "abandoned", |(account, room): (String, String)| {
         Ok(Event::Abandoned { account: BareJid::new(&account), room: BareJid::new(&room) })
     })?;
+    takes_in(lua, host, table, "service_lost", |domain: String| Ok(Event::ServiceLost { domain }))?;
     takes_in(lua, host, table, "blocks", |(account, blocked): (String, Vec<String>)| {
         let blocked = blocked.iter().map(|jid| Jid::new(jid)).collect();
         Ok(Event::Blocks { account: BareJid::new(&account), blocked })

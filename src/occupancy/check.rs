@@ -106,6 +106,13 @@ impl Occupancy {
         self.check(turn);
     }
 
+    /// What the room said before no longer shows that the account is in: who asks next waits for a check (K9).
+    pub(crate) fn end_trust(&mut self) {
+        if let Some(stay) = self.stay_mut() {
+            stay.trust.end();
+        }
+    }
+
     /// Asks the room whether the account is in, unless that is being asked.
     pub(super) fn check(&mut self, turn: &mut Turn<'_>) {
         let Phase::In(stay) = &mut self.phase else { return };

@@ -21,7 +21,7 @@ check.test("hooks have the priorities that Prosody's own handlers leave free", f
 		"pre-iq/bare -2", "pre-iq/full -2", "pre-message/bare -2", "pre-message/full -2",
 		"pre-presence/bare -10", "pre-presence/full -10",
 		"pre-presence/host -10", "presence/bare 5", "presence/full 5",
-		"resource-unbind 1",
+		"resource-unbind 1", "s2sin-destroyed 0", "s2sout-destroyed 0",
 		"smacks-hibernation-end 0", "smacks-hibernation-start 0",
 	});
 end);
@@ -233,6 +233,16 @@ check.test("the end of a session is told before mod_presence tells rooms", funct
 	stub.says.room_stanza = stub.relay_to(1);
 	check.equal(fake.arrives(scene.server, groupchat()), true, "its number means nobody");
 	check.equal(#scene.phone.received, 0);
+end);
+
+check.test("a lost connection to another server is told, with its name", function ()
+	local scene = new_scene();
+	local out = { from_host = "example.org", to_host = "rooms.example.net" };
+	local incoming = { from_host = "rooms.example.com", to_host = "example.org" };
+	fake.fires(scene.server, "s2sout-destroyed", { session = out });
+	fake.fires(scene.server, "s2sin-destroyed", { session = incoming });
+	fake.fires(scene.server, "s2sin-destroyed", { session = { to_host = "example.org" } });
+	check.list(stub.calls, { "service_lost rooms.example.net", "service_lost rooms.example.com" });
 end);
 
 check.test("a delivery that failed later is answered by the core", function ()

@@ -250,6 +250,7 @@ fn event(who: &str, what: &str) -> Event {
         return match what {
             "abandoned" => Event::Abandoned { account: BareJid::new(ACCOUNT), room: BareJid::new(ROOM) },
             "shutdown" => Event::Shutdown,
+            "loses its connection" => Event::ServiceLost { domain: "rooms.example".to_owned() },
             "hand back" => Event::HandBack,
             _ => Event::RoomStanza { stanza: from_room(what) },
         };

@@ -8,7 +8,7 @@ local names = {
 	"client_stanza", "audience", "room_stanza", "delivery_failed", "occupies", "session_unavailable", "session_hibernated",
 	"session_resumed", "session_gone", "already_in", "abandoned", "wake", "shutdown", "snapshot", "close",
 	"stanza_to_session", "blocked_stanza", "blocks", "configured", "hand_back",
-	"archive_result", "blocked_invitation", "account_gone", "watches", "avatar", "rooms", "blocking_accounts",
+	"archive_result", "blocked_invitation", "account_gone", "watches", "avatar", "service_lost", "rooms", "blocking_accounts",
 };
 
 -- The arguments of a call without the clocks and the stanza, as text.
