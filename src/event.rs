@@ -214,8 +214,11 @@ pub enum Action {
         /// The stanza, if it is not the one in hand: it was held until the session's join was answered.
         stanza: Option<Kept>,
     },
-    /// The stanza in hand into the account's offline storage.
-    StoreOffline,
+    /// A private message into the account's offline storage.
+    StoreOffline {
+        /// The message, if it is not the stanza in hand.
+        stanza: Option<Kept>,
+    },
 }
 
 /// What follows from an event.

@@ -202,12 +202,12 @@ return function (sessions)
 		end
 	end
 
-	function perform.store_offline(_, event)
-		local stanza = st.clone(event.stanza);
+	function perform.store_offline(action, event)
+		local stanza = action.stanza or st.clone(event.stanza);
 		local username = jid_node(stanza.attr.to);
 		stanza.attr.to = jid_bare(stanza.attr.to); -- it may have been for a session that is gone
 		local stored = module:fire_event("message/offline/handle", {
-			origin = event.origin, stanza = stanza, username = username;
+			origin = event.origin or prosody.hosts[module.host], stanza = stanza, username = username;
 		});
 		if not stored then
 			module:log("warn", "A private message could not be stored");

@@ -186,6 +186,36 @@ async def private_message_with_a_device_outside(scene: JudgedScene) -> None:
     check(not came, "the one outside gets nothing")
 
 
+@judged("P4", "L3", "L4")
+async def private_message_between_leave_and_quit(scene: JudgedScene) -> None:
+    """A client that quits says that it leaves: what comes before its stream ends is kept as well."""
+    phone = await scene.phone()
+    await phone.join(scene.room, "me")
+    await scene.judge_saw(phone)
+    phone.send_leave()
+    await phone.expect(xml.presence(type="unavailable", status={"110"}))
+    scene.judge.send_message("psst", to=f"{scene.room}/me")
+    await scene.judge.drain(scene.room)
+    await scene.arrived()
+    await phone.close()
+    laptop = await scene.device("me", "laptop", online=False)
+    await laptop.connect()
+    laptop.send("<presence/>")
+    await laptop.expect(xml.message(body="psst"))
+    check(not await scene.judge_saw(), "the account stays")
+    scene.check_one_occupant("me")
+
+
+@judged("P3", "M2")
+async def word_about_carbons(scene: JudgedScene) -> None:
+    """What a sender tells servers about carbons reaches no device, as on a server without the module."""
+    phone, laptop, _ = await in_and_outside(scene)
+    scene.judge.send_message("psst", to=f"{scene.room}/me", extra=f"<private xmlns='{CARBONS}'/>")
+    for device in (phone, laptop):
+        got = await device.expect(xml.message(body="psst"))
+        check(got.find(f"{{{CARBONS}}}private") is None, xml.text(got))
+
+
 @judged("P9")
 async def private_talk_with_one_that_renames(scene: JudgedScene) -> None:
     """What is sent to the old nick is refused, and reaches nobody under the new one."""

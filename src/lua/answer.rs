@@ -170,7 +170,10 @@ fn order(lua: &Lua, builder: &Builder, action: &Action) -> Result<Table> {
             }
             order.raw_set("sessions", lua.create_sequence_from(sessions.iter().map(|id| id.0))?)?;
         }
-        Action::StoreOffline => {}
+        Action::StoreOffline { stanza: Some(stanza) } => {
+            order.raw_set("stanza", builder.stanza(lua, stanza)?)?;
+        }
+        Action::StoreOffline { stanza: None } => {}
     }
     Ok(order)
 }
@@ -185,7 +188,7 @@ fn kind(action: &Action) -> &'static str {
         Action::SendAs { .. } => "send_as",
         Action::Drop { .. } => "drop",
         Action::Mirror { .. } => "mirror",
-        Action::StoreOffline => "store_offline",
+        Action::StoreOffline { .. } => "store_offline",
     }
 }
 

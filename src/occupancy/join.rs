@@ -61,7 +61,7 @@ impl Occupancy {
         turn.send(join);
     }
 
-    fn join_while_in(&mut self, turn: &mut Turn<'_>, session: SessionId, jid: FullJid, ask: Ask) {
+    fn join_while_in(&mut self, turn: &mut Turn<'_>, session: SessionId, jid: FullJid, mut ask: Ask) {
         let asks_again = self.sessions.get(session).is_some_and(|attachment| attachment.ask().is_none());
         self.finish_replay(turn, session); // what it asked for first comes first (F1)
         if asks_again && !self.resyncs(turn, session, &ask.nick) {
@@ -74,7 +74,7 @@ impl Occupancy {
             self.try_join(turn, session);
             return;
         }
-        self.cancel_held_leave();
+        ask.later.append(&mut self.cancel_held_leave());
         let alias = (ask.nick != self.me.nick && !self.room.roster.has(&ask.nick)).then(|| ask.nick.clone());
         log::debug!("{jid} attaches to {}", self.me.room);
         self.attach(session, jid, ask);

@@ -75,7 +75,7 @@ impl Occupancy {
 
     fn keep_for_waiting(&mut self, turn: &mut Turn<'_>, stanza: &Kept) {
         if self.sessions.is_empty() && is_worth_storing(stanza) {
-            turn.act(Action::StoreOffline); // P4
+            turn.act(Action::StoreOffline { stanza: None }); // P4
             return;
         }
         for (_, attachment) in self.sessions.iter_mut() {

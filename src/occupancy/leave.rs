@@ -5,21 +5,23 @@ use serde::{Deserialize, Serialize};
 use super::{Occupancy, Past, Phase};
 use crate::config::{Config, limit};
 use crate::error::StanzaError;
-use crate::event::{SessionId, Verdict};
+use crate::event::{Action, SessionId, Verdict};
 use crate::jid::Jid;
 use crate::muc::{Departure, MucUser};
 use crate::room::Room;
 use crate::self_presence::{client_payload, left};
 use crate::sessions::Attachment;
-use crate::stanza::{Element, PresenceType, Stanza};
+use crate::stanza::{Element, Kept, PresenceType, Stanza};
 use crate::turn::Turn;
 
 /// The leave of the last session, held back in case that session is only quitting (design decision 3).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct HeldLeave {
     session: SessionId,
-    leave: crate::stanza::Kept,
+    leave: Kept,
     pub(super) until_ms: u64,
+    /// What occupants have said to the account alone since.
+    private: Vec<Kept>,
 }
 
 impl Occupancy {
@@ -74,20 +76,30 @@ impl Occupancy {
 
     fn hold_leave(&mut self, turn: &mut Turn<'_>, session: SessionId, leave: &Stanza) {
         let until_ms = turn.after(limit::LEAVE_HOLD_MS);
-        let leave = crate::stanza::Kept::own(leave.clone());
+        let leave = Kept::own(leave.clone());
         if let Some(stay) = self.stay_mut() {
-            stay.held_leave = Some(HeldLeave { session, leave, until_ms });
+            stay.held_leave = Some(HeldLeave { session, leave, until_ms, private: Vec::new() });
         }
+    }
+
+    /// A private message while a leave is held counts as after it, unless the leave turns out to be none (L3);
+    /// false if no leave is held.
+    pub(super) fn keep_with_held_leave(&mut self, stanza: &Kept) -> bool {
+        let Some(held) = self.stay_mut().and_then(|stay| stay.held_leave.as_mut()) else { return false };
+        if held.private.len() < limit::LATER {
+            held.private.push(stanza.share());
+        }
+        true
     }
 
     pub(super) fn holds_leave(&self) -> bool {
         self.stay().is_some_and(|stay| stay.held_leave.is_some())
     }
 
-    pub(super) fn cancel_held_leave(&mut self) {
-        if let Some(stay) = self.stay_mut() {
-            stay.held_leave = None;
-        }
+    /// The account stays; gives what was said to it alone meanwhile.
+    pub(super) fn cancel_held_leave(&mut self) -> Vec<Kept> {
+        let held = self.stay_mut().and_then(|stay| stay.held_leave.take());
+        held.map(|held| held.private).unwrap_or_default()
     }
 
     /// A stanza of the account goes to the room while a leave is held: the leave goes first (L3).
@@ -154,10 +166,14 @@ impl Occupancy {
         }
     }
 
-    fn cancel_leave_of(&mut self, turn: &Turn<'_>, session: SessionId) {
+    /// The session was only quitting: nobody is there, and what was said to the account alone is stored (P4).
+    fn cancel_leave_of(&mut self, turn: &mut Turn<'_>, session: SessionId) {
         let Some(stay) = self.stay_mut() else { return };
-        if stay.held_leave.take_if(|held| held.session == session).is_some() {
-            self.note_detached(turn);
+        let Some(held) = stay.held_leave.take_if(|held| held.session == session) else { return };
+        self.note_detached(turn);
+        for message in held.private {
+            let message = Stanza::clone(&message).to(self.me.account.to_jid());
+            turn.act(Action::StoreOffline { stanza: Some(Kept::own(message)) });
         }
     }
 

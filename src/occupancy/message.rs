@@ -11,6 +11,7 @@ use crate::stanza::{Element, Kept, Kind, MessageType, Stanza};
 use crate::turn::Turn;
 
 const NS_STANZA_ID: &str = "urn:xmpp:sid:0";
+const NS_CARBONS: &str = "urn:xmpp:carbons:2";
 
 impl Occupancy {
     /// A session sent a message to the room or to an occupant.
@@ -129,41 +130,41 @@ impl Occupancy {
         self.relay(turn, stanza);
     }
 
-    /// A groupchat message without the stanza-ids that it claims to have from the account, if it has any (A5).
-    /// Those of other messages are the archive's own, which has taken the forged ones out.
-    pub(super) fn without_forged_ids(&self, stanza: &Stanza) -> Option<Kept> {
+    /// A message without what no session is to be shown, if it has any of that: stanza-ids that a groupchat message
+    /// claims to have from the account (A5; those of other messages are its archive's own, which has taken the
+    /// forged ones out), and in a private message the word of its sender's server about carbons (XEP-0280 §10).
+    pub(super) fn as_shown(&self, stanza: &Stanza) -> Option<Kept> {
         let account = self.me.account.as_str();
-        let forged =
-            |child: &Element| child.is("stanza-id", NS_STANZA_ID) && child.attribute("by") == Some(account);
-        let is_groupchat = stanza.kind == Kind::Message(MessageType::Groupchat);
-        if !is_groupchat || !stanza.children.iter().any(forged) {
+        let is_hidden = |child: &Element| match stanza.kind {
+            Kind::Message(MessageType::Groupchat) => {
+                child.is("stanza-id", NS_STANZA_ID) && child.attribute("by") == Some(account)
+            }
+            Kind::Message(MessageType::Chat | MessageType::Normal) => child.is("private", NS_CARBONS),
+            Kind::Message(MessageType::Error) | Kind::Presence(_) | Kind::Iq(_) => false,
+        };
+        if !stanza.children.iter().any(is_hidden) {
             return None;
         }
-        let mut honest = stanza.clone();
-        honest.children.retain(|child| !forged(child));
-        Some(Kept::own(honest))
+        let mut shown = stanza.clone();
+        shown.children.retain(|child| !is_hidden(child));
+        Some(Kept::own(shown))
     }
 
     /// A private message: to all attached sessions once, to those that wait after their subject, into the
     /// offline storage if there is none (P3, P4).
     fn private_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept) {
-        if self.holds_leave() {
-            return; // it counts as after the leave (L3)
+        if !self.sessions.is_empty() {
+            self.relay(turn, stanza);
+        } else if is_worth_storing(stanza) && !self.keep_with_held_leave(stanza) {
+            turn.act(Action::StoreOffline { stanza: None });
         }
-        if self.sessions.is_empty() {
-            if is_worth_storing(stanza) {
-                turn.act(Action::StoreOffline);
-            }
-            return;
-        }
-        self.relay(turn, stanza);
     }
 
     /// A stanza was lost with the session that was to get it. A private message is kept for later, unless
     /// another session has it (P4); so does Prosody, but only if no session at all is left.
     pub(crate) fn nobody_got(&self, turn: &mut Turn<'_>, stanza: &Stanza) {
         if is_private(stanza) && self.sessions.is_empty() && is_worth_storing(stanza) {
-            turn.act(Action::StoreOffline);
+            turn.act(Action::StoreOffline { stanza: None });
         }
     }
 

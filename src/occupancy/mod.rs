@@ -182,9 +182,9 @@ impl Occupancy {
 
     /// The room, or somebody in it, sent a stanza to the account.
     pub(crate) fn room_sent(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> Verdict {
-        let Some(honest) = self.without_forged_ids(stanza) else { return self.take_in(turn, stanza) };
-        let verdict = self.take_in(turn, &honest);
-        turn.deliver_what_is_relayed(&honest);
+        let Some(shown) = self.as_shown(stanza) else { return self.take_in(turn, stanza) };
+        let verdict = self.take_in(turn, &shown);
+        turn.deliver_what_is_relayed(&shown);
         verdict
     }
 

@@ -169,6 +169,21 @@ check.test("a private message to nobody is stored, and a failure only logged", f
 	check.equal(#scene.server.sent, 0);
 end);
 
+check.test("a private message that was kept meanwhile is stored as it was", function ()
+	local scene = new_scene();
+	local kept = st.message({ from = room.."/bob", to = alice, type = "chat" }):body("psst");
+	stub.says.session_gone = answer({ kind = "store_offline", stanza = kept });
+	local stored;
+	scene.server.hosts["example.org"].events.add_handler("message/offline/handle", function (event)
+		stored = event;
+		return true;
+	end);
+	fake.fires(scene.server, "resource-unbind", { session = scene.phone });
+	check.equal(stored.username, "alice");
+	check.equal(stored.stanza, kept);
+	check.equal(stored.origin, scene.server.hosts["example.org"]);
+end);
+
 check.test("a sent private message is mirrored to sessions with carbons, as one of a room", function ()
 	local scene = new_scene();
 	stub.says.client_stanza = answer({ kind = "mirror", sessions = { 2 } }, { kind = "forward", id = true });

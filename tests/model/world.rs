@@ -191,8 +191,8 @@ impl World {
                     assert!(client.is_some_and(Client::is_in), "a carbon outside the room (P5)");
                 }
             }
-            Action::StoreOffline => {
-                let stanza = stanza_in_hand();
+            Action::StoreOffline { stanza } => {
+                let stanza = stanza.map_or_else(stanza_in_hand, |stanza| Stanza::clone(&stanza));
                 assert!(stanza.kind == Kind::Message(MessageType::Chat) && stanza.has("body", NS_CLIENT));
             }
             Action::SendAs { .. } => panic!("no session is direct"),

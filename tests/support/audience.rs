@@ -34,6 +34,6 @@ pub(crate) fn agrees(sessions: &[SessionId], actions: &[Action]) {
 fn is_shown(action: &Action) -> bool {
     matches!(
         action,
-        Action::Relay { .. } | Action::Deliver { .. } | Action::Mirror { .. } | Action::StoreOffline
+        Action::Relay { .. } | Action::Deliver { .. } | Action::Mirror { .. } | Action::StoreOffline { .. }
     )
 }

@@ -310,7 +310,8 @@ fn tell_action(action: &Action) -> String {
             let told: Vec<_> = sessions.iter().map(|session| format!("D{}", session.0)).collect();
             format!("mirror to {}", told.join(", "))
         }
-        Action::StoreOffline => "store offline".to_owned(),
+        Action::StoreOffline { stanza: None } => "store offline".to_owned(),
+        Action::StoreOffline { stanza: Some(stanza) } => format!("store offline {}", stanza.to_xml()),
     }
 }
 
