@@ -2,6 +2,9 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)] // criterion makes public functions
 
+use std::process::Command;
+use std::time::Instant;
+
 use criterion::{Criterion, criterion_group, criterion_main};
 use minimix_core::bouncer::Bouncer;
 use minimix_core::config::Config;
@@ -108,6 +111,23 @@ fn somewhere(step: &mut u32) -> (u32, u32) {
     ((*step >> 8) % ACCOUNTS, (*step >> 20) % ROOMS)
 }
 
+fn a_message(step: &mut u32) -> Stanza {
+    let (account, room) = somewhere(step);
+    Stanza::from_xml(&message(room).replace("ACCOUNT", &address(account))).unwrap()
+}
+
+fn a_presence(step: &mut u32) -> Stanza {
+    let (account, room) = somewhere(step);
+    let show = if *step & 64 == 0 { "away" } else { "chat" };
+    Stanza::from_xml(&presence(room, 0, show).replace("ACCOUNT", &address(account))).unwrap()
+}
+
+/// Makes the next stanza.
+type Make = fn(&mut u32) -> Stanza;
+
+const STANZAS: [(&str, Make); 2] =
+    [("a message to two sessions", a_message), ("a presence to two sessions", a_presence)];
+
 fn handle(criterion: &mut Criterion) {
     let mut world = World::new();
     let addresses: Vec<String> = (0..ACCOUNTS).map(address).collect();
@@ -118,27 +138,49 @@ fn handle(criterion: &mut Criterion) {
             world.bouncer.concerns_account(&addresses[account as usize], "somebody@example.net/desk")
         });
     });
-    criterion.bench_function("a message to two sessions", |bencher| {
-        bencher.iter_batched(
-            || {
-                let (account, room) = somewhere(&mut step);
-                Stanza::from_xml(&message(room).replace("ACCOUNT", &address(account))).unwrap()
-            },
-            |stanza| world.handle(Event::RoomStanza { stanza }),
-            criterion::BatchSize::SmallInput,
-        );
+    for (name, stanza) in STANZAS {
+        criterion.bench_function(name, |bencher| {
+            bencher.iter_batched(
+                || stanza(&mut step),
+                |stanza| world.handle(Event::RoomStanza { stanza }),
+                criterion::BatchSize::SmallInput,
+            );
+        });
+    }
+    print_ratios(&mut world, &mut step);
+}
+
+/// What the same is of as many sends by Prosody, both measured now.
+fn print_ratios(world: &mut World, step: &mut u32) {
+    for ((name, stanza), send_ns) in STANZAS.into_iter().zip(sends_ns()) {
+        let percent = 100.0 * handle_ns(world, step, stanza) / send_ns / f64::from(SESSIONS);
+        println!("{name}: {percent:.1} % of {SESSIONS} sends by Prosody");
+    }
+}
+
+/// The least of several rounds, in nanoseconds for each stanza.
+#[expect(clippy::disallowed_methods, reason = "a bench looks at the clock")]
+fn handle_ns(world: &mut World, step: &mut u32, stanza: Make) -> f64 {
+    const ROUND: u32 = 2_000;
+    let rounds = (0..15).map(|_| {
+        let stanzas: Vec<_> = (0..ROUND).map(|_| stanza(step)).collect();
+        let start = Instant::now();
+        let outcomes: Vec<_> =
+            stanzas.into_iter().map(|stanza| world.handle(Event::RoomStanza { stanza })).collect();
+        let took = start.elapsed();
+        drop(outcomes);
+        took
     });
-    criterion.bench_function("a presence to two sessions", |bencher| {
-        bencher.iter_batched(
-            || {
-                let (account, room) = somewhere(&mut step);
-                let show = if step & 64 == 0 { "away" } else { "chat" };
-                Stanza::from_xml(&presence(room, 0, show).replace("ACCOUNT", &address(account))).unwrap()
-            },
-            |stanza| world.handle(Event::RoomStanza { stanza }),
-            criterion::BatchSize::SmallInput,
-        );
-    });
+    rounds.min().unwrap().as_secs_f64() * 1e9 / f64::from(ROUND)
+}
+
+/// What Prosody spends to send a message, and a presence; `LUA` is the version of Lua.
+fn sends_ns() -> Vec<f64> {
+    let version = std::env::var_os("LUA").unwrap_or_else(|| "5.4".into()).into_string().unwrap();
+    let measured =
+        Command::new(format!("lua{version}")).args(["benches/hook.lua", "--send"]).output().unwrap();
+    let figures = String::from_utf8(measured.stdout).unwrap();
+    figures.lines().map(|line| line.parse().unwrap()).collect()
 }
 
 criterion_group!(benches, handle);
