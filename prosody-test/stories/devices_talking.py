@@ -109,6 +109,25 @@ async def errors_reach_who_sent(scene: JudgedScene) -> None:
     check(not await laptop.drain(scene.room), "the other one hears nothing")
 
 
+@judged("L7", "M3", "M4", "J17")
+async def speak_and_leave_refused(scene: JudgedScene) -> None:
+    """A members-only room: who spoke hears that nothing came of it, nobody else hears anything, a member may come."""
+    await scene.judge.configure(membersonly="1")
+    phone, laptop = await scene.phone(), await scene.laptop()
+    phone.send_join(scene.room, "me")
+    id = phone.send_message("never heard")
+    phone.send_leave()
+    refused = await phone.expect(xml.message(id=id, type="error"))
+    check(xml.condition(refused) == "not-acceptable", xml.text(refused))
+    await scene.judge.affiliate(scene.me, "member")
+    await laptop.join(scene.room, "me")
+    await laptop.say("heard")
+    await scene.judge.expect(xml.message(body="heard"))
+    scene.check_one_occupant("me")
+    check(not any(xml.message(body="never heard")(stanza) for stanza in scene.judge.received), "nothing was said")
+    check(not await phone.drain(), "nothing for the one that left")
+
+
 @judged("R6")
 async def a_clients_errors_are_absorbed(scene: JudgedScene) -> None:
     """poezio answers its own nick change with a presence error, for which a room throws out."""

@@ -45,6 +45,22 @@ async def leave_and_join_again(scene: ComparedScene) -> None:
     await scene.me.drain(scene.room)
 
 
+@compared("L7", "M3", "P1", "L3")
+async def speak_and_leave(scene: ComparedScene) -> None:
+    """Before anything is answered: the others hear join, words and leave, however late the room is."""
+    await scene.owner()
+    carol = await scene.guest("carol")
+    join = scene.me.send_join(scene.room, "me")
+    scene.me.send_message("to all")
+    scene.me.send_message("to carol", to=carol.occupant_jid)
+    scene.me.send_message("and to all again")
+    leave = scene.me.send_leave("that is all")
+    await carol.expect(xml.presence(type="unavailable", sender=scene.me.occupant_jid))
+    await scene.settle(scene.me, carol)
+    scene.me.own_ids -= {join, leave}  # the room is shown the account's presence, under ids of its own
+    scene.recorded = [carol]  # who leaves is answered at once, and not shown the room any more
+
+
 @compared("K1", "K2", "N13")
 async def kick(scene: ComparedScene) -> None:
     """Out with a reason, and may come back."""

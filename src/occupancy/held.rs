@@ -1,5 +1,5 @@
 //! What a session sends before its join is answered: it goes up when the account is in, also if the session has
-//! left or ended meanwhile, and is refused when the join fails (M3).
+//! left or ended meanwhile, or before the leave that ends the join; it is refused when the join fails (M3).
 
 use serde::{Deserialize, Serialize};
 

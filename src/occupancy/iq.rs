@@ -60,9 +60,9 @@ impl Occupancy {
         Verdict::Pass("the session is not in the room")
     }
 
-    /// Answers a self-ping, sends everything else up.
+    /// Answers a self-ping, sends everything else up. Before the account is in only the room can tell (L7).
     pub(super) fn query_up(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza, way: Way) {
-        if self.is_self_ping(turn, session, stanza) {
+        if self.stay().is_some() && self.is_self_ping(turn, session, stanza) {
             self.pinged(turn, session, stanza);
         } else {
             self.map_up(turn, Some(session), stanza, way);

@@ -39,13 +39,21 @@ impl Occupancy {
         self.release_held(turn, session, attachment);
         match &self.phase {
             Phase::Joining(_) if !self.sessions.is_empty() => {}
-            Phase::Joining(_) => self.depart(turn, Departure::Left), // L7
+            Phase::Joining(_) => self.give_up_join(turn, leave),
             Phase::In(_) if !self.sessions.is_empty() => self.advance(turn),
             Phase::In(_) if self.room.roster.is_empty() => self.depart_with(turn, &client_payload(leave)),
             Phase::In(_) => self.hold_leave(turn, session, leave),
             Phase::Out(_) => {}
         }
         Verdict::Handled
+    }
+
+    /// Nobody waits for the account's join any more. What was said before goes up ahead of the leave: a room that
+    /// answers late hears join, words and leave in this order from any client that does not wait (L7, M3).
+    fn give_up_join(&mut self, turn: &mut Turn<'_>, leave: &Stanza) {
+        let orphans = self.joining_mut().map(|joining| std::mem::take(&mut joining.orphans));
+        self.release_orphans(turn, orphans.unwrap_or_default());
+        self.depart_with(turn, &client_payload(leave));
     }
 
     /// A session that watches the service for activity only hides the room: it is answered as for a leave, and
