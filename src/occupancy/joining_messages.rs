@@ -2,12 +2,13 @@
 //! answer first (XEP-0045 §7.2.13, §7.2.15, XEP-0158).
 
 use super::Occupancy;
+use crate::delay::is_delayed;
 use crate::event::{Action, Id, Verdict};
 use crate::kinds::{is_for_the_account, is_worth_storing, may_answer_captcha};
 use crate::muc::{MucUser, sets_subject};
 use crate::room::Room;
 use crate::sessions::Stage;
-use crate::stanza::{Kept, Kind, MessageType};
+use crate::stanza::{Kept, Kind, MessageType, Stanza};
 use crate::turn::Turn;
 
 impl Occupancy {
@@ -33,6 +34,7 @@ impl Occupancy {
 
     /// Between our 110 and the subject all is history, whoever its delay is from (H10).
     fn history_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept) {
+        self.note_late_reflection(stanza);
         let stamp_ms = Room::stamp(stanza, &self.me.room, turn.now);
         if sets_subject(stanza) {
             self.room.fold_subject(stanza, None);
@@ -41,6 +43,14 @@ impl Occupancy {
             }
         } else if !self.room.history.knows(stanza, stamp_ms, &self.me.room) {
             self.room.history.keep(stanza, stamp_ms, &self.me.room, turn.config);
+        }
+    }
+
+    /// What was said before a leave and comes back after it is answered: no error will come (M5).
+    pub(super) fn note_late_reflection(&mut self, stanza: &Stanza) {
+        let is_live = stanza.kind == Kind::Message(MessageType::Groupchat) && !is_delayed(stanza);
+        if is_live && stanza.sender_nick().as_ref() == Some(&self.me.nick) {
+            self.senders.reflected(stanza.id.as_deref());
         }
     }
 

@@ -216,7 +216,7 @@ impl Occupancy {
 
     /// While the account is out, only a self-presence matters: a room in which nothing is held is left.
     pub(super) fn stray_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> Verdict {
-        let Phase::Out(past) = &mut self.phase else { return Verdict::Handled };
+        let Phase::Out(past) = &self.phase else { return Verdict::Handled };
         let occupant = MucUser::read(stanza);
         let is_message_for_account = matches!(stanza.kind, Kind::Message(_))
             && stanza.sender_nick().is_none()
@@ -225,6 +225,8 @@ impl Occupancy {
         if is_message_for_account || may_be_a_contact || !past.swallows(turn) {
             return Verdict::Pass("the account is not in the room");
         }
+        self.note_late_reflection(stanza);
+        let Phase::Out(past) = &mut self.phase else { return Verdict::Handled };
         match stanza.kind {
             Kind::Presence(PresenceType::Unavailable)
                 if occupant.has(status::SELF) && !occupant.has(status::NICK_CHANGE) =>
