@@ -17,10 +17,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from lab import network
 from lab.prosody import CORE, WRAPPER
 from lab.server import ServerFailed
-from smack.hosts import PORT, SIDES, WITHOUT, Place, Side
+from smack.hosts import SIDES, WITHOUT, Place, Side
 from smack.suite import JARS, SuiteFailed, run
 from smack.tally import CANNOT_PASS, UNSTABLE, Tally, doubtful, only_without
 from smack.watch import Watch
@@ -64,7 +63,7 @@ class Comparison:
     async def _run(self, side: Side, tests: list[str]) -> None:
         self._runs += 1
         start = time.monotonic()
-        outcomes = await run(self._place.address, side, self._directory / f"{self._runs:02}-{side.host}.out", tests)
+        outcomes = await run(self._place.name_server, side, self._directory / f"{self._runs:02}-{side.host}.out", tests)
         self.tallies[side].add(outcomes)
         passed, seconds = sum(outcomes.values()), time.monotonic() - start
         print(f"{passed} of {len(outcomes)} pass {side.words}, {seconds:.0f} s", flush=True)
@@ -118,13 +117,11 @@ def check_there() -> None:
 async def interop(options: argparse.Namespace) -> bool:
     directory = Path(tempfile.mkdtemp(prefix="minimix-interop-"))
     place = Place(directory, options.late)
-    if not network.is_free(place.address, PORT):
-        sys.exit(f"interop: Smack's tests need port {PORT} of {place.address}, and a server has it")
     comparison = Comparison(place, directory)
     start = time.monotonic()
     good = False
     try:
-        await place.server.start()
+        await place.start()
         await comparison.compare(options.rounds, options.tests)
         # Both are to be printed.
         good = all([report_sets(comparison.tallies), report_rooms(Watch(place.log))])
@@ -134,7 +131,7 @@ async def interop(options: argparse.Namespace) -> bool:
         print(failure)
         return False
     finally:
-        await place.server.stop()
+        await place.stop()
         if good and not options.keep:
             shutil.rmtree(directory, ignore_errors=True)
         else:

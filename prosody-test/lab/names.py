@@ -1,10 +1,10 @@
-"""A name server of the lab's own, for servers that know no other way to find each other than SRV records."""
+"""A name server of the lab's own, for what knows no other way to find a server than SRV records."""
 
 import asyncio
 import struct
 from dataclasses import dataclass
 
-SERVICE = "_xmpp-server._tcp."
+SERVERS, CLIENTS = "_xmpp-server._tcp.", "_xmpp-client._tcp."
 SRV, INTERNET = 33, 1
 ANSWER_OF_AUTHORITY, NO_SUCH_NAME = 0x8580, 0x8583
 TTL_S = 60
@@ -44,12 +44,15 @@ def _reply(query: Query, target: tuple[str, int] | None) -> bytes:
 
 
 class Names(asyncio.DatagramProtocol):
-    """Answers where the servers of some domains are; the target of a record is an address, which every resolver takes."""
+    """Answers where other servers, or clients, find the servers of some domains.
 
-    def __init__(self, peers: dict[str, tuple[str, int]], address: str, port: int):
+    The target of a record is an address, which every resolver takes.
+    """
+
+    def __init__(self, places: dict[str, tuple[str, int]], address: str, port: int, service: str = SERVERS):
         self._local_address = (address, port)
         self._transport: asyncio.DatagramTransport | None = None
-        self._records = {SERVICE + name: where for name, where in peers.items()}
+        self._records = {service + name: where for name, where in places.items()}
 
     def connection_made(self, transport: asyncio.DatagramTransport) -> None:
         self._transport = transport

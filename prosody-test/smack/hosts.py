@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab import network, prosody
+from lab.names import CLIENTS, Names
 from lab.prosody import MODULES, Host, Settings
 from lab.server import Server
 
 ADMIN = "admin"
 PASSWORD = "secret"
-PORT = 5222  # Smack's tests know no other
 
 NOT_HERE = ("dialback", "lab_peers")
 
@@ -61,15 +61,17 @@ def _write_admin(directory: Path, side: Side) -> None:
 
 
 class Place:
-    """The server, and where its clients reach it; its rooms answer late if they are to seem far away."""
+    """The server, and the name server that tells Smack where it is; its rooms answer late if they are to seem far away."""
 
     def __init__(self, directory: Path, late: bool):
-        self.address = f"{network.own_network()}.1"
+        address = f"{network.own_network()}.1"
+        port = network.free_port(address)
+        self.name_server = (address, network.free_port(address, network.DATAGRAM))
         self.log = directory / "debug.log"
         settings = Settings(
             directory=directory,
-            address=self.address,
-            c2s_port=PORT,
+            address=address,
+            c2s_port=port,
             s2s_port=0,
             hosts=[host for side in SIDES for host in _hosts(side, late)],
             options={
@@ -80,4 +82,13 @@ class Place:
         )
         for side in SIDES:
             _write_admin(directory, side)
-        self.server = Server("Prosody", prosody.command(settings), directory)
+        self._names = Names({side.host: (address, port) for side in SIDES}, *self.name_server, CLIENTS)
+        self._server = Server("Prosody", prosody.command(settings), directory)
+
+    async def start(self) -> None:
+        await self._names.start()
+        await self._server.start()
+
+    async def stop(self) -> None:
+        await self._server.stop()
+        await self._names.stop()

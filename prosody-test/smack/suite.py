@@ -25,10 +25,15 @@ class SuiteFailed(Exception):
     """The tests did not run to their end."""
 
 
-def _command(address: str, side: Side, tests: list[str]) -> list[str]:
+def _command(name_server: tuple[str, int], side: Side, tests: list[str]) -> list[str]:
+    address, port = name_server
     properties = {
         "sinttest.service": side.host,
-        "sinttest.host": address,
+        # A server that is configured is taken to be at port 5222, which another may have here.
+        "sinttest.dnsResolver": "dnsjava",
+        "dns.server": f"{address}:{port}",
+        # The service's own address, which Smack asks Java for besides, is nobody's.
+        "jdk.net.hosts.file": "/dev/null",
         "sinttest.securityMode": "disabled",
         "sinttest.adminAccountUsername": ADMIN,
         "sinttest.adminAccountPassword": PASSWORD,
@@ -42,11 +47,11 @@ def _command(address: str, side: Side, tests: list[str]) -> list[str]:
     return ["java", "-cp", f"{JARS}/*", *(f"-D{name}={value}" for name, value in properties.items()), MAIN]
 
 
-async def run(address: str, side: Side, log: Path, tests: list[str]) -> Outcomes:
+async def run(name_server: tuple[str, int], side: Side, log: Path, tests: list[str]) -> Outcomes:
     """Runs the named tests, all if none is named."""
     with log.open("wb") as file:
         process = await asyncio.create_subprocess_exec(
-            *_command(address, side, tests), stdin=asyncio.subprocess.DEVNULL, stdout=file, stderr=file
+            *_command(name_server, side, tests), stdin=asyncio.subprocess.DEVNULL, stdout=file, stderr=file
         )
         try:
             await asyncio.wait_for(process.wait(), TIMEOUT_S)
