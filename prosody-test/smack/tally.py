@@ -13,9 +13,11 @@ CANNOT_PASS = {
     f"{_OCCUPANT}.mucJoinSemiAnonymousRoomReceivedByModeratorTest",
 }
 
-# They race against Smack's own threads: a listener is called late, for the join or the leave before, or is gone by then.
+# They race against Smack's own threads: a listener is called late, for the join or the leave before, or is gone by then;
+# Smack's `join` may return before the listeners that the test counts on have seen the presence that ended it.
 UNSTABLE = {
     f"{_OCCUPANT}.mucChangeNicknameInformationTest",
+    f"{_OCCUPANT}.mucJoinPresenceInformationTest",
     f"{_OCCUPANT}.mucLeaveTest",
     f"{_OCCUPANT}.mucMaxUsersLimitJoinRoomTest",
 }
