@@ -9,14 +9,13 @@ interop.py --keep              keeps the logs, which it does on failure anyway
 """
 
 import argparse
-import asyncio
 import shutil
-import signal
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from lab import signals
 from lab.prosody import CORE, WRAPPER
 from lab.server import ServerFailed
 from smack.hosts import SIDES, WITHOUT, Place, Side
@@ -141,13 +140,10 @@ async def interop(options: argparse.Namespace) -> bool:
 def main() -> None:
     options = arguments()
     check_there()
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        sys.exit(0 if asyncio.run(interop(options)) else 1)
+        sys.exit(0 if signals.run(interop(options)) else 1)
     except ServerFailed as failure:
         sys.exit(str(failure))
-    except KeyboardInterrupt:
-        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ import argparse
 import asyncio
 import importlib
 import pkgutil
-import signal
 import sys
 import time
 
@@ -21,6 +20,7 @@ import stories
 from harness.report import report, server_errors
 from harness.runner import run_all
 from harness.story import STORIES, Form, Story
+from lab import signals
 from lab.lab import WITH, WITHOUT, Lab
 from lab.prosody import CORE, WRAPPER
 
@@ -90,12 +90,7 @@ def main() -> None:
         selected = [story for story in selected if story.form is Form.COMPARED or options.all]
     else:
         check_module()
-    # A terminated run stops its servers like an interrupted one.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
-        sys.exit(0 if asyncio.run(run(options, selected)) else 1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    sys.exit(0 if signals.run(run(options, selected)) else 1)
 
 
 if __name__ == "__main__":
