@@ -41,6 +41,8 @@ class Stream:
         """Returns the next elements; raises StreamClosed at the end."""
         elements: list[Element] = []
         while not elements:
+            if self._ended:
+                raise StreamClosed("the stream was closed")
             data = await self._read_some()
             self._parser.feed(data)
             elements = self._complete_elements()
@@ -66,10 +68,11 @@ class Stream:
                 self._root.clear()
             elif event == "end" and self._depth == 0:
                 self._writer.close()
-                raise StreamClosed("the stream was closed")
+                self._ended = True
         return elements
 
     def _restart(self) -> None:
         self._parser = XMLPullParser(events=("start", "end"))
         self._depth = 0
         self._root: Element | None = None
+        self._ended = False
