@@ -17,6 +17,8 @@ pub(crate) struct Known {
     pub(crate) non_anonymous: bool,
     /// The room has been shown once; what it tells of the past from now on was missed.
     pub(crate) is_shown: bool,
+    /// The private messages that came with nobody there and were not stored: a leave is held back.
+    pub(crate) meanwhile: Vec<u64>,
     /// Counts the stays.
     pub(crate) stay: u64,
 }

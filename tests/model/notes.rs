@@ -46,6 +46,15 @@ impl World {
         self.known = Known { stay: self.known.stay + 1, ..Known::default() };
     }
 
+    fn note_private(&mut self, stanza: &Stanza) {
+        for client in self.clients.iter_mut().filter(|client| client.place != Place::Out) {
+            client.expected_private.extend(number(stanza));
+        }
+        if self.clients.iter().all(|client| client.place == Place::Out) {
+            self.known.meanwhile.extend(number(stanza));
+        }
+    }
+
     /// Takes in what the core is about to hear.
     pub(crate) fn note_heard(&mut self, stanza: &Stanza) {
         self.heard_ms = self.now_ms;
@@ -65,11 +74,7 @@ impl World {
                 self.late = 0;
             }
             Kind::Message(MessageType::Groupchat) => self.note_groupchat(stanza),
-            Kind::Message(MessageType::Chat) => {
-                for client in self.clients.iter_mut().filter(|client| client.place != Place::Out) {
-                    client.expected_private.extend(number(stanza));
-                }
-            }
+            Kind::Message(MessageType::Chat) => self.note_private(stanza),
             _ => {}
         }
         for code in occupant.codes {

@@ -148,6 +148,8 @@ impl World {
         self.clients[who].asks_to_join(&id, nick, most, &self.known);
         let verdict = self.send(who, join);
         assert_eq!(verdict, Verdict::Handled, "a join is ours");
+        let meanwhile = std::mem::take(&mut self.known.meanwhile); // nobody has left after all
+        self.clients[who].expected_private.extend(meanwhile);
     }
 
     fn leave(&mut self, who: Who, nick: Option<Nick>) {

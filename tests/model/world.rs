@@ -13,7 +13,7 @@ use crate::audience;
 use crate::belief::Known;
 use crate::client::Client;
 use crate::reference::Room;
-use crate::stanzas::{ACCOUNT, ROOM, is_answer, jid};
+use crate::stanzas::{ACCOUNT, ROOM, is_answer, jid, number};
 use crate::transition::{SESSIONS, Story};
 
 /// 2026-01-01T00:00:00Z, when every story begins.
@@ -194,6 +194,7 @@ impl World {
             Action::StoreOffline { stanza } => {
                 let stanza = stanza.map_or_else(stanza_in_hand, |stanza| Stanza::clone(&stanza));
                 assert!(stanza.kind == Kind::Message(MessageType::Chat) && stanza.has("body", NS_CLIENT));
+                self.known.meanwhile.retain(|kept| Some(*kept) != number(&stanza));
             }
             Action::SendAs { .. } => panic!("no session is direct"),
         }
