@@ -121,6 +121,23 @@ async def quit_like_profanity(scene: JudgedScene) -> None:
     check(not await scene.judge_saw(again), "and the judge sees no join")
 
 
+@judged("R4", "J1", "M1", "L3")
+async def five_devices_one_occupant(scene: JudgedScene) -> None:
+    """All that another account ever sees of five devices is one occupant who comes, speaks and goes."""
+    devices = [await scene.device("me", f"device{number}") for number in range(5)]
+    for device in devices:
+        await device.join(scene.room, "me")
+    for device in devices:
+        await device.say(f"from {device.jid}")
+    for device in devices:
+        await device.leave()
+    await scene.judge.expect(xml.presence(sender=f"{scene.room}/me", type="unavailable"))
+    seen = [stanza for stanza in scene.judge.received if stanza.get("from") == f"{scene.room}/me"]
+    told = [(xml.kind(stanza), stanza.get("type"), stanza.findtext(xml.CLIENT + "body")) for stanza in seen]
+    said = [("message", "groupchat", f"from {device.jid}") for device in devices]
+    check(told == [("presence", None, None), *said, ("presence", "unavailable", None)], f"the judge sees {told}")
+
+
 @judged("L4")
 async def general_unavailable(scene: JudgedScene) -> None:
     """A client that says goodbye to everybody has not left its rooms."""
