@@ -68,11 +68,11 @@ def judged(
     return decorate
 
 
-def scripted(*statements: str) -> Callable:
-    """Registers a story whose room is a puppet."""
+def scripted(*statements: str, alone: bool = False) -> Callable:
+    """Registers a story whose room is a puppet; one that disturbs a whole server runs `alone`, after the others."""
 
     def decorate(tell: Tell) -> Tell:
-        STORIES.append(Story(Form.SCRIPTED, statements, tell, ("puppet",)))
+        STORIES.append(Story(Form.SCRIPTED, statements, tell, ("puppet",), alone=alone))
         return tell
 
     return decorate

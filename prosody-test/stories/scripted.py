@@ -130,7 +130,7 @@ async def too_deep_to_be_kept(scene: ScriptedScene) -> None:
     check([text for text in shown if text] == ["flat"], f"the laptop is shown {shown}")
 
 
-@scripted("K9", "I2")
+@scripted("K9", "I2", alone=True)
 async def lost_connection_ends_the_trust(scene: ScriptedScene) -> None:
     """After a closed s2s stream the room is asked before a device's self-ping is answered."""
     phone = await scene.phone()
