@@ -1,9 +1,21 @@
 """What disturbs the whole server: reloads, and lost connections between servers."""
 
 from client import xml
+from client.person import Person
 from harness.scene import JudgedScene
 from harness.story import check, judged
 from stories.devices import two_devices
+
+
+async def joins_by_itself(scene: JudgedScene) -> Person:
+    """A session that joins before the module is there."""
+    await scene.order(f"module unload minimix {scene.host}")
+    try:
+        phone = await scene.phone()
+        await phone.join(scene.room, "me")
+    finally:
+        await scene.order(f"module load minimix {scene.host}")
+    return phone
 
 
 @judged("L4", "L2", alone=True)
@@ -25,12 +37,7 @@ async def module_reloaded(scene: JudgedScene) -> None:
 @judged("X5", "L6", alone=True)
 async def joined_before_the_module(scene: JudgedScene) -> None:
     """A session that had joined by itself goes on by itself."""
-    await scene.order(f"module unload minimix {scene.host}")
-    try:
-        phone = await scene.phone()
-        await phone.join(scene.room, "me")
-    finally:
-        await scene.order(f"module load minimix {scene.host}")
+    phone = await joins_by_itself(scene)
     await phone.say("by myself")
     check((await phone.ping(f"{scene.room}/me")).get("type") == "result", "it is still in")
     await scene.judge_saw(phone)

@@ -5,11 +5,10 @@ from client.person import Person
 from client.xml import Element, Match
 from harness.puppet import GOT, ScriptedScene
 from harness.story import check, scripted
-from stories.scripted import JOIN
+from stories.scripted import JOIN, SELF_PING
 
 HASH = ".//{vcard-temp:x:update}photo"
 PHOTO = "<vCard xmlns='vcard-temp'><PHOTO><TYPE>image/png</TYPE><BINVAL>%s</BINVAL></PHOTO></vCard>"
-PING = Match(lambda stanza: stanza.find("{urn:xmpp:ping}ping") is not None, "a self-ping")
 UPDATE = Match(lambda stanza: stanza.tag == xml.CLIENT + "presence" and stanza.get("type") is None, "a presence")
 
 
@@ -65,7 +64,7 @@ async def f2_nick_change_never_answered(scene: ScriptedScene) -> None:
     phone, laptop, join = await two_in(scene)
     phone.send_presence("", "ally")
     await scene.got(xml.presence())
-    ping = await scene.got(PING)
+    ping = await scene.got(SELF_PING)
     check(ping.get("to") == f"{scene.room}/ally", f"asks {ping.get('to')}")
     ends = f"id='{ping.get('id')}' from='{ping.get('to')}' to='{ping.get('from')}'"
     await scene.emit(f"<iq xmlns='jabber:client' type='result' {ends}/>")

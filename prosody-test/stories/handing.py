@@ -6,6 +6,7 @@ from client.xml import Element
 from harness.scene import JudgedScene
 from harness.story import check, judged
 from stories.devices import two_devices
+from stories.disturbed import joins_by_itself
 
 
 def messages(stanzas: list[Element]) -> list[str | None]:
@@ -53,15 +54,13 @@ async def sees_nothing(scene: JudgedScene, outside: Person) -> None:
     check(not came, f"who never joined sees nothing of the room: {came}")
 
 
-async def joins_by_itself(scene: JudgedScene) -> Person:
-    """A session that joins before the module is there."""
-    await scene.order(f"module unload minimix {scene.host}")
-    try:
-        phone = await scene.phone()
-        await phone.join(scene.room, "me")
-    finally:
-        await scene.order(f"module load minimix {scene.host}")
-    return phone
+async def go_on_by_themselves(scene: JudgedScene, phone: Person, laptop: Person, outside: Person, words: str) -> None:
+    """The account has left, and its two sessions are in by themselves; nobody has noticed."""
+    await scene.settle(phone, laptop, scene.judge)
+    await no_leave(scene, phone, laptop)
+    await check_occupant(scene, phone.jid, laptop.jid)
+    await all_hear_once(scene, words, phone, laptop)
+    await sees_nothing(scene, outside)
 
 
 @judged("X5", "M6", "C1", alone=True)
@@ -111,11 +110,7 @@ async def unloaded_and_loaded(scene: JudgedScene) -> None:
     outside = await scene.device("me", "tablet")
     await scene.order(f"module unload minimix {scene.host}")
     try:
-        await scene.settle(phone, laptop, scene.judge)
-        await no_leave(scene, phone, laptop)
-        await check_occupant(scene, phone.jid, laptop.jid)
-        await all_hear_once(scene, "by themselves", phone, laptop)
-        await sees_nothing(scene, outside)
+        await go_on_by_themselves(scene, phone, laptop, outside, "by themselves")
     finally:
         await scene.order(f"module load minimix {scene.host}")
     await all_hear_once(scene, "loaded again", phone, laptop)
@@ -134,11 +129,7 @@ async def excluded_and_back(scene: JudgedScene, pattern: str) -> None:
     outside = await scene.device("me", "tablet")
     await scene.exclude(pattern)
     try:
-        await scene.settle(phone, laptop, scene.judge)
-        await no_leave(scene, phone, laptop)
-        await check_occupant(scene, phone.jid, laptop.jid)
-        await all_hear_once(scene, "excluded", phone, laptop)
-        await sees_nothing(scene, outside)
+        await go_on_by_themselves(scene, phone, laptop, outside, "excluded")
         await outside.join(scene.room, "me")
         await all_hear_once(scene, "all by themselves", phone, laptop, outside)
     finally:

@@ -1,11 +1,23 @@
 """A room that does what no stock room does, or does it late: hostile and broken services, and outages."""
 
 from client import xml
+from client.person import Person
+from client.xml import Element
 from harness.puppet import ScriptedScene
 from harness.story import check, scripted
 
 JOIN = xml.Match(lambda stanza: stanza.find(f"{{{xml.MUC}}}x") is not None and stanza.get("type") is None, "a join")
 LEAVE = xml.presence(type="unavailable")
+SELF_PING = xml.Match(lambda stanza: stanza.find("{urn:xmpp:ping}ping") is not None, "a self-ping")
+
+
+async def enter(scene: ScriptedScene, device: Person) -> Element:
+    """A device joins a room that lets the account in; returns what the room was asked."""
+    device.send_join(scene.room, "me")
+    join = await scene.got(JOIN)
+    await scene.let_in(join)
+    await device.joined()
+    return join
 
 
 @scripted("R4", "J13")
@@ -57,9 +69,7 @@ async def join_refused(scene: ScriptedScene) -> None:
     refused = await phone.expect(xml.presence_error(id))
     check(xml.condition(refused) == "registration-required", xml.text(refused))
     check(refused.find(xml.CLIENT + "error").get("by") == "elsewhere", f"who said so: {xml.text(refused)}")
-    phone.send_join(scene.room, "me")
-    await scene.let_in(await scene.got(JOIN))
-    await phone.joined()
+    await enter(scene, phone)
 
 
 @scripted("F21", "J26", "J17", "R5")
@@ -82,10 +92,7 @@ async def join_never_answered(scene: ScriptedScene) -> None:
 async def nonsense_from_a_room(scene: ScriptedScene) -> None:
     """Malformed and forged stanzas neither raise an error, nor join or remove anybody."""
     phone = await scene.phone()
-    phone.send_join(scene.room, "me")
-    join = await scene.got(JOIN)
-    await scene.let_in(join)
-    await phone.joined()
+    join = await enter(scene, phone)
     to, room = join.get("from"), scene.room
     elsewhere = f"elsewhere@{scene.service}"
     await scene.emit(
@@ -116,10 +123,7 @@ async def nonsense_from_a_room(scene: ScriptedScene) -> None:
 async def too_deep_to_be_kept(scene: ScriptedScene) -> None:
     """What is beyond the limits reaches whoever is there, and nobody who comes later."""
     phone, laptop = await scene.phone(), await scene.laptop()
-    phone.send_join(scene.room, "me")
-    join = await scene.got(JOIN)
-    await scene.let_in(join)
-    await phone.joined()
+    join = await enter(scene, phone)
     deep = "<a xmlns='urn:lab:deep'>" * 80 + "</a>" * 80
     await scene.emit(scene.message(f"{scene.room}/other", join.get("from"), f"<body>deep</body>{deep}"))
     await phone.expect(xml.message(body="deep"))
@@ -134,14 +138,11 @@ async def too_deep_to_be_kept(scene: ScriptedScene) -> None:
 async def lost_connection_ends_the_trust(scene: ScriptedScene) -> None:
     """After a closed s2s stream the room is asked before a device's self-ping is answered."""
     phone = await scene.phone()
-    phone.send_join(scene.room, "me")
-    join = await scene.got(JOIN)
-    await scene.let_in(join)
-    await phone.joined()
+    await enter(scene, phone)
     check((await phone.ping(f"{scene.room}/me")).get("type") == "result", "trusted")
     await scene.order(f"s2s close {scene.host} {scene.service}")
     id = phone.send_query("get", f"{scene.room}/me", "<ping xmlns='urn:xmpp:ping'/>")
-    asked = await scene.got(xml.Match(lambda stanza: stanza.find("{urn:xmpp:ping}ping") is not None, "a self-ping"))
+    asked = await scene.got(SELF_PING)
     check(asked.get("from") == scene.me and asked.get("to") == f"{scene.room}/me", xml.text(asked))
     addresses = f"id='{asked.get('id')}' from='{scene.room}/me' to='{scene.me}'"
     await scene.emit(f"<iq xmlns='jabber:client' type='result' {addresses}/>")
@@ -152,10 +153,7 @@ async def lost_connection_ends_the_trust(scene: ScriptedScene) -> None:
 async def removal_without_110(scene: ScriptedScene) -> None:
     """Openfire and older rooms say it without the code; both devices are told, with it."""
     phone, laptop = await scene.phone(), await scene.laptop()
-    phone.send_join(scene.room, "me")
-    join = await scene.got(JOIN)
-    await scene.let_in(join)
-    await phone.joined()
+    join = await enter(scene, phone)
     await laptop.join(scene.room, "me")
     await scene.emit(
         scene.presence(
@@ -175,32 +173,25 @@ async def removal_without_110(scene: ScriptedScene) -> None:
 async def service_shuts_down(scene: ScriptedScene) -> None:
     """A shutdown is told in the form that clients understand, and the next join goes up."""
     phone = await scene.phone()
-    phone.send_join(scene.room, "me")
-    join = await scene.got(JOIN)
-    await scene.let_in(join)
-    await phone.joined()
+    join = await enter(scene, phone)
     await scene.emit(scene.presence(f"{scene.room}/me", join.get("from"), codes=("110", "332"), type="unavailable"))
     gone = await phone.expect(xml.presence(sender=f"{scene.room}/me", type="unavailable"))
     check({"110", "333", "307"} <= xml.codes(gone), xml.text(gone))
-    phone.send_join(scene.room, "me")
-    await scene.let_in(await scene.got(JOIN))
-    await phone.joined()
+    await enter(scene, phone)
 
 
 @scripted("K9", "I2", "K3")
 async def a_room_that_forgot_us(scene: ScriptedScene) -> None:
     """It answers a message with an error only; one self-ping decides, and the device hears that it is out."""
     phone = await scene.phone()
-    phone.send_join(scene.room, "me")
-    await scene.let_in(await scene.got(JOIN))
-    await phone.joined()
+    await enter(scene, phone)
     id = phone.send_message("anybody?")
     said = await scene.got(xml.message(body="anybody?"))
     refusal = "<error type='cancel'><not-acceptable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
     head = f"xmlns='jabber:client' type='error' to='{said.get('from')}'"
     await scene.emit(f"<message {head} id='{said.get('id')}' from='{scene.room}'>{refusal}</message>")
     await phone.expect(xml.message(id=id, type="error"))
-    ping = await scene.got(xml.Match(lambda stanza: stanza.find("{urn:xmpp:ping}ping") is not None, "a self-ping"))
+    ping = await scene.got(SELF_PING)
     await scene.emit(f"<iq {head} id='{ping.get('id')}' from='{ping.get('to')}'>{refusal}</iq>")
     gone = await phone.expect(xml.presence(sender=f"{scene.room}/me", type="unavailable"))
     check({"110", "333", "307"} <= xml.codes(gone), xml.text(gone))
@@ -210,10 +201,7 @@ async def a_room_that_forgot_us(scene: ScriptedScene) -> None:
 async def late_traffic_of_an_earlier_stay(scene: ScriptedScene) -> None:
     """The room answers the leave only after the next join: its unavailable is not about the new stay."""
     phone = await scene.phone()
-    phone.send_join(scene.room, "me")
-    first = await scene.got(JOIN)
-    await scene.let_in(first)
-    await phone.joined()
+    first = await enter(scene, phone)
     await phone.leave()
     await scene.got(LEAVE)
     phone.send_join(scene.room, "me")
@@ -254,10 +242,7 @@ async def message_before_the_presences(scene: ScriptedScene) -> None:
 async def renamed_by_the_room(scene: ScriptedScene) -> None:
     """Nobody asked for it; both devices follow, and what they say next is right."""
     phone, laptop = await scene.phone(), await scene.laptop()
-    phone.send_join(scene.room, "me")
-    join = await scene.got(JOIN)
-    await scene.let_in(join)
-    await phone.joined()
+    join = await enter(scene, phone)
     await laptop.join(scene.room, "me")
     item = "affiliation='none' role='participant' nick='guest1'"
     await scene.emit(
@@ -287,10 +272,7 @@ async def leave_while_joining(scene: ScriptedScene) -> None:
 async def no_error_goes_to_the_room(scene: ScriptedScene) -> None:
     """Whatever comes while no device is there, the room gets no error, for which it would throw out."""
     phone = await scene.phone(managed=True)
-    phone.send_join(scene.room, "me")
-    join = await scene.got(JOIN)
-    await scene.let_in(join)
-    await phone.joined()
+    join = await enter(scene, phone)
     await phone.close()
     to, other = join.get("from"), f"{scene.room}/other"
     await scene.emit(
