@@ -63,9 +63,9 @@ impl Answer {
         }
     }
 
-    /// Gives it back the cheapest way; what is left is a report that Lua has to fetch. A table for the receivers
-    /// of a relay may be an argument.
-    pub(super) fn give(self, frame: &mut Frame<'_>, receivers: Option<c_int>) -> Option<Report> {
+    /// Gives it back the cheapest way; what is left is a report that Lua has to fetch. The receivers of a relay go
+    /// into the table at that position of the arguments, if one is there.
+    pub(super) fn give(self, frame: &mut Frame<'_>, receivers: c_int) -> Option<Report> {
         let report = match self {
             Self::NotOurs => return None,
             Self::Handled => {
@@ -74,8 +74,8 @@ impl Answer {
             }
             Self::Report(report) => report,
         };
-        if let (Some(sessions), Some(position)) = (report.plain_relay(), receivers)
-            && frame.give_numbers(position, sessions.iter().map(|(session, _)| session.0))
+        if let Some(sessions) = report.plain_relay()
+            && frame.give_numbers(receivers, sessions.iter().map(|(session, _)| session.0))
         {
             return None;
         }

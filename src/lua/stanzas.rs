@@ -9,7 +9,7 @@ use mlua::{Lua, Result, Table};
 
 use super::answer::{Answer, Report};
 use super::host::Host;
-use super::raw::{Frame, function};
+use super::raw::{Found, Frame, function};
 use super::read;
 use crate::bouncer::Bouncer;
 use crate::concerns::Audience;
@@ -25,9 +25,9 @@ pub(super) fn add_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result
     let calls: [(&str, Call); 11] = [
         ("client_stanza", client_stanza),
         ("audience", audience),
-        ("room_stanza", room_stanza),
-        ("stanza_to_session", |host, frame| room_stanza_if(host, frame, Bouncer::concerns_session)),
-        ("blocked_stanza", |host, frame| room_stanza_if(host, frame, Bouncer::blocks)),
+        ("room_stanza", |host, frame| room_stanza(host, frame, Bouncer::concerns_account)),
+        ("stanza_to_session", |host, frame| room_stanza(host, frame, Bouncer::concerns_session)),
+        ("blocked_stanza", |host, frame| room_stanza(host, frame, Bouncer::blocks)),
         ("archive_result", |host, frame| {
             taken_early(host, frame, Bouncer::awaits_archive_results, Bouncer::is_archive_result);
         }),
@@ -48,7 +48,7 @@ pub(super) fn add_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result
     Ok(())
 }
 
-/// Where functions that take a stanza of a room have the table for its receivers.
+/// Where functions that take a stanza of a room have the table for its receivers; the others have none there.
 const RECEIVERS: c_int = 4;
 
 /// A question that the addresses of a room's stanza answer: the account or session, and who sends.
@@ -60,11 +60,8 @@ fn client_stanza(host: &Host, frame: &mut Frame<'_>) {
     let joins = frame.flag(4);
     let Some(session) = session(frame, 1) else { return };
     if host.bouncer.borrow().concerns_client(account, to, joins) {
-        let answer = match read::stanza(frame.argument(5)) {
-            Ok(stanza) => host.happened(Event::ClientStanza { session, stanza }),
-            Err(why) => Answer::Report(Report::Unreadable(why)),
-        };
-        give_without_receivers(host, frame, answer);
+        let answer = taken_in(host, frame.argument(5), |stanza| Event::ClientStanza { session, stanza });
+        give(host, frame, answer);
     }
 }
 
@@ -86,20 +83,12 @@ fn audience(host: &Host, frame: &mut Frame<'_>) {
     }
 }
 
-/// The account, who sends, the stanza, a table, and whether it has been relayed as `audience` said.
-fn room_stanza(host: &Host, frame: &mut Frame<'_>) {
-    if asks(host, frame, Bouncer::concerns_account) {
-        let relayed = frame.flag(5);
-        let answer = read_room_stanza(host, frame);
-        give(host, frame, if relayed { answer.relayed() } else { answer });
-    }
-}
-
-/// The account or session, who sends, the stanza, and a table.
-fn room_stanza_if(host: &Host, frame: &mut Frame<'_>, question: Question) {
+/// The account or session, who sends, the stanza, a table, and whether it has been relayed as `audience` said.
+fn room_stanza(host: &Host, frame: &mut Frame<'_>, question: Question) {
     if asks(host, frame, question) {
-        let answer = read_room_stanza(host, frame);
-        give(host, frame, answer);
+        let relayed = frame.flag(5);
+        let answer = taken_in(host, frame.argument(3), |stanza| Event::RoomStanza { stanza });
+        give(host, frame, if relayed { answer.relayed() } else { answer });
     }
 }
 
@@ -127,7 +116,7 @@ fn watches(host: &Host, frame: &mut Frame<'_>) {
     let watches = frame.flag(3);
     let Some(session) = session(frame, 1) else { return };
     let answer = host.happened(Event::Watches { session, service, watches });
-    give_without_receivers(host, frame, answer);
+    give(host, frame, answer);
 }
 
 /// The session's number if it is known, its account, to whom and from whom it was, the stanza if it is there.
@@ -139,7 +128,7 @@ fn delivery_failed(host: &Host, frame: &mut Frame<'_>) {
     let (session, to, from) = (session(frame, 1), Jid::new(to), Jid::new(from));
     let stanza = read::stanza(frame.argument(5)).ok();
     let answer = host.happened(Event::DeliveryFailed { session, to, from, stanza });
-    give_without_receivers(host, frame, answer);
+    give(host, frame, answer);
 }
 
 /// A stanza as it comes out of the core: what would be delivered of one that was kept.
@@ -152,7 +141,7 @@ fn copy(host: &Host, frame: &mut Frame<'_>) {
         }
         Err(why) => Report::Unreadable(why),
     };
-    give_without_receivers(host, frame, Answer::Report(report));
+    give(host, frame, Answer::Report(report));
 }
 
 fn asks(host: &Host, frame: &Frame<'_>, question: Question) -> bool {
@@ -160,21 +149,15 @@ fn asks(host: &Host, frame: &Frame<'_>, question: Question) -> bool {
     question(&host.bouncer.borrow(), account, from)
 }
 
-fn read_room_stanza(host: &Host, frame: &mut Frame<'_>) -> Answer {
-    match read::stanza(frame.argument(3)) {
-        Ok(stanza) => host.happened(Event::RoomStanza { stanza }),
+fn taken_in(host: &Host, argument: Found<'_>, event: impl FnOnce(Stanza) -> Event) -> Answer {
+    match read::stanza(argument) {
+        Ok(stanza) => host.happened(event(stanza)),
         Err(why) => Answer::Report(Report::Unreadable(why)),
     }
 }
 
 fn give(host: &Host, frame: &mut Frame<'_>, answer: Answer) {
-    if let Some(report) = answer.give(frame, Some(RECEIVERS)) {
-        host.keep(report);
-    }
-}
-
-fn give_without_receivers(host: &Host, frame: &mut Frame<'_>, answer: Answer) {
-    if let Some(report) = answer.give(frame, None) {
+    if let Some(report) = answer.give(frame, RECEIVERS) {
         host.keep(report);
     }
 }
