@@ -85,8 +85,8 @@ impl Bouncer {
             Event::Watches { session, service, watches } => self.note_watches(session, service, watches),
             Event::Blocks { account, blocked } => self.note_blocked(now, account, blocked),
             Event::Avatar { account, hash } => {
-                self.everywhere(now, self.rooms_of(&account), |occupancy, turn| {
-                    occupancy.avatar_published(turn, &hash);
+                self.everywhere(now, self.rooms_of(&account), |occupancy, _| {
+                    occupancy.avatar_published(&hash)
                 })
             }
             Event::Configured { config } => self.configure(now, &config),
@@ -240,6 +240,7 @@ impl Bouncer {
         let Some(rooms) = self.state.accounts.get_mut(account) else { return self.pass("no room of ours") };
         let Some(occupancy) = rooms.get_mut(room) else { return self.pass("no room of ours") };
         let verdict = decide(occupancy, &mut turn);
+        occupancy.settle(&mut turn);
         let is_over = occupancy.is_over(&turn);
         let found_direct = turn.found_direct_service();
         let actions = turn.into_actions();

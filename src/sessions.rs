@@ -11,15 +11,15 @@ use crate::event::SessionId;
 use crate::history::HistoryRequest;
 use crate::jid::{FullJid, Nick};
 use crate::muc::sets_subject;
-use crate::stanza::{Element, Kept, Kind, MessageType, NS_CLIENT, Stanza};
+use crate::stanza::{Element, Kept, Kind, MessageType, NS_CLIENT, Node, Stanza};
 
 /// The attached sessions, and which of them the room is shown.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Sessions {
     attached: BTreeMap<SessionId, Attachment>,
     representative: Option<SessionId>,
-    /// Counts presences, so that the latest can be told.
-    clock: u64,
+    /// Counts what happens to them: a later presence has a higher count.
+    changes: u64,
     pub(crate) avatar: Avatar,
 }
 
@@ -135,9 +135,9 @@ impl Attachment {
 impl Sessions {
     /// Attaches a session, or has an attached one ask anew; what it had sent meanwhile stays held.
     pub(crate) fn attach(&mut self, session: SessionId, jid: FullJid, presence: Kept, mut ask: Ask) {
-        self.clock += 1;
+        self.changes += 1;
         self.avatar.learn(&presence);
-        let order = self.clock;
+        let order = self.changes;
         if let Some(known) = self.attached.get_mut(&session) {
             match &mut known.stage {
                 Stage::Waiting(before) => {
@@ -163,11 +163,11 @@ impl Sessions {
 
     /// Takes in a presence that an attached session sent.
     pub(crate) fn update(&mut self, session: SessionId, presence: Kept) {
-        self.clock += 1;
+        self.changes += 1;
         self.avatar.learn(&presence);
         if let Some(attachment) = self.attached.get_mut(&session) {
             attachment.presence = presence;
-            attachment.order = self.clock;
+            attachment.order = self.changes;
         }
     }
 
@@ -181,6 +181,7 @@ impl Sessions {
     }
 
     pub(crate) fn detach(&mut self, session: SessionId) -> Option<Attachment> {
+        self.changes += 1;
         if self.representative == Some(session) {
             self.representative = None;
         }
@@ -189,6 +190,7 @@ impl Sessions {
 
     /// Detaches all, in order.
     pub(crate) fn detach_all(&mut self) -> BTreeMap<SessionId, Attachment> {
+        self.changes += 1;
         self.representative = None;
         std::mem::take(&mut self.attached)
     }
@@ -228,27 +230,47 @@ impl Sessions {
         self.attached.iter_mut().map(|(session, attachment)| (*session, attachment))
     }
 
+    /// Takes in the avatar that the account has published.
+    pub(crate) fn publish_avatar(&mut self, hash: &str) {
+        self.changes += 1;
+        self.avatar.publish(hash);
+    }
+
+    /// How much has happened to them: while this is the same, the room need not be shown anything else.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Whether the join of any is not answered yet.
+    pub(crate) fn any_waits(&self) -> bool {
+        self.attached.values().any(|attachment| attachment.ask().is_some())
+    }
+
     /// The sessions whose joins are not answered yet.
     pub(crate) fn waiting(&self) -> Vec<SessionId> {
         self.iter().filter(|(_, attachment)| attachment.ask().is_some()).map(|(session, _)| session).collect()
     }
 
-    /// The session whose presence the room is shown: the best, and the present one as long as none is better
-    /// (design decision 4).
-    pub(crate) fn represent(&mut self) -> Option<&Attachment> {
+    /// Chooses the session whose presence the room is shown: the best, and the present one as long as none is
+    /// better (design decision 4).
+    pub(crate) fn elect(&mut self) {
         let rank = |attachment: &Attachment| rank(&attachment.presence);
-        let best = self.attached.values().map(rank).min()?;
+        let Some(best) = self.attached.values().map(rank).min() else { return };
         let stays = self.representative.filter(|session| self.get(*session).is_some_and(|a| rank(a) == best));
         self.representative = stays.or_else(|| {
             let equals = self.iter().filter(|(_, attachment)| rank(attachment) == best);
             equals.max_by_key(|(_, attachment)| attachment.order).map(|(session, _)| session)
         });
+    }
+
+    /// The session that was chosen.
+    fn representative(&self) -> Option<&Attachment> {
         self.get(self.representative?)
     }
 
     /// The presence that the room is shown: the representative's, with the account's avatar (N10).
-    pub(crate) fn shown(&mut self) -> Option<Kept> {
-        let mut shown = Stanza::clone(&self.represent()?.presence);
+    pub(crate) fn shown(&self) -> Option<Kept> {
+        let mut shown = Stanza::clone(&self.representative()?.presence);
         self.avatar.put_into(&mut shown.children);
         Some(Kept::own(shown))
     }
@@ -280,6 +302,12 @@ fn rank(presence: &Stanza) -> u8 {
 /// The payload of the presence of an account without attached sessions.
 pub(crate) fn nobody_there() -> Vec<Element> {
     vec![Element::build("show", NS_CLIENT).text("xa").done()]
+}
+
+/// Whether that is such a payload.
+pub(crate) fn is_nobody_there(payload: &[Element]) -> bool {
+    let [show] = payload else { return false };
+    show.is("show", NS_CLIENT) && matches!(show.nodes.as_slice(), [Node::Text(text)] if &**text == "xa")
 }
 
 #[cfg(test)]
@@ -316,7 +344,8 @@ mod tests {
 
     #[track_caller]
     fn represented(sessions: &mut Sessions) -> String {
-        sessions.represent().unwrap().jid.as_jid().resource().unwrap().to_owned()
+        sessions.elect();
+        sessions.representative().unwrap().jid.as_jid().resource().unwrap().to_owned()
     }
 
     #[test]
@@ -347,7 +376,7 @@ mod tests {
         for (_, attachment) in sessions.iter_mut() {
             attachment.stage = Stage::Live;
         }
-        sessions.represent();
+        sessions.elect();
         assert_eq!(sessions.spokesman(), Some(SessionId(0)));
         if let Some(sleeper) = sessions.get_mut(SessionId(0)) {
             sleeper.hibernating = true;

@@ -164,9 +164,7 @@ impl Occupancy {
         if nick_is_wrong {
             stay.outdated = true;
             stay.upstream.wish_resync();
-            self.advance(turn);
         }
-        self.serve(turn);
     }
 
     fn ask_for_room(&mut self, turn: &mut Turn<'_>) {

@@ -81,11 +81,6 @@ impl Occupancy {
         if let Some(attachment) = self.sessions.get_mut(session) {
             attachment.alias = alias;
         }
-        if let Some(stay) = self.stay_mut() {
-            stay.detached_ms = None;
-        }
-        self.serve(turn);
-        self.advance(turn);
     }
 
     /// Whether a join of an attached session to that nick only wants to see the room again (design decision 5):

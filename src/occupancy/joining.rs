@@ -258,16 +258,13 @@ impl Occupancy {
         let mut stay = Stay::default();
         stay.trust.renew(turn);
         stay.outdated = joining.outdated;
-        stay.detached_ms = self.sessions.is_empty().then_some(turn.now.monotonic_ms);
         self.phase = Phase::In(Box::new(stay));
         log::debug!("{} joins {} as {}", self.me.account, self.me.room, self.me.nick);
-        self.sessions.represent();
         self.release_orphans(turn, joining.orphans);
         for session in self.sessions.waiting() {
             self.start_replay(turn, session, &joining.early);
         }
         self.forget_versions();
-        self.advance(turn);
     }
 
     /// The room refuses the join: the sessions that asked for the same are told, the next one's join is tried

@@ -10,7 +10,7 @@ use crate::jid::Jid;
 use crate::muc::{Departure, MucUser};
 use crate::room::Room;
 use crate::self_presence::{client_payload, left};
-use crate::sessions::Attachment;
+use crate::sessions::{Attachment, is_nobody_there};
 use crate::stanza::{Element, Kept, PresenceType, Stanza};
 use crate::turn::Turn;
 
@@ -40,7 +40,7 @@ impl Occupancy {
         match &self.phase {
             Phase::Joining(_) if !self.sessions.is_empty() => {}
             Phase::Joining(_) => self.give_up_join(turn, leave),
-            Phase::In(_) if !self.sessions.is_empty() => self.advance(turn),
+            Phase::In(_) if !self.sessions.is_empty() => {}
             Phase::In(_) if self.room.roster.is_empty() => self.depart_with(turn, &client_payload(leave)),
             Phase::In(_) => self.hold_leave(turn, session, leave),
             Phase::Out(_) => {}
@@ -146,12 +146,11 @@ impl Occupancy {
         log::debug!("{} detaches from {}", attachment.jid, self.me.room);
         self.forget_waits(turn, session);
         self.release_held(turn, session, attachment);
-        self.note_detached(turn);
-        self.advance(turn);
     }
 
+    /// Notes since when nobody is attached. While a leave is held that is not known yet.
     pub(super) fn note_detached(&mut self, turn: &Turn<'_>) {
-        let is_empty = self.sessions.is_empty();
+        let is_empty = self.sessions.is_empty() && !self.holds_leave();
         let now_ms = turn.now.monotonic_ms;
         if let Some(stay) = self.stay_mut() {
             stay.detached_ms = is_empty.then(|| stay.detached_ms.unwrap_or(now_ms));
@@ -178,7 +177,6 @@ impl Occupancy {
     fn cancel_leave_of(&mut self, turn: &mut Turn<'_>, session: SessionId) {
         let Some(stay) = self.stay_mut() else { return };
         let Some(held) = stay.held_leave.take_if(|held| held.session == session) else { return };
-        self.note_detached(turn);
         for message in held.private {
             let message = Stanza::clone(&message).to(self.me.account.to_jid());
             turn.act(Action::StoreOffline { stanza: Some(Kept::own(message)) });
@@ -240,7 +238,7 @@ impl Occupancy {
     pub(super) fn linger_deadline(&self, config: &Config) -> Option<u64> {
         let stay = self.stay()?;
         let detached_ms = stay.detached_ms?;
-        let is_away = self.room.sent_payload() == crate::sessions::nobody_there();
+        let is_away = is_nobody_there(self.room.sent_payload());
         let away = (!is_away && !stay.upstream.is_busy() && stay.held_leave.is_none())
             .then_some(detached_ms.saturating_add(config.away_delay_ms));
         let gone = self.linger_ms(config).map(|linger_ms| detached_ms.saturating_add(linger_ms));
@@ -260,8 +258,6 @@ impl Occupancy {
         let Some(detached_ms) = self.stay().and_then(|stay| stay.detached_ms) else { return };
         if self.linger_ms(turn.config).is_some_and(|linger_ms| turn.since(detached_ms) >= linger_ms) {
             self.depart(turn, Departure::Left);
-        } else {
-            self.advance(turn);
         }
     }
 }

@@ -212,6 +212,13 @@ impl Occupancy {
         }
     }
 
+    /// Draws the consequences of an event that has been dealt with; the end of every one.
+    pub(crate) fn settle(&mut self, turn: &mut Turn<'_>) {
+        self.note_detached(turn);
+        self.serve(turn);
+        self.advance(turn);
+    }
+
     /// When this occupancy wants to be woken.
     pub(crate) fn deadline(&self, config: &Config) -> Option<u64> {
         let of_phase = match &self.phase {

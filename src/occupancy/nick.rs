@@ -26,9 +26,8 @@ impl Occupancy {
             self.sessions.update(session, super::join::shown_presence(&ask.join));
         }
         let wish = NickWish::new(session, nick, id, ask);
-        match self.stay_mut().and_then(|stay| stay.upstream.wish_nick(wish)) {
-            Some(refused) => self.refuse_nick(turn, &refused, StanzaError::OVER_LIMIT),
-            None => self.advance(turn),
+        if let Some(refused) = self.stay_mut().and_then(|stay| stay.upstream.wish_nick(wish)) {
+            self.refuse_nick(turn, &refused, StanzaError::OVER_LIMIT);
         }
     }
 
@@ -115,8 +114,7 @@ impl Occupancy {
     /// has it (N4).
     pub(super) fn ask_for_nick(&mut self, turn: &mut Turn<'_>, wish: NickWish) {
         if self.room.roster.has(&wish.nick) {
-            self.nick_unanswered(turn, &wish);
-            return self.advance(turn);
+            return self.nick_unanswered(turn, &wish);
         }
         let id = turn.fresh_id();
         turn.send(check::self_ping(&self.me, &wish.nick, &id));
@@ -134,7 +132,6 @@ impl Occupancy {
         } else {
             self.nick_unanswered(turn, &wish);
         }
-        self.advance(turn);
         true
     }
 

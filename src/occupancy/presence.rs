@@ -32,10 +32,10 @@ impl Occupancy {
             Some(nick) if !is_own && matches!(self.phase, Phase::In(_)) => {
                 self.wish_nick(turn, session, nick, stanza.id.clone(), None);
             }
-            _ if is_waiting => self.advance(turn), // it is part of what the join is answered with
+            _ if is_waiting => {} // it is part of what the join is answered with
             _ => {
                 self.end_alias(session, nick.as_ref());
-                self.wish_echo(turn, session, stanza.id.clone());
+                self.wish_echo(session, stanza.id.clone());
             }
         }
         Verdict::Handled
@@ -136,7 +136,6 @@ impl Occupancy {
             Answer::Update(echoes) => self.show_echoes(turn, &echoes, renamed),
             Answer::Nick(wish) => self.nick_changed(turn, wish),
         }
-        self.advance(turn);
     }
 
     /// Whether the room says something of the account that it had not said.

@@ -68,7 +68,6 @@ impl Occupancy {
             }
             self.refuse_waiting(turn, session);
         }
-        self.note_detached(turn);
     }
 }
 

@@ -17,17 +17,19 @@ impl Occupancy {
     /// Answers every waiting session, if the account is known to be in and its copy to be right; else finds
     /// out first (J8, J29).
     pub(super) fn serve(&mut self, turn: &mut Turn<'_>) {
+        if !self.sessions.any_waits() {
+            return;
+        }
         let waiting = self.sessions.waiting();
         let asks_versions = self.asks_versions().is_some();
         let Some(stay) = self.stay_mut() else { return };
-        if waiting.is_empty() || stay.upstream.resyncs() {
+        if stay.upstream.resyncs() {
             return;
         }
         if !stay.trust.holds(turn) {
             self.check(turn);
         } else if stay.outdated || asks_versions {
             stay.upstream.wish_resync();
-            self.advance(turn);
         } else {
             for session in waiting {
                 self.start_replay(turn, session, &[]);

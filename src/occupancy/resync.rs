@@ -97,7 +97,6 @@ impl Occupancy {
         }
         self.serve(turn);
         self.forget_versions();
-        self.advance(turn);
     }
 
     /// Takes in history and subject of a resync (H10); true if there is nothing new for the sessions in it.

@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use super::Occupancy;
 use super::resync::Resync;
-use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::event::{Id, SessionId};
 use crate::jid::Nick;
-use crate::sessions::{Ask, nobody_there};
+use crate::sessions::{Ask, is_nobody_there, nobody_there};
 use crate::stanza::{Element, Kept, Kind, PresenceType, Stanza};
 use crate::turn::Turn;
 
@@ -20,6 +20,8 @@ pub(super) struct Upstream {
     wishes: VecDeque<NickWish>,
     echoes: Vec<Echo>,
     resync_wished: bool,
+    /// What the sessions were, by [`Sessions::changes`], when it was last seen whether the room has to be told.
+    compared: Option<u64>,
 }
 
 /// A presence of ours that is not answered yet.
@@ -218,13 +220,12 @@ impl Upstream {
 
 impl Occupancy {
     /// Takes in that a session wants to be seen otherwise, and wants to see that it is.
-    pub(super) fn wish_echo(&mut self, turn: &mut Turn<'_>, session: SessionId, id: Option<Box<str>>) {
+    pub(super) fn wish_echo(&mut self, session: SessionId, id: Option<Box<str>>) {
         if let Some(stay) = self.stay_mut()
             && stay.upstream.echoes.len() < limit::PINGERS
         {
             stay.upstream.echoes.push(Echo { session, id });
         }
-        self.advance(turn);
     }
 
     /// Sends the next presence, if there is one to send and none is unanswered.
@@ -249,20 +250,37 @@ impl Occupancy {
             if let Some(session) = versions_for {
                 self.note_versions_asked(session);
             }
-        } else {
+        } else if !stay.upstream.echoes.is_empty() || self.may_look_different(turn) {
             self.update_if_changed(turn);
         }
     }
 
     /// Takes in the avatar that the account has published; the room is told once (N10).
-    pub(crate) fn avatar_published(&mut self, turn: &mut Turn<'_>, hash: &str) {
-        self.sessions.avatar.publish(hash);
-        self.advance(turn);
+    pub(crate) fn avatar_published(&mut self, hash: &str) {
+        self.sessions.publish_avatar(hash);
+    }
+
+    /// Whether something has happened since the room was last compared with what it should be shown: most events
+    /// change nothing of that.
+    fn may_look_different(&self, turn: &Turn<'_>) -> bool {
+        if self.sessions.is_empty() {
+            return self.is_away(turn) && !is_nobody_there(self.room.sent_payload());
+        }
+        self.stay().is_some_and(|stay| stay.upstream.compared != Some(self.sessions.changes()))
+    }
+
+    /// Whether nobody has been attached for so long that the room is told.
+    fn is_away(&self, turn: &Turn<'_>) -> bool {
+        let detached_ms = self.stay().and_then(|stay| stay.detached_ms);
+        detached_ms.is_some_and(|since_ms| turn.since(since_ms) >= turn.config.away_delay_ms)
     }
 
     fn update_if_changed(&mut self, turn: &mut Turn<'_>) {
+        self.sessions.elect();
         let changed = self.aggregate(turn).children != self.room.sent_payload();
+        let compared = self.sessions.changes();
         let Some(stay) = self.stay_mut() else { return };
+        stay.upstream.compared = Some(compared);
         let echoes = std::mem::take(&mut stay.upstream.echoes);
         if changed {
             let nick = self.me.nick.clone();
@@ -280,6 +298,7 @@ impl Occupancy {
         what: What,
         patience_ms: u64,
     ) {
+        self.sessions.elect();
         let id = turn.fresh_id();
         let aggregate = self.aggregate(turn);
         let mut presence = self.me.presence(PresenceType::Available, &id).to(self.me.room.occupant(nick));
@@ -295,17 +314,11 @@ impl Occupancy {
     }
 
     /// The presence that the room has to be shown: the best of the attached sessions, or that nobody is there.
-    fn aggregate(&mut self, turn: &Turn<'_>) -> Kept {
+    fn aggregate(&self, turn: &Turn<'_>) -> Kept {
         if let Some(shown) = self.sessions.shown() {
             return shown;
         }
-        let is_away = match &self.phase {
-            Phase::In(stay) => {
-                stay.detached_ms.is_some_and(|since| turn.since(since) >= turn.config.away_delay_ms)
-            }
-            Phase::Out(_) | Phase::Joining(_) => false,
-        };
-        let unchanged = self.room.sent.clone().filter(|_| !is_away);
+        let unchanged = self.room.sent.clone().filter(|_| !self.is_away(turn));
         unchanged.unwrap_or_else(|| {
             Kept::own(Stanza::new(Kind::Presence(PresenceType::Available)).children(nobody_there()))
         })
@@ -335,7 +348,6 @@ impl Occupancy {
             }
             None => return false,
         }
-        self.advance(turn);
         expected
     }
 
@@ -346,15 +358,14 @@ impl Occupancy {
         }
         match stay.upstream.pending.take().map(|pending| pending.what) {
             Some(What::Update(echoes)) => self.show_echoes(turn, &echoes, false),
-            Some(What::Nick(wish)) => return self.ask_for_nick(turn, wish),
+            Some(What::Nick(wish)) => self.ask_for_nick(turn, wish),
             Some(What::NickAsked(wish)) => self.nick_unanswered(turn, &wish),
             Some(What::Resync(Resync { last_ms: Some(_), .. })) => self.resynced(turn),
             Some(What::Resync(_)) => {
                 self.time_out_waiting(turn);
                 self.suspect(turn);
             }
-            None => return,
+            None => {}
         }
-        self.advance(turn);
     }
 }
