@@ -86,7 +86,7 @@ impl Bouncer {
             Event::Blocks { account, blocked } => self.note_blocked(now, account, blocked),
             Event::Avatar { account, hash } => {
                 self.everywhere(now, self.rooms_of(&account), |occupancy, _| {
-                    occupancy.avatar_published(&hash)
+                    occupancy.avatar_published(&hash);
                 })
             }
             Event::Configured { config } => self.configure(now, &config),
@@ -203,9 +203,9 @@ impl Bouncer {
     /// J25: one room more than an account may have.
     fn is_over_limit(&self, account: &BareJid, room: &BareJid, stanza: &Stanza) -> bool {
         let Some(rooms) = self.state.accounts.get(account) else { return false };
-        let held = || rooms.values().filter(|occupancy| occupancy.is_held()).count();
+        let held = || rooms.values().filter(|occupancy| occupancy.is_occupied()).count();
         asks_to_join(stanza)
-            && !rooms.get(room).is_some_and(Occupancy::is_held)
+            && !rooms.get(room).is_some_and(Occupancy::is_occupied)
             && held() >= self.config.rooms_per_account
     }
 

@@ -45,7 +45,7 @@ impl Bouncer {
     /// Whether the account is in that room, or about to be.
     pub fn occupies(&self, account: &str, room: &str) -> bool {
         let rooms = self.state().accounts.get(account);
-        rooms.and_then(|rooms| rooms.get(bare_part(room))).is_some_and(Occupancy::is_held)
+        rooms.and_then(|rooms| rooms.get(bare_part(room))).is_some_and(Occupancy::is_occupied)
     }
 
     /// The rooms at a service, with the accounts that have to do with them.
@@ -65,7 +65,7 @@ impl Bouncer {
     pub fn held_rooms(&self) -> Vec<String> {
         let rooms = self.state().accounts.values().flatten();
         let held: BTreeSet<&BareJid> =
-            rooms.filter(|(_, occupancy)| occupancy.is_held()).map(|(room, _)| room).collect();
+            rooms.filter(|(_, occupancy)| occupancy.is_occupied()).map(|(room, _)| room).collect();
         held.into_iter().map(ToString::to_string).collect()
     }
 

@@ -14,12 +14,10 @@ use crate::stanza::{Kept, Kind, MessageType, NS_CLIENT, PresenceType, Stanza};
 /// The room as the account knows it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Room {
-    /// The room's last self-presence of the account.
-    pub(crate) own: Option<Kept>,
-    /// The presence that we sent last: the payload that the room reflects in `own`.
-    pub(crate) sent: Option<Kept>,
-    /// Whether the room answers a presence under its id, as it did with the join (§7.2.2 leaves it open).
-    pub(crate) reflects_ids: bool,
+    /// Whether the account itself has been shown: the occupants of a join end with it.
+    pub(crate) is_entered: bool,
+    /// Whether the kept presences are no longer what a join would show (J8).
+    pub(crate) outdated: bool,
     /// Everybody else.
     pub(crate) roster: Roster,
     /// An occupant that the room has not shown yet under its new nick.
@@ -119,7 +117,7 @@ impl Room {
     /// While a room is entered, Prosody shows members that are not there as `unavailable`, under the nicks that
     /// are reserved for them (J21).
     fn fold_absent(&mut self, presence: &Kept, occupant: &MucUser) {
-        if self.own.is_none() && occupant.nick.is_some() && !occupant.has(status::NICK_CHANGE) {
+        if !self.is_entered && occupant.nick.is_some() && !occupant.has(status::NICK_CHANGE) {
             self.fold_aside(presence);
         }
     }
@@ -127,7 +125,7 @@ impl Room {
     /// One entry for each affiliated nobody, one for the room itself (J21).
     fn fold_aside(&mut self, presence: &Kept) {
         let occupant = MucUser::read(presence);
-        let after_self = self.own.is_some();
+        let after_self = self.is_entered;
         let same = |aside: &Aside| {
             aside.presence.from == presence.from && MucUser::read(&aside.presence).jid == occupant.jid
         };
@@ -161,11 +159,6 @@ impl Room {
                     .child(crate::stanza::Element::build("subject", NS_CLIENT).done()),
             ),
         }
-    }
-
-    /// The payload of the presence that we sent last.
-    pub(crate) fn sent_payload(&self) -> &[crate::stanza::Element] {
-        self.sent.as_ref().map_or(&[], |sent| &sent.children)
     }
 
     /// When a message of a join was sent: what it says itself, else now.

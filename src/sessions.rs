@@ -12,6 +12,7 @@ use crate::history::HistoryRequest;
 use crate::jid::{FullJid, Nick};
 use crate::muc::sets_subject;
 use crate::stanza::{Element, Kept, Kind, MessageType, NS_CLIENT, Node, Stanza};
+use crate::turn::Turn;
 
 /// The attached sessions, and which of them the room is shown.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -34,9 +35,26 @@ pub(crate) struct Attachment {
     /// The nick that it takes for its own though the account has another (J7).
     pub(crate) alias: Option<Nick>,
     pub(crate) stage: Stage,
-    pub(crate) hibernating: bool,
-    /// When its stream was last resumed.
-    pub(crate) resumed_ms: Option<u64>,
+    pub(crate) connection: Connection,
+}
+
+/// What is known of a session's stream (XEP-0198).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Connection {
+    /// It has not been interrupted.
+    #[default]
+    Steady,
+    /// It broke, and may be resumed.
+    Broken,
+    /// It broke and was resumed.
+    Resumed { at_ms: u64 },
+}
+
+impl Connection {
+    /// Whether the session may not know yet what happened meanwhile (design decision 5).
+    pub(crate) fn was_just_resumed(self, turn: &Turn<'_>) -> bool {
+        matches!(self, Self::Resumed { at_ms } if turn.since(at_ms) < limit::RESUMED_MS)
+    }
 }
 
 /// What a session has seen of the room.
@@ -109,7 +127,45 @@ impl Attachment {
         matches!(self.stage, Stage::Live)
     }
 
-    /// The id of the join that is not answered yet, and its other particulars.
+    /// Whether its stream is up.
+    pub(crate) fn is_awake(&self) -> bool {
+        self.connection != Connection::Broken
+    }
+
+    /// Whether the session takes that nick for the account's: it is its alias, or what it asks for.
+    pub(crate) fn means_account_by(&self, nick: &Nick) -> bool {
+        self.alias.as_ref() == Some(nick) || self.ask().is_some_and(|ask| ask.nick == *nick)
+    }
+
+    /// It is shown the room, as one in which it knows the account by that alias; what it sent stays held.
+    pub(crate) fn begin_replay(&mut self, queue: VecDeque<Kept>, alias: Option<Nick>) {
+        let held = self.held_mut().map(std::mem::take).unwrap_or_default();
+        self.stage = Stage::Replaying(Replay { queue, held });
+        self.alias = alias;
+    }
+
+    /// The stay that it waited to be shown has ended.
+    fn forget_stay(&mut self) {
+        self.alias = None;
+        if let Stage::Waiting(ask) = &mut self.stage {
+            ask.forget_groupchat();
+        }
+    }
+
+    /// What it has sent since it asked to join.
+    pub(crate) fn into_held(mut self) -> Vec<Kept> {
+        self.held_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    fn held_mut(&mut self) -> Option<&mut Vec<Kept>> {
+        match &mut self.stage {
+            Stage::Waiting(ask) => Some(&mut ask.held),
+            Stage::Replaying(replay) => Some(&mut replay.held),
+            Stage::Live => None,
+        }
+    }
+
+    /// The join that is not answered yet.
     pub(crate) fn ask(&self) -> Option<&Ask> {
         match &self.stage {
             Stage::Waiting(ask) => Some(ask),
@@ -119,14 +175,7 @@ impl Attachment {
 
     /// Keeps what the session sends until its join is answered; false if there is no more room.
     pub(crate) fn hold(&mut self, stanza: Kept) -> bool {
-        let held = match &mut self.stage {
-            Stage::Waiting(ask) => &mut ask.held,
-            Stage::Replaying(replay) => &mut replay.held,
-            Stage::Live => return false,
-        };
-        if held.len() >= limit::HELD_BACK {
-            return false;
-        }
+        let Some(held) = self.held_mut().filter(|held| held.len() < limit::HELD_BACK) else { return false };
         held.push(stanza);
         true
     }
@@ -157,7 +206,7 @@ impl Sessions {
         }
         let stage = Stage::Waiting(ask);
         let attachment =
-            Attachment { jid, presence, order, alias: None, stage, hibernating: false, resumed_ms: None };
+            Attachment { jid, presence, order, alias: None, stage, connection: Connection::default() };
         self.attached.insert(session, attachment);
     }
 
@@ -188,11 +237,24 @@ impl Sessions {
         self.attached.remove(&session)
     }
 
-    /// Detaches all, in order.
-    pub(crate) fn detach_all(&mut self) -> BTreeMap<SessionId, Attachment> {
+    /// Detaches all that have been shown the room, or a part of it, in order. Those that wait know nothing of it.
+    pub(crate) fn detach_shown(&mut self) -> BTreeMap<SessionId, Attachment> {
         self.changes += 1;
         self.representative = None;
-        std::mem::take(&mut self.attached)
+        let all = std::mem::take(&mut self.attached).into_iter();
+        let (waiting, shown) = all.partition(|(_, attachment)| attachment.ask().is_some());
+        self.attached = waiting;
+        for attachment in self.attached.values_mut() {
+            attachment.forget_stay();
+        }
+        shown
+    }
+
+    /// Notes what became of a session's stream.
+    pub(crate) fn note_connection(&mut self, session: SessionId, connection: Connection) {
+        if let Some(attachment) = self.attached.get_mut(&session) {
+            attachment.connection = connection;
+        }
     }
 
     pub(crate) fn get(&self, session: SessionId) -> Option<&Attachment> {
@@ -246,6 +308,11 @@ impl Sessions {
         self.attached.values().any(|attachment| attachment.ask().is_some())
     }
 
+    /// Whether any is being shown the room.
+    pub(crate) fn any_is_shown_the_room(&self) -> bool {
+        self.attached.values().any(|attachment| matches!(attachment.stage, Stage::Replaying(_)))
+    }
+
     /// The sessions whose joins are not answered yet.
     pub(crate) fn waiting(&self) -> Vec<SessionId> {
         self.iter().filter(|(_, attachment)| attachment.ask().is_some()).map(|(session, _)| session).collect()
@@ -280,7 +347,7 @@ impl Sessions {
     pub(crate) fn spokesman(&self) -> Option<SessionId> {
         let is_live = |session: &SessionId| self.get(*session).is_some_and(Attachment::is_live);
         let awake =
-            |session: &SessionId| is_live(session) && self.get(*session).is_some_and(|a| !a.hibernating);
+            |session: &SessionId| is_live(session) && self.get(*session).is_some_and(Attachment::is_awake);
         self.representative
             .filter(awake)
             .or_else(|| self.iter().map(|(session, _)| session).find(awake))
@@ -379,7 +446,7 @@ mod tests {
         sessions.elect();
         assert_eq!(sessions.spokesman(), Some(SessionId(0)));
         if let Some(sleeper) = sessions.get_mut(SessionId(0)) {
-            sleeper.hibernating = true;
+            sleeper.connection = Connection::Broken;
         }
         assert_eq!(sessions.spokesman(), Some(SessionId(1)));
     }

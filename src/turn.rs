@@ -1,7 +1,9 @@
 //! One call of the core: when it happens, what it may consult, and what it decides.
 
 use crate::config::Config;
+use crate::error::StanzaError;
 use crate::event::{Action, Id, Now, SessionId};
+use crate::identity::Identity;
 use crate::ids::Ids;
 use crate::stanza::{Kept, Stanza};
 
@@ -12,12 +14,24 @@ pub(crate) struct Turn<'a> {
     pub(crate) config: &'a Config,
     ids: &'a mut Ids,
     actions: Vec<Action>,
+    in_hand: InHand,
     direct_service: bool,
+}
+
+/// What a decision about a stanza is about.
+#[derive(Debug)]
+enum InHand {
+    /// The stanza that the event brought.
+    Itself,
+    /// The stanza that the event brought, but sessions are to be shown this instead.
+    ShownAs(Kept),
+    /// A stanza that was held until now.
+    Held,
 }
 
 impl<'a> Turn<'a> {
     pub(crate) fn new(now: Now, config: &'a Config, ids: &'a mut Ids) -> Self {
-        Self { now, config, ids, actions: Vec::new(), direct_service: false }
+        Self { now, config, ids, actions: Vec::new(), in_hand: InHand::Itself, direct_service: false }
     }
 
     /// All that has been decided.
@@ -73,23 +87,52 @@ impl<'a> Turn<'a> {
         self.act(Action::Send { stanza: Kept::own(stanza) });
     }
 
-    /// Has this delivered wherever the stanza in hand would be relayed.
-    pub(crate) fn deliver_what_is_relayed(&mut self, stanza: &Stanza) {
-        for action in std::mem::take(&mut self.actions) {
-            let Action::Relay { sessions } = action else {
-                self.actions.push(action);
-                continue;
-            };
-            for (session, id) in sessions {
-                self.deliver(session, id.put_on(stanza.clone()));
-            }
+    /// Sends a stanza of a session up as the account.
+    pub(crate) fn go_up(&mut self, me: &Identity, stanza: &Stanza, id: Id) {
+        if self.is_about_held() {
+            self.send(id.put_on(stanza.clone().from(me.account.to_jid())));
+        } else {
+            self.act(Action::Forward { id });
         }
+    }
+
+    /// Answers a stanza of a session with an error, which the room says.
+    pub(crate) fn refuse(&mut self, me: &Identity, session: SessionId, stanza: &Stanza, error: StanzaError) {
+        if self.is_about_held() {
+            self.deliver(session, error.reply_to(stanza, me.room.as_str()));
+        } else {
+            self.act(Action::Reply { error, by: me.room.clone() });
+        }
+    }
+
+    /// Whether the stanza that is decided about was held until now, and is not the one in hand.
+    pub(crate) fn is_about_held(&self) -> bool {
+        matches!(self.in_hand, InHand::Held)
+    }
+
+    /// Decides about a stanza that was held until now.
+    pub(crate) fn about_held(&mut self, decide: impl FnOnce(&mut Self)) {
+        let in_hand = std::mem::replace(&mut self.in_hand, InHand::Held);
+        decide(self);
+        self.in_hand = in_hand;
+    }
+
+    /// Has sessions shown that instead of the stanza in hand.
+    pub(crate) fn show_as(&mut self, shown: Kept) {
+        self.in_hand = InHand::ShownAs(shown);
     }
 
     /// Orders the stanza in hand to be relayed; to nobody is no order.
     pub(crate) fn relay(&mut self, sessions: Vec<(SessionId, Id)>) {
-        if !sessions.is_empty() {
-            self.act(Action::Relay { sessions });
+        let InHand::ShownAs(shown) = &self.in_hand else {
+            if !sessions.is_empty() {
+                self.act(Action::Relay { sessions });
+            }
+            return;
+        };
+        let shown = shown.clone();
+        for (session, id) in sessions {
+            self.deliver(session, id.put_on(Stanza::clone(&shown)));
         }
     }
 }

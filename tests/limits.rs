@@ -106,7 +106,7 @@ fn a_room_that_has_its_archive_asked_twice_can_not_do_so_without_end() {
         let actions = core.comes_to("alice@example.org/phone", error, ROOM);
         assert!(matches!(actions[..], [Action::Send { .. }]), "asked by the account");
     }
-    assert_eq!(len(&core.occupancy()["archive"]["repeated"]), limit::ARCHIVE_QUERIES);
+    assert_eq!(len(&core.occupancy()["room_archive"]["repeated"]), limit::ARCHIVE_QUERIES);
 }
 
 #[test]

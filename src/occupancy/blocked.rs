@@ -76,7 +76,7 @@ impl Occupancy {
             let has_own_nick = self.stay().is_some() && stanza.sender_nick().as_ref() == Some(&self.me.nick);
             has_own_nick || (is_presence && MucUser::read(stanza).has(status::SELF))
         };
-        self.is_held() && self.blocked.hides(stanza) && !is_own()
+        self.is_occupied() && self.blocked.hides(stanza) && !is_own()
     }
 
     /// A stanza of somebody blocked: only what changes the room itself counts.

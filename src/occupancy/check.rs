@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Occupancy, Phase};
+use super::{Occupancy, Phase, Stay};
 use crate::config::limit;
 use crate::error::StanzaError;
 use crate::event::SessionId;
@@ -61,11 +61,27 @@ enum Finding {
 }
 
 impl Trust {
-    pub(super) fn renew(&mut self, turn: &Turn<'_>) {
+    /// The room has just shown that it knows the account.
+    pub(super) fn renewed(turn: &Turn<'_>) -> Self {
+        Self { sign_ms: Some(turn.now.monotonic_ms), suspected_ms: None }
+    }
+
+    fn renew(&mut self, turn: &Turn<'_>) {
         self.sign_ms = Some(turn.now.monotonic_ms);
     }
 
-    pub(super) fn holds(&self, turn: &Turn<'_>) -> bool {
+    /// Everything but an error shows that the room knows the account.
+    pub(super) fn note_sign_of_life(&mut self, turn: &Turn<'_>, stanza: &Stanza) {
+        let is_error = matches!(
+            stanza.kind,
+            Kind::Presence(PresenceType::Error) | Kind::Message(MessageType::Error) | Kind::Iq(IqType::Error)
+        );
+        if !is_error {
+            self.renew(turn);
+        }
+    }
+
+    pub(super) fn is_fresh(&self, turn: &Turn<'_>) -> bool {
         self.sign_ms.is_some_and(|sign_ms| turn.since(sign_ms) < turn.config.trust_ms)
     }
 
@@ -83,150 +99,136 @@ pub(super) fn self_ping(me: &Identity, nick: &Nick, id: &str) -> Stanza {
         .child(Element::build("ping", NS_PING).done())
 }
 
-impl Occupancy {
-    /// Everything but an error shows that the room knows the account.
-    pub(super) fn note_sign_of_life(&mut self, turn: &Turn<'_>, stanza: &Stanza) {
-        let is_error = matches!(
-            stanza.kind,
-            Kind::Presence(PresenceType::Error) | Kind::Message(MessageType::Error) | Kind::Iq(IqType::Error)
-        );
-        if let (false, Some(stay)) = (is_error, self.stay_mut()) {
-            stay.trust.renew(turn);
-        }
-    }
-
+impl Stay {
     /// An error says that the account may be out: the trust ends and one self-ping decides (K9).
-    pub(super) fn suspect(&mut self, turn: &mut Turn<'_>) {
-        let Some(stay) = self.stay_mut() else { return };
-        stay.trust.end();
-        if stay.trust.suspected_ms.is_some_and(|since_ms| turn.since(since_ms) < limit::CHECK_PAUSE_MS) {
-            return;
-        }
-        stay.trust.suspected_ms = Some(turn.now.monotonic_ms);
-        self.check(turn);
-    }
-
-    /// What the room said before no longer shows that the account is in: who asks next waits for a check (K9).
-    pub(crate) fn end_trust(&mut self) {
-        if let Some(stay) = self.stay_mut() {
-            stay.trust.end();
+    pub(super) fn suspect(&mut self, turn: &mut Turn<'_>, me: &Identity) {
+        self.trust.end();
+        let is_recent = |since_ms: u64| turn.since(since_ms) < limit::CHECK_PAUSE_MS;
+        if !self.trust.suspected_ms.is_some_and(is_recent) {
+            self.trust.suspected_ms = Some(turn.now.monotonic_ms);
+            self.check(turn, me);
         }
     }
 
     /// Asks the room whether the account is in, unless that is being asked.
-    pub(super) fn check(&mut self, turn: &mut Turn<'_>) {
-        let Phase::In(stay) = &mut self.phase else { return };
-        if stay.check.is_some() {
+    pub(super) fn check(&mut self, turn: &mut Turn<'_>, me: &Identity) {
+        if self.check.is_some() {
             return;
         }
         let id = turn.fresh_id();
-        turn.send(self_ping(&self.me, &self.me.nick, &id));
+        turn.send(self_ping(me, &me.nick, &id));
         let deadline_ms = turn.after(limit::SELF_PING_MS);
-        stay.check = Some(Check { id, deadline_ms, asks: Asks::Occupant, pingers: Vec::new() });
+        self.check = Some(Check { id, deadline_ms, asks: Asks::Occupant, pingers: Vec::new() });
     }
 
     /// A session pings the account's occupant JID: answered from trust, else by the room (I2).
-    pub(super) fn pinged(&mut self, turn: &mut Turn<'_>, session: SessionId, ping: &Stanza) {
-        let Some(stay) = self.stay() else { return };
+    pub(super) fn pinged(&mut self, turn: &mut Turn<'_>, session: SessionId, ping: &Stanza, me: &Identity) {
         let pinger = Pinger { session, id: ping.id.clone(), to: ping.to.clone() };
-        if stay.trust.holds(turn) {
-            pinger.answer(turn, None, &self.me);
-            return;
+        if self.trust.is_fresh(turn) {
+            return pinger.answer(turn, None, me);
         }
-        self.check(turn);
-        let waits = self.stay_mut().and_then(|stay| stay.check.as_mut());
-        match waits.filter(|check| check.pingers.len() < limit::PINGERS) {
+        self.check(turn, me);
+        match self.check.as_mut().filter(|check| check.pingers.len() < limit::PINGERS) {
             Some(check) => check.pingers.push(pinger),
-            None => pinger.answer(turn, Some(StanzaError::TIMEOUT), &self.me),
+            None => pinger.answer(turn, Some(StanzaError::TIMEOUT), me),
+        }
+    }
+
+    /// Answers all who wait for a check: with a result, or with that error.
+    pub(super) fn answer_pingers(&mut self, turn: &mut Turn<'_>, error: Option<StanzaError>, me: &Identity) {
+        for pinger in self.take_pingers(|_| true) {
+            pinger.answer(turn, error, me);
+        }
+    }
+
+    /// Answers one session that waits for a check and is no longer in.
+    pub(super) fn refuse_pingers_of(&mut self, turn: &mut Turn<'_>, session: SessionId, me: &Identity) {
+        for pinger in self.take_pingers(|pinger| pinger.session == session) {
+            pinger.answer(turn, Some(StanzaError::NOT_JOINED), me);
+        }
+    }
+
+    /// Forgets a session that waits for a check.
+    pub(super) fn forget_pingers_of(&mut self, session: SessionId) {
+        self.take_pingers(|pinger| pinger.session == session);
+    }
+
+    fn take_pingers(&mut self, wanted: impl Fn(&Pinger) -> bool) -> Vec<Pinger> {
+        let pingers = self.check.as_mut().map(|check| &mut check.pingers);
+        pingers.map(|pingers| pingers.extract_if(.., |pinger| wanted(pinger)).collect()).unwrap_or_default()
+    }
+
+    /// What an answer says of the account, if it answers the check.
+    fn finding(&self, answer: &Stanza) -> Option<(Asks, Finding)> {
+        let check = self.check.as_ref().filter(|check| answer.id.as_deref() == Some(&check.id))?;
+        Some((check.asks, finding(check.asks, answer)))
+    }
+
+    fn found_in(&mut self, turn: &mut Turn<'_>, me: &Identity) {
+        self.answer_pingers(turn, None, me);
+        self.check = None;
+        self.trust.renew(turn);
+    }
+
+    /// The nick may be wrong: does the room exist?
+    fn ask_for_room(&mut self, turn: &mut Turn<'_>, me: &Identity) {
+        let Some(check) = &mut self.check else { return };
+        check.id = turn.fresh_id();
+        check.asks = Asks::Room;
+        check.deadline_ms = turn.after(limit::SELF_PING_MS);
+        let query = Stanza::new(Kind::Iq(IqType::Get))
+            .from(me.account.to_jid())
+            .to(me.room.to_jid())
+            .id(Some(&check.id))
+            .child(Element::build("query", NS_DISCO_INFO).done());
+        turn.send(query);
+    }
+}
+
+impl Occupancy {
+    /// An error says that the account may be out (K9).
+    pub(super) fn suspect(&mut self, turn: &mut Turn<'_>) {
+        if let Phase::In(stay) = &mut self.phase {
+            stay.suspect(turn, &self.me);
+        }
+    }
+
+    /// What the room said before no longer shows that the account is in: who asks next waits for a check (K9).
+    pub(crate) fn end_trust(&mut self) {
+        if let Phase::In(stay) = &mut self.phase {
+            stay.trust.end();
         }
     }
 
     /// Takes the answer to a check; false if it is none.
     pub(super) fn check_answered(&mut self, turn: &mut Turn<'_>, answer: &Stanza) -> bool {
-        let Some(check) = self.stay().and_then(|stay| stay.check.as_ref()) else { return false };
-        if answer.id.as_deref() != Some(&check.id) {
-            return false;
-        }
-        match finding(check.asks, answer) {
-            Finding::In => self.found_in(turn, check.asks == Asks::Room),
+        let Phase::In(stay) = &mut self.phase else { return false };
+        let Some((asks, finding)) = stay.finding(answer) else { return false };
+        match finding {
+            Finding::In => {
+                stay.found_in(turn, &self.me);
+                if asks == Asks::Room {
+                    self.room.outdated = true; // the account has another nick there
+                    stay.upstream.wish_resync();
+                }
+            }
             Finding::Out => self.lose(turn, Departure::Technical, None),
-            Finding::WrongNickOrRoom => self.ask_for_room(turn),
+            Finding::WrongNickOrRoom => stay.ask_for_room(turn, &self.me),
             Finding::Unknown => self.found_nothing(turn),
         }
         true
     }
 
-    fn found_in(&mut self, turn: &mut Turn<'_>, nick_is_wrong: bool) {
-        self.answer_pingers(turn, None);
-        let Some(stay) = self.stay_mut() else { return };
-        stay.check = None;
-        stay.trust.renew(turn);
-        if nick_is_wrong {
-            stay.outdated = true;
-            stay.upstream.wish_resync();
-        }
-    }
-
-    fn ask_for_room(&mut self, turn: &mut Turn<'_>) {
-        let id = turn.fresh_id();
-        let deadline_ms = turn.after(limit::SELF_PING_MS);
-        if let Some(check) = self.stay_mut().and_then(|stay| stay.check.as_mut()) {
-            check.id.clone_from(&id);
-            check.asks = Asks::Room;
-            check.deadline_ms = deadline_ms;
-        }
-        let query = Stanza::new(Kind::Iq(IqType::Get))
-            .from(self.me.account.to_jid())
-            .to(self.me.room.to_jid())
-            .id(Some(&id))
-            .child(Element::build("query", NS_DISCO_INFO).done());
-        turn.send(query);
-    }
-
     /// Nobody knows: an outage is not a removal (K5). Whoever waits is told; the account stays. A sign of life
     /// that came meanwhile is as good as an answer.
-    fn found_nothing(&mut self, turn: &mut Turn<'_>) {
-        if self.stay().is_some_and(|stay| stay.trust.holds(turn)) {
-            return self.found_in(turn, false);
+    pub(super) fn found_nothing(&mut self, turn: &mut Turn<'_>) {
+        let Phase::In(stay) = &mut self.phase else { return };
+        if stay.trust.is_fresh(turn) {
+            return stay.found_in(turn, &self.me);
         }
-        self.answer_pingers(turn, Some(StanzaError::TIMEOUT));
-        if let Some(stay) = self.stay_mut() {
-            stay.check = None;
-        }
+        stay.answer_pingers(turn, Some(StanzaError::TIMEOUT), &self.me);
+        stay.check = None;
         self.time_out_waiting(turn);
-    }
-
-    pub(super) fn expire_check(&mut self, turn: &mut Turn<'_>) {
-        let due = self
-            .stay()
-            .and_then(|stay| stay.check.as_ref())
-            .is_some_and(|check| turn.is_due(check.deadline_ms));
-        if due {
-            self.found_nothing(turn);
-        }
-    }
-
-    /// Answers all who wait for a check: with a result, or with that error.
-    pub(super) fn answer_pingers(&mut self, turn: &mut Turn<'_>, error: Option<StanzaError>) {
-        let Some(check) = self.stay_mut().and_then(|stay| stay.check.as_mut()) else { return };
-        for pinger in std::mem::take(&mut check.pingers) {
-            pinger.answer(turn, error, &self.me);
-        }
-    }
-
-    /// Answers one session that waits for a check and is no longer in.
-    pub(super) fn answer_pingers_of(&mut self, turn: &mut Turn<'_>, session: SessionId) {
-        for pinger in self.take_pingers_of(session) {
-            pinger.answer(turn, Some(StanzaError::NOT_JOINED), &self.me);
-        }
-    }
-
-    pub(super) fn take_pingers_of(&mut self, session: SessionId) -> Vec<Pinger> {
-        let Some(check) = self.stay_mut().and_then(|stay| stay.check.as_mut()) else { return Vec::new() };
-        let (taken, rest) =
-            std::mem::take(&mut check.pingers).into_iter().partition(|pinger| pinger.session == session);
-        check.pingers = rest;
-        taken
     }
 }
 

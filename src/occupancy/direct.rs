@@ -115,7 +115,7 @@ impl Occupancy {
 
     /// Whether stanzas to full JIDs matter.
     pub(crate) fn speaks_to_sessions(&self) -> bool {
-        self.has_directs() || self.archive.has_asked()
+        self.has_directs() || self.room_archive.has_asked()
     }
 
     /// What becomes of a stanza of a session that is in by itself; nothing if the session is not, or no longer.
@@ -226,28 +226,24 @@ impl Occupancy {
 
     /// The session's own join goes up, and what it has sent since.
     fn join_directly(&mut self, turn: &mut Turn<'_>, session: SessionId, state: State) {
-        let Some(attachment) = self.sessions.detach(session) else { return };
+        let Some(attachment) = self.detach(turn, session) else { return };
         let join = self.join_of(turn, &attachment);
-        let held = match attachment.stage {
-            Stage::Waiting(ask) => ask.held,
-            Stage::Replaying(replay) => replay.held,
-            Stage::Live => Vec::new(),
-        };
         let Some(nick) = join.target_nick() else { return };
-        self.directs.0.insert(session, Direct { jid: attachment.jid.clone(), nick, state });
-        for stanza in std::iter::once(join).chain(held) {
-            turn.act(Action::SendAs { session: attachment.jid.clone(), stanza });
+        let jid = attachment.jid.clone();
+        self.directs.0.insert(session, Direct { jid: jid.clone(), nick, state });
+        for stanza in std::iter::once(join).chain(attachment.into_held()) {
+            turn.act(Action::SendAs { session: jid.clone(), stanza });
         }
     }
 
     /// The account gives the room back to its sessions: each joins by itself under the same nick, then the
     /// account leaves, and nobody sees a leave (X4).
     pub(crate) fn hand_back(&mut self, turn: &mut Turn<'_>) {
-        if !self.is_held() {
+        if !self.is_occupied() {
             return;
         }
         self.all_join_directly(turn);
-        self.depart(turn, Departure::Left);
+        self.depart(turn, Departure::Left, &[]);
     }
 
     fn join_of(&self, turn: &mut Turn<'_>, attachment: &Attachment) -> Kept {

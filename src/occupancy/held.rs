@@ -3,11 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Occupancy, Phase, Way};
+use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::error::StanzaError;
 use crate::event::SessionId;
-use crate::sessions::{Attachment, Stage};
+use crate::sessions::Attachment;
 use crate::stanza::{IqType, Kept, Kind, Stanza};
 use crate::turn::Turn;
 
@@ -23,6 +23,14 @@ struct Orphan {
 }
 
 impl Orphans {
+    /// Takes in what a session has sent; gives back what there is no space for.
+    fn adopt(&mut self, session: SessionId, mut held: Vec<Kept>) -> Vec<Kept> {
+        let space = limit::HELD_BACK.saturating_sub(self.0.len()).min(held.len());
+        let refused = held.split_off(space);
+        self.0.extend(held.into_iter().map(|stanza| Orphan { session: Some(session), stanza }));
+        refused
+    }
+
     /// The session has ended: nobody is told any more.
     pub(super) fn disown(&mut self, session: SessionId) {
         for orphan in self.0.iter_mut().filter(|orphan| orphan.session == Some(session)) {
@@ -36,28 +44,24 @@ impl Occupancy {
     pub(super) fn hold(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) {
         let held = self.sessions.get_mut(session).is_some_and(|a| a.hold(Kept::own(stanza.clone())));
         if !held {
-            self.refuse(turn, session, stanza, StanzaError::OVER_LIMIT, Way::InHand);
+            turn.refuse(&self.me, session, stanza, StanzaError::OVER_LIMIT);
         }
     }
 
     /// What a session had sent before its join was answered goes up. Nobody waits for what an ended session
     /// wanted to know.
     pub(super) fn release(&mut self, turn: &mut Turn<'_>, session: Option<SessionId>, stanza: &Stanza) {
-        match (stanza.kind, session) {
-            (Kind::Message(_), _) => self.message_up(turn, session, stanza, Way::Held),
-            (Kind::Iq(_), Some(session)) => self.query_up(turn, session, stanza, Way::Held),
-            (Kind::Iq(IqType::Set), None) => self.map_up(turn, None, stanza, Way::Held),
+        turn.about_held(|turn| match (stanza.kind, session) {
+            (Kind::Message(_), _) => self.message_up(turn, session, stanza),
+            (Kind::Iq(_), Some(session)) => self.query_up(turn, session, stanza),
+            (Kind::Iq(IqType::Set), None) => self.map_up(turn, None, stanza),
             (Kind::Iq(_), None) | (Kind::Presence(_), _) => {}
-        }
+        });
     }
 
     /// What a session had sent that has just been detached goes up, now or when the account is in.
     pub(super) fn release_held(&mut self, turn: &mut Turn<'_>, session: SessionId, attachment: Attachment) {
-        let held = match attachment.stage {
-            Stage::Waiting(ask) => ask.held,
-            Stage::Replaying(replay) => replay.held,
-            Stage::Live => Vec::new(),
-        };
+        let held = attachment.into_held();
         match &mut self.phase {
             Phase::In(_) => {
                 for stanza in held {
@@ -65,19 +69,14 @@ impl Occupancy {
                 }
             }
             Phase::Joining(joining) => {
-                let orphans = &mut joining.orphans.0;
-                let space = limit::HELD_BACK.saturating_sub(orphans.len());
-                let mut held = held.into_iter();
-                let orphan = |stanza| Orphan { session: Some(session), stanza };
-                orphans.extend(held.by_ref().take(space).map(orphan));
-                for stanza in held {
-                    self.refuse(turn, session, &stanza, StanzaError::OVER_LIMIT, Way::Held);
-                }
+                let refused = joining.orphans.adopt(session, held);
+                self.refuse_all(turn, session, &refused, StanzaError::OVER_LIMIT);
             }
             Phase::Out(_) => {}
         }
     }
 
+    /// What sessions had sent that have left or ended meanwhile goes up.
     pub(super) fn release_orphans(&mut self, turn: &mut Turn<'_>, orphans: Orphans) {
         for Orphan { session, stanza } in orphans.0 {
             self.release(turn, session, &stanza);
@@ -86,18 +85,24 @@ impl Occupancy {
 
     /// Nothing comes of the join.
     pub(super) fn refuse_orphans(&mut self, turn: &mut Turn<'_>) {
-        let Some(joining) = self.joining_mut() else { return };
+        let Phase::Joining(joining) = &mut self.phase else { return };
         for Orphan { session, stanza } in std::mem::take(&mut joining.orphans.0) {
             if let Some(session) = session {
-                self.refuse(turn, session, &stanza, StanzaError::NOT_JOINED, Way::Held);
+                self.refuse_held(turn, session, &[stanza]);
             }
         }
     }
 
     /// What a session sent before its join was answered can't go up (M3).
     pub(super) fn refuse_held(&self, turn: &mut Turn<'_>, session: SessionId, held: &[Kept]) {
-        for stanza in held {
-            self.refuse(turn, session, stanza, StanzaError::NOT_JOINED, Way::Held);
-        }
+        self.refuse_all(turn, session, held, StanzaError::NOT_JOINED);
+    }
+
+    fn refuse_all(&self, turn: &mut Turn<'_>, session: SessionId, held: &[Kept], error: StanzaError) {
+        turn.about_held(|turn| {
+            for stanza in held {
+                turn.refuse(&self.me, session, stanza, error);
+            }
+        });
     }
 }

@@ -1,15 +1,15 @@
 //! Queries, in both directions: self-pings, what sessions ask the room and occupants, what those ask the
 //! account (XEP-0045 §17.4).
 
-use super::archive::NS_ARCHIVE;
 use super::check::NS_PING;
-use super::{Occupancy, Phase, Way};
+use super::room_archive::NS_ARCHIVE;
+use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::error::StanzaError;
 use crate::event::{Action, Id, SessionId, Verdict};
 use crate::jid::Jid;
 use crate::kinds::may_answer_captcha;
-use crate::queries::Query;
+use crate::pending::queries::Query;
 use crate::stanza::{IqType, Kept, Kind, Stanza};
 use crate::turn::Turn;
 
@@ -41,10 +41,9 @@ impl Occupancy {
             return Verdict::Pass("the room answers the session itself");
         }
         if is_live {
-            self.query_up(turn, session, stanza, Way::InHand);
-        } else if self.joining_mut().is_some_and(|joining| joining.wants_answer) && may_answer_captcha(stanza)
-        {
-            self.map_up(turn, Some(session), stanza, Way::InHand); // J27
+            self.query_up(turn, session, stanza);
+        } else if self.answers_captcha(stanza) {
+            self.map_up(turn, Some(session), stanza);
         } else {
             self.hold(turn, session, stanza);
         }
@@ -54,50 +53,49 @@ impl Occupancy {
     /// A session that is not in pings the account's occupant JID: it is told so, as the room would (I2).
     fn query_from_outside(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) -> Verdict {
         if matches!(self.phase, Phase::In(_)) && self.is_self_ping(turn, session, stanza) {
-            self.refuse(turn, session, stanza, StanzaError::NOT_JOINED, Way::InHand);
+            turn.refuse(&self.me, session, stanza, StanzaError::NOT_JOINED);
             return Verdict::Handled;
         }
         Verdict::Pass("the session is not in the room")
     }
 
     /// Answers a self-ping, sends everything else up. Before the account is in only the room can tell (L7).
-    pub(super) fn query_up(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza, way: Way) {
-        if self.stay().is_some() && self.is_self_ping(turn, session, stanza) {
-            self.pinged(turn, session, stanza);
-        } else {
-            self.map_up(turn, Some(session), stanza, way);
+    pub(super) fn query_up(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) {
+        let is_self_ping = self.is_self_ping(turn, session, stanza);
+        match &mut self.phase {
+            Phase::In(stay) if is_self_ping => stay.pinged(turn, session, stanza, &self.me),
+            Phase::In(_) | Phase::Joining(_) | Phase::Out(_) => self.map_up(turn, Some(session), stanza),
         }
+    }
+
+    /// Whether a stanza of a joining session may be the answer for which the room waits (J27).
+    pub(super) fn answers_captcha(&self, stanza: &Stanza) -> bool {
+        matches!(&self.phase, Phase::Joining(joining) if joining.awaits_human()) && may_answer_captcha(stanza)
     }
 
     /// A query goes up as the account, under an id of ours (I1, I6); if too much is open it waits (I12).
-    pub(super) fn map_up(
-        &mut self,
-        turn: &mut Turn<'_>,
-        session: Option<SessionId>,
-        stanza: &Stanza,
-        way: Way,
-    ) {
+    pub(super) fn map_up(&mut self, turn: &mut Turn<'_>, session: Option<SessionId>, stanza: &Stanza) {
         let (Some(id), Some(peer)) = (stanza.id.clone(), stanza.to.clone()) else { return };
         if !self.queries.has_room() {
-            return self.wait_with_query(turn, session, stanza, way);
+            return self.wait_with_query(turn, session, stanza);
         }
         let mapped = turn.fresh_id();
         let deadline_ms = turn.after(limit::QUERY_MS);
-        self.queries.ask(mapped.clone(), Query { session, id, peer, deadline_ms });
-        self.go_up(turn, stanza, Id::Set(mapped), way);
+        self.queries.ask(mapped.clone(), deadline_ms, Query { session, id, peer });
+        turn.go_up(&self.me, stanza, Id::Set(mapped));
     }
 
-    fn wait_with_query(&mut self, turn: &mut Turn<'_>, session: Option<SessionId>, query: &Stanza, way: Way) {
+    fn wait_with_query(&mut self, turn: &mut Turn<'_>, session: Option<SessionId>, query: &Stanza) {
         let waits = self.queries.wait(session, Kept::own(query.clone()));
         if let (false, Some(session)) = (waits, session) {
-            self.refuse(turn, session, query, StanzaError::OVER_LIMIT, way);
+            turn.refuse(&self.me, session, query, StanzaError::OVER_LIMIT);
         }
     }
 
     /// Sends up what had to wait for others to be answered.
     fn send_waiting_queries(&mut self, turn: &mut Turn<'_>) {
         while let Some((session, query)) = self.queries.next_waiting() {
-            self.map_up(turn, session, &query, Way::Held);
+            turn.about_held(|turn| self.map_up(turn, session, &query));
         }
     }
 
@@ -115,7 +113,7 @@ impl Occupancy {
     pub(super) fn answer_came(&mut self, turn: &mut Turn<'_>, answer: &Stanza) -> Verdict {
         if self.check_answered(turn, answer)
             || self.nick_asked_answered(turn, answer)
-            || self.probe_answered(turn, answer)
+            || self.unseen_answered(turn, answer)
         {
             return Verdict::Handled;
         }
@@ -141,7 +139,7 @@ impl Occupancy {
         }
         let asker = question.sender_nick().and_then(|nick| self.queries.asker_of(&nick));
         let awake =
-            |session: &SessionId| self.sessions.get(*session).is_some_and(|a| a.is_live() && !a.hibernating);
+            |session: &SessionId| self.sessions.get(*session).is_some_and(|a| a.is_live() && a.is_awake());
         let Some(session) = asker.filter(awake).or_else(|| self.sessions.spokesman()) else {
             return Verdict::Pass("no session is there to answer");
         };
@@ -150,8 +148,8 @@ impl Occupancy {
         };
         let mapped = turn.fresh_id();
         let deadline_ms = turn.after(limit::ANSWER_MS);
-        if !self.queries.ask_session(mapped.clone(), Query { session: Some(session), id, peer, deadline_ms })
-        {
+        let query = Query { session: Some(session), id, peer };
+        if !self.queries.ask_session(mapped.clone(), deadline_ms, query) {
             return Verdict::Pass("too many open queries");
         }
         turn.relay(vec![(session, Id::Set(mapped))]);
@@ -173,6 +171,7 @@ impl Occupancy {
         Verdict::Handled
     }
 
+    /// The room or an occupant has not answered in time.
     pub(super) fn expire_queries(&mut self, turn: &mut Turn<'_>) {
         for query in self.queries.take_unanswered(turn.now.monotonic_ms) {
             if let Some(session) = query.session {
@@ -180,13 +179,21 @@ impl Occupancy {
                 turn.deliver(session, error);
             }
         }
-        for query in self.queries.take_unanswered_by_sessions(turn.now.monotonic_ms) {
-            let mut error =
-                Stanza::new(Kind::Iq(IqType::Error)).from(self.me.account.to_jid()).to(query.peer);
-            error.id = Some(query.id);
-            turn.send(error.child(StanzaError::NO_ANSWER.element(self.me.account.as_str())));
-        }
         self.send_waiting_queries(turn);
+    }
+
+    /// A session has not answered in time.
+    pub(super) fn expire_questions(&mut self, turn: &mut Turn<'_>) {
+        for question in self.queries.take_unanswered_by_sessions(turn.now.monotonic_ms) {
+            self.answer_for_session(turn, question);
+        }
+    }
+
+    /// An occupant asked a session something that nobody will answer.
+    pub(super) fn answer_for_session(&self, turn: &mut Turn<'_>, question: Query) {
+        let mut error = Stanza::new(Kind::Iq(IqType::Error)).from(self.me.account.to_jid()).to(question.peer);
+        error.id = Some(question.id);
+        turn.send(error.child(StanzaError::NO_ANSWER.element(self.me.account.as_str())));
     }
 
     fn unanswered(&self, id: &str, peer: Jid, error: StanzaError) -> Stanza {

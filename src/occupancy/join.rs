@@ -1,12 +1,11 @@
 //! A session asks to join (XEP-0045 §7.2): the account joins, or is in already and the session attaches.
 
-use super::joining::Joining;
-use super::{Occupancy, Past, Phase};
+use super::joining::{Joining, Request};
+use super::{Occupancy, Phase};
 use crate::event::{SessionId, Verdict};
 use crate::history::HistoryRequest;
 use crate::jid::{FullJid, Jid, Nick};
 use crate::muc::{NS_MUC, NS_MUC_USER};
-use crate::room::Room;
 use crate::self_presence::client_payload;
 use crate::sessions::Ask;
 use crate::stanza::{Element, Kept, Node, PresenceType, Stanza};
@@ -32,11 +31,6 @@ impl Occupancy {
         Verdict::Handled
     }
 
-    fn attach(&mut self, session: SessionId, jid: FullJid, ask: Ask) {
-        let presence = shown_presence(&ask.join);
-        self.sessions.attach(session, jid, presence, ask);
-    }
-
     /// The account's own join goes up as that session's would (J13, J15).
     pub(super) fn try_join(&mut self, turn: &mut Turn<'_>, session: SessionId) {
         let Some(attachment) = self.sessions.get(session) else { return };
@@ -49,13 +43,16 @@ impl Occupancy {
         self.sessions.avatar.put_into(&mut join.children);
         let mut sent = Stanza::clone(&attachment.presence);
         self.sessions.avatar.put_into(&mut sent.children);
-        self.room = Room { sent: Some(Kept::own(sent)), ..Room::default() };
-        let past = match std::mem::replace(&mut self.phase, Phase::Out(Past::default())) {
-            Phase::Out(past) => past,
-            Phase::Joining(joining) => joining.past,
-            Phase::In(_) => Past::default(),
+        let request = Request {
+            id,
+            asked_by: session,
+            nick: ask.nick.clone(),
+            password: ask.password(),
+            sent: Kept::own(sent),
+            is_reflected: false,
         };
-        self.phase = Phase::Joining(Box::new(Joining::new(id, session, ask, past, turn)));
+        let past = self.take_past();
+        self.enter(Phase::Joining(Box::new(Joining::new(turn, request, past))));
         self.note_versions_asked(session);
         log::debug!("{} asks to join {}", self.me.account, self.me.room);
         turn.send(join);
@@ -68,29 +65,21 @@ impl Occupancy {
             self.wish_nick(turn, session, ask.nick.clone(), ask.join.id.clone(), Some(ask));
             return;
         }
-        if self.holds_leave() && ask.nick != self.me.nick {
+        if ask.nick != self.me.nick {
             self.release_held_leave(turn); // it goes first (L3)
-            self.attach(session, jid, ask);
-            self.try_join(turn, session);
-            return;
         }
         ask.later.append(&mut self.cancel_held_leave());
-        let alias = (ask.nick != self.me.nick && !self.room.roster.has(&ask.nick)).then(|| ask.nick.clone());
-        log::debug!("{jid} attaches to {}", self.me.room);
         self.attach(session, jid, ask);
-        if let Some(attachment) = self.sessions.get_mut(session) {
-            attachment.alias = alias;
+        if !self.is_occupied() {
+            self.try_join(turn, session);
         }
     }
 
     /// Whether a join of an attached session to that nick only wants to see the room again (design decision 5):
     /// profanity rejoins after a resumption with the nick that it knew.
     fn resyncs(&self, turn: &Turn<'_>, session: SessionId, nick: &Nick) -> bool {
-        let just_resumed = self
-            .sessions
-            .get(session)
-            .and_then(|attachment| attachment.resumed_ms)
-            .is_some_and(|resumed_ms| turn.since(resumed_ms) < crate::config::limit::RESUMED_MS);
+        let just_resumed =
+            self.sessions.get(session).is_some_and(|attachment| attachment.connection.was_just_resumed(turn));
         self.is_own_nick(turn, session, nick) || (just_resumed && self.me.had(nick, turn))
     }
 
@@ -103,8 +92,8 @@ impl Occupancy {
         if self.room.roster.has(nick) {
             return false; // by now that is somebody else
         }
-        let alias = self.sessions.get(session).and_then(|attachment| attachment.alias.as_ref());
-        alias == Some(nick) || self.me.crossed(nick, session, turn)
+        let is_alias = self.sessions.get(session).is_some_and(|attachment| attachment.means_account_by(nick));
+        is_alias || self.me.crossed(nick, session, turn)
     }
 }
 

@@ -1,12 +1,12 @@
 //! Messages: groupchat, subject, private ones, errors, and what a room says itself (§7.4, §7.5, §8.1).
 
-use super::{Occupancy, Phase, Way};
+use super::{Occupancy, Phase};
 use crate::error::StanzaError;
 use crate::event::{Action, Id, SessionId, Verdict};
 use crate::jid::Jid;
-use crate::kinds::{declines, is_for_the_account, is_private, is_worth_storing, may_answer_captcha};
+use crate::kinds::{declines, is_for_the_account, is_private, is_worth_storing};
 use crate::muc::{MucUser, sets_subject};
-use crate::senders::Sent;
+use crate::pending::senders::Sent;
 use crate::stanza::{Element, Kept, Kind, MessageType, Stanza};
 use crate::turn::Turn;
 
@@ -27,10 +27,9 @@ impl Occupancy {
             return self.message_from_outside(turn, session, stanza, is_groupchat || to_occupant);
         };
         if attachment.is_live() {
-            self.message_up(turn, Some(session), stanza, Way::InHand);
-        } else if self.joining_mut().is_some_and(|joining| joining.wants_answer) && may_answer_captcha(stanza)
-        {
-            self.go_up(turn, stanza, Id::Keep, Way::InHand); // J27
+            self.message_up(turn, Some(session), stanza);
+        } else if self.answers_captcha(stanza) {
+            turn.go_up(&self.me, stanza, Id::Keep);
         } else {
             self.hold(turn, session, stanza);
         }
@@ -49,34 +48,28 @@ impl Occupancy {
             return Verdict::Pass("the account is not in the room");
         }
         if needs_occupant {
-            self.refuse(turn, session, stanza, StanzaError::NOT_JOINED, Way::InHand);
+            turn.refuse(&self.me, session, stanza, StanzaError::NOT_JOINED);
             return Verdict::Handled;
         }
         Verdict::Pass("the session is not in the room") // B3: a decline needs no occupant
     }
 
     /// A message goes up as the account; its sender is remembered for an error (M1, M4).
-    pub(super) fn message_up(
-        &mut self,
-        turn: &mut Turn<'_>,
-        session: Option<SessionId>,
-        stanza: &Stanza,
-        way: Way,
-    ) {
+    pub(super) fn message_up(&mut self, turn: &mut Turn<'_>, session: Option<SessionId>, stanza: &Stanza) {
         let invented = stanza.id.is_none();
         let id = stanza.id.clone().unwrap_or_else(|| turn.fresh_id());
         let up_as = if invented { Id::Set(id.clone()) } else { Id::Keep };
-        let since_ms = turn.now.monotonic_ms;
-        self.senders.remember(Sent { id, to: stanza.target_nick(), session, invented, since_ms });
+        let sent = Sent { to: stanza.target_nick(), session, invented };
+        self.senders.remember(id, sent, turn.now.monotonic_ms);
         if let Some(session) = session {
-            self.mirror_private(turn, session, stanza, way);
+            self.mirror_private(turn, session, stanza);
         }
-        self.go_up(turn, stanza, up_as, way);
+        turn.go_up(&self.me, stanza, up_as);
     }
 
     /// A private message is shown to the account's other sessions in the room (P5); one to our own nick comes
     /// back from the room.
-    fn mirror_private(&self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza, way: Way) {
+    fn mirror_private(&self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) {
         let Some(nick) = stanza.target_nick() else { return };
         if nick == self.me.nick || stanza.kind == Kind::Message(MessageType::Groupchat) {
             return; // the room refuses a groupchat message to an occupant (M15)
@@ -88,7 +81,7 @@ impl Occupancy {
             .map(|(other, _)| other)
             .collect();
         if !others.is_empty() {
-            let stanza = (way == Way::Held).then(|| Kept::own(stanza.clone()));
+            let stanza = turn.is_about_held().then(|| Kept::own(stanza.clone()));
             turn.act(Action::Mirror { sessions: others, stanza });
         }
     }
@@ -186,12 +179,7 @@ impl Occupancy {
     /// Takes in what the room says of itself; after a change of anonymity the kept presences are no longer
     /// what a join would show (J8).
     pub(super) fn fold_flags(&mut self, occupant: &MucUser) {
-        let changed = self.room.flags.fold(&occupant.codes);
-        match &mut self.phase {
-            Phase::In(stay) => stay.outdated |= changed,
-            Phase::Joining(joining) => joining.outdated |= changed,
-            Phase::Out(_) => {}
-        }
+        self.room.outdated |= self.room.flags.fold(&occupant.codes);
     }
 
     /// An error goes to the session whose message caused it, wherever the account is by now, and to no other

@@ -10,52 +10,59 @@
 //! ```
 //!
 //! Each file is one kind of thing that happens. What can coexist while the account is in (a check, a presence
-//! of ours that is not answered yet, a leave that is held back) are small machines in [`Stay`].
+//! of ours that is not answered yet, a leave that is held back) are small machines in [`Stay`]. After each event
+//! the bouncer calls [`Occupancy::settle`].
 
-mod archive;
+mod attach;
 mod blocked;
 mod check;
+mod deadlines;
 mod direct;
+mod entry;
 mod held;
 mod iq;
 mod join;
 mod joining;
 mod joining_messages;
 mod leave;
+mod membership;
 mod message;
 mod nick;
+mod past;
 mod presence;
 mod probe;
 mod refusal;
 mod removal;
 mod replay;
 mod resync;
+mod room_archive;
 mod upstream;
 mod versions;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Config, limit};
-use crate::event::{Action, Id, SessionId, Verdict};
+use crate::event::{SessionId, Verdict};
 use crate::identity::Identity;
 use crate::jid::{BareJid, Nick};
-use crate::muc::{Departure, asks_to_join};
-use crate::queries::Queries;
+use crate::muc::asks_to_join;
+use crate::pending::queries::Queries;
+use crate::pending::senders::Senders;
 use crate::room::Room;
-use crate::senders::Senders;
 use crate::sessions::Sessions;
-use crate::stanza::{IqType, Kept, Kind, MessageType, PresenceType, Stanza};
+use crate::stanza::{Element, IqType, Kept, Kind, MessageType, PresenceType, Stanza};
 use crate::turn::Turn;
 
 pub(crate) use direct::is_of_one_session;
+pub(crate) use refusal::join_error;
 
-use archive::Archive;
 use blocked::Blocked;
 use check::{Check, Trust};
 use direct::Directs;
 use joining::Joining;
-use leave::HeldLeave;
-pub(crate) use refusal::join_error;
+use membership::Attendance;
+use past::Past;
+use probe::Probes;
+use room_archive::RoomArchive;
 use upstream::Upstream;
 
 /// An account's being in a room.
@@ -69,10 +76,10 @@ pub(crate) struct Occupancy {
     queries: Queries,
     directs: Directs,
     blocked: Blocked,
-    archive: Archive,
+    room_archive: RoomArchive,
 }
 
-/// Where the account stands.
+/// Where the account is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Phase {
     /// Not in the room.
@@ -83,56 +90,33 @@ enum Phase {
     In(Box<Stay>),
 }
 
-/// What is remembered of a room that the account is not in.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Past {
-    /// When and why the account left, if it was in.
-    left: Option<(u64, Departure)>,
-    /// Leaves of ours that the room has not answered (design decision 13).
-    unanswered: Option<Unanswered>,
-    /// The presence of a join of ours that crossed with a removal: the room may let the account in for it.
-    crossed: Option<Kept>,
-    /// The last self-presence: a session that believes that it is in is told with its occupant-id (J14).
-    own: Option<Kept>,
-}
-
-/// The leaves that the room may still answer, each perhaps after the join that it ends.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct Unanswered {
-    leaves: u32,
-    last_ms: u64,
-}
-
 /// The account is in.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Stay {
+    own: Own,
     trust: Trust,
     check: Option<Check>,
     upstream: Upstream,
-    held_leave: Option<HeldLeave>,
-    /// Since when no session is attached.
-    detached_ms: Option<u64>,
-    /// Whether the kept presences are no longer what a join would show (J8).
-    outdated: bool,
-    /// Probes of sessions that the room has not answered (J11).
-    probes: Vec<probe::Probe>,
+    attendance: Attendance,
+    probes: Probes,
 }
 
-/// How a stanza of a session comes to be looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    /// It is the stanza in hand.
-    InHand,
-    /// It was held back until the session's join was answered.
-    Held,
+/// The account's own presence in the room.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Own {
+    /// As the room last showed it to the account.
+    shown: Kept,
+    /// As the account last sent it: the payload that the room reflects.
+    sent: Kept,
+    /// Whether the room answers a presence under its id, as it did with the join (§7.2.2 leaves it open).
+    reflects_ids: bool,
 }
 
 impl Occupancy {
     /// Starts outside of the room.
     pub(crate) fn new(account: BareJid, room: BareJid) -> Self {
-        let nick = Nick::new("");
         Self {
-            me: Identity::new(account, room, nick),
+            me: Identity::new(account, room, Nick::new("")),
             phase: Phase::Out(Past::default()),
             sessions: Sessions::default(),
             room: Room::default(),
@@ -140,7 +124,7 @@ impl Occupancy {
             queries: Queries::default(),
             directs: Directs::default(),
             blocked: Blocked::default(),
-            archive: Archive::default(),
+            room_archive: RoomArchive::default(),
         }
     }
 
@@ -157,7 +141,7 @@ impl Occupancy {
         if self.is_foreign() && !asks_to_join(&stanza) {
             return Verdict::Pass("the account never was in the room");
         }
-        if self.holds_leave() && goes_up(&stanza) {
+        if goes_up(&stanza) {
             self.release_held_leave(turn);
         }
         match stanza.kind {
@@ -168,7 +152,7 @@ impl Occupancy {
             Kind::Presence(PresenceType::Unavailable) => self.leave_asked(turn, session, &stanza),
             Kind::Presence(PresenceType::Probe) => self.probe_sent(turn, session, stanza),
             Kind::Presence(PresenceType::Error) | Kind::Message(MessageType::Error) => {
-                log::debug!("absorbs an error that a session answered to {}", self.me.room); // R6
+                log::debug!("an error that a session answered to {} goes no further", self.me.room); // R6
                 Verdict::Handled
             }
             Kind::Presence(PresenceType::Other) => Verdict::Pass("a subscription"),
@@ -183,16 +167,17 @@ impl Occupancy {
     /// The room, or somebody in it, sent a stanza to the account.
     pub(crate) fn room_sent(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> Verdict {
         let Some(shown) = self.as_shown(stanza) else { return self.take_in(turn, stanza) };
-        let verdict = self.take_in(turn, &shown);
-        turn.deliver_what_is_relayed(&shown);
-        verdict
+        turn.show_as(shown.clone());
+        self.take_in(turn, &shown)
     }
 
     fn take_in(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> Verdict {
         if self.is_foreign() {
             return Verdict::Pass("the account never was in the room");
         }
-        self.note_sign_of_life(turn, stanza);
+        if let Phase::In(stay) = &mut self.phase {
+            stay.trust.note_sign_of_life(turn, stanza);
+        }
         if self.is_of_blocked(stanza) {
             return self.blocked_came(stanza);
         }
@@ -214,44 +199,17 @@ impl Occupancy {
 
     /// Draws the consequences of an event that has been dealt with; the end of every one.
     pub(crate) fn settle(&mut self, turn: &mut Turn<'_>) {
-        self.note_detached(turn);
+        self.note_attendance(turn);
         self.serve(turn);
         self.advance(turn);
     }
 
-    /// When this occupancy wants to be woken.
-    pub(crate) fn deadline(&self, config: &Config) -> Option<u64> {
-        let of_phase = match &self.phase {
-            Phase::Out(_) => self.over_ms(),
-            Phase::Joining(joining) => joining.deadline(),
-            Phase::In(stay) => {
-                let of_stay = stay.deadline(self.has_replay());
-                of_stay.into_iter().chain(self.linger_deadline(config)).min()
-            }
-        };
-        let others = [self.queries.deadline(), self.directs.deadline(), self.archive.deadline()];
-        others.into_iter().chain([of_phase]).flatten().min()
-    }
-
-    /// The time that was asked for has come, or an earlier one.
-    pub(crate) fn wake(&mut self, turn: &mut Turn<'_>) {
-        self.expire_queries(turn);
-        self.directs.expire(turn);
-        self.archive.expire(turn);
-        match &self.phase {
-            Phase::Out(_) => {}
-            Phase::Joining(_) => self.wake_joining(turn),
-            Phase::In(_) => self.wake_in(turn),
+    /// The only way into a phase. Of a room that the account is not in there is no copy.
+    fn enter(&mut self, phase: Phase) {
+        if !matches!(phase, Phase::In(_)) {
+            self.room = Room::default();
         }
-    }
-
-    fn wake_in(&mut self, turn: &mut Turn<'_>) {
-        self.go_on_replaying(turn);
-        self.expire_check(turn);
-        self.expire_upstream(turn);
-        self.expire_probes(turn);
-        self.expire_held_leave(turn);
-        self.expire_linger(turn);
+        self.phase = phase;
     }
 
     /// Whether nothing of this room needs to be known any more.
@@ -268,8 +226,7 @@ impl Occupancy {
         }
     }
 
-    /// Whether the account has nothing to do with it: sessions are in by themselves, if it is a room at all and
-    /// not a contact of theirs.
+    /// Whether only sessions, never the account, have sent to this address; it may be a contact.
     fn is_foreign(&self) -> bool {
         match &self.phase {
             Phase::Out(past) => past.over_ms().is_none() && !self.queries.are_open(),
@@ -278,7 +235,7 @@ impl Occupancy {
     }
 
     /// Whether the account is in or about to be.
-    pub(crate) fn is_held(&self) -> bool {
+    pub(crate) fn is_occupied(&self) -> bool {
         !matches!(self.phase, Phase::Out(_))
     }
 
@@ -302,35 +259,28 @@ impl Occupancy {
         }
     }
 
-    fn stay_mut(&mut self) -> Option<&mut Stay> {
-        match &mut self.phase {
-            Phase::In(stay) => Some(stay),
-            Phase::Out(_) | Phase::Joining(_) => None,
+    fn joining(&self) -> Option<&Joining> {
+        match &self.phase {
+            Phase::Joining(joining) => Some(joining),
+            Phase::Out(_) | Phase::In(_) => None,
         }
     }
 
-    /// Sends a stanza of a session up as the account.
-    fn go_up(&self, turn: &mut Turn<'_>, stanza: &Stanza, id: Id, way: Way) {
-        match way {
-            Way::InHand => turn.act(Action::Forward { id }),
-            Way::Held => {
-                turn.send(id.put_on(stanza.clone().from(self.me.account.to_jid())));
-            }
+    /// The account's presence as the room last showed it, in this stay or at the end of the last.
+    fn own(&self) -> Option<&Kept> {
+        match &self.phase {
+            Phase::Out(past) => past.own.as_ref(),
+            Phase::Joining(joining) => joining.entry.own(),
+            Phase::In(stay) => Some(&stay.own.shown),
         }
     }
 
-    /// Answers a stanza of a session with an error.
-    fn refuse(
-        &self,
-        turn: &mut Turn<'_>,
-        session: SessionId,
-        stanza: &Stanza,
-        error: crate::error::StanzaError,
-        way: Way,
-    ) {
-        match way {
-            Way::InHand => turn.act(Action::Reply { error, by: self.me.room.clone() }),
-            Way::Held => turn.deliver(session, error.reply_to(stanza, self.me.room.as_str())),
+    /// The payload of the presence that the account sent last.
+    fn sent_payload(&self) -> &[Element] {
+        match &self.phase {
+            Phase::Out(_) => &[],
+            Phase::Joining(joining) => &joining.request.sent.children,
+            Phase::In(stay) => &stay.own.sent.children,
         }
     }
 }
@@ -342,51 +292,5 @@ fn goes_up(stanza: &Stanza) -> bool {
         Kind::Presence(presence_type) => presence_type == PresenceType::Probe,
         Kind::Message(message_type) => message_type != MessageType::Error,
         Kind::Iq(_) => true,
-    }
-}
-
-impl Past {
-    /// The account leaves.
-    fn await_answer(&mut self, turn: &Turn<'_>) {
-        let leaves = self.unanswered.map_or(0, |unanswered| unanswered.leaves) + 1;
-        self.unanswered = Some(Unanswered { leaves, last_ms: turn.now.monotonic_ms });
-        self.crossed = None; // the leave is answered after it
-    }
-
-    /// The room says that the account has left.
-    fn leave_answered(&mut self) {
-        self.unanswered = self.unanswered.filter(|unanswered| unanswered.leaves > 1);
-        if let Some(unanswered) = &mut self.unanswered {
-            unanswered.leaves -= 1;
-        }
-    }
-
-    /// Whether the room may still answer what it was asked before.
-    fn is_stale(&self) -> bool {
-        self.unanswered.is_some() || self.crossed.is_some()
-    }
-
-    /// When it may be forgotten.
-    fn over_ms(&self) -> Option<u64> {
-        let remembered = self.left.map(|(left_ms, _)| left_ms + limit::REMEMBER_MS);
-        let swallowed = self.unanswered.map(|unanswered| unanswered.last_ms + limit::SWALLOW_MS);
-        remembered.into_iter().chain(swallowed).max()
-    }
-
-    /// Whether the room's stanzas are still swallowed (M8).
-    fn swallows(&self, turn: &Turn<'_>) -> bool {
-        let unanswered_ms = self.unanswered.map(|unanswered| unanswered.last_ms);
-        let since = self.left.map(|(left_ms, _)| left_ms).into_iter().chain(unanswered_ms).max();
-        since.is_some_and(|since_ms| turn.since(since_ms) < limit::SWALLOW_MS)
-    }
-}
-
-impl Stay {
-    fn deadline(&self, has_replay: bool) -> Option<u64> {
-        let replay = has_replay.then_some(0);
-        let check = self.check.as_ref().map(|check| check.deadline_ms);
-        let held_leave = self.held_leave.as_ref().map(|held| held.until_ms);
-        let probes = self.probes.iter().map(|probe| probe.deadline_ms).min();
-        [replay, check, held_leave, probes, self.upstream.deadline()].into_iter().flatten().min()
     }
 }

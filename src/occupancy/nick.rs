@@ -1,7 +1,7 @@
 //! The account's nick changes, at the wish of a session or of the room (XEP-0045 §7.6).
 
 use super::upstream::{Echo, NickWish};
-use super::{Occupancy, check};
+use super::{Occupancy, Phase, check};
 use crate::config::limit;
 use crate::error::StanzaError;
 use crate::event::SessionId;
@@ -26,7 +26,8 @@ impl Occupancy {
             self.sessions.update(session, super::join::shown_presence(&ask.join));
         }
         let wish = NickWish::new(session, nick, id, ask);
-        if let Some(refused) = self.stay_mut().and_then(|stay| stay.upstream.wish_nick(wish)) {
+        let Phase::In(stay) = &mut self.phase else { return };
+        if let Some(refused) = stay.upstream.wish_nick(wish) {
             self.refuse_nick(turn, &refused, StanzaError::OVER_LIMIT);
         }
     }
@@ -45,7 +46,8 @@ impl Occupancy {
     pub(super) fn own_nick_changes(&mut self, turn: &mut Turn<'_>, stanza: &Stanza, occupant: &MucUser) {
         let is_nick = |nick: &&str| !nick.is_empty() && nick.len() <= limit::NICK_BYTES;
         let Some(new) = occupant.nick.as_deref().filter(is_nick).map(Nick::new) else { return };
-        let asker = self.stay_mut().and_then(|stay| stay.upstream.note_renamed());
+        let Phase::In(stay) = &mut self.phase else { return };
+        let asker = stay.upstream.note_renamed();
         self.tell_nick_change(turn, stanza, asker.as_ref());
         self.rename(turn, new, asker.as_ref());
     }
@@ -69,7 +71,7 @@ impl Occupancy {
     }
 
     fn tell_silent_nick_change(&mut self, turn: &mut Turn<'_>, new: &Nick, asker: Option<&Echo>) {
-        if let Some(own) = &self.room.own {
+        if let Some(own) = self.own() {
             let gone = renamed(own, new);
             self.tell_nick_change(turn, &gone, asker);
         }
@@ -118,15 +120,15 @@ impl Occupancy {
         }
         let id = turn.fresh_id();
         turn.send(check::self_ping(&self.me, &wish.nick, &id));
-        if let Some(stay) = self.stay_mut() {
+        if let Phase::In(stay) = &mut self.phase {
             stay.upstream.await_ping_of_nick(id, wish, turn);
         }
     }
 
     /// Takes the answer to a self-ping of a nick that was asked for; false if it is none.
     pub(super) fn nick_asked_answered(&mut self, turn: &mut Turn<'_>, answer: &Stanza) -> bool {
-        let wish = self.stay_mut().and_then(|stay| stay.upstream.take_asked_nick(answer));
-        let Some(wish) = wish else { return false };
+        let Phase::In(stay) = &mut self.phase else { return false };
+        let Some(wish) = stay.upstream.take_asked_nick(answer) else { return false };
         if check::says_in(answer) && !self.room.roster.has(&wish.nick) {
             self.adopt_nick(turn, wish);
         } else {
@@ -138,8 +140,9 @@ impl Occupancy {
     /// The nick that the room never confirmed is ours: all are told as if it had (N4).
     fn adopt_nick(&mut self, turn: &mut Turn<'_>, wish: NickWish) {
         self.tell_silent_nick_change(turn, &wish.nick, wish.echo().as_ref());
-        self.room.own =
-            self.room.own.take().map(|own| Kept::own(Stanza::clone(&own).from(self.me.occupant())));
+        if let Phase::In(stay) = &mut self.phase {
+            stay.own.shown = Kept::own(Stanza::clone(&stay.own.shown).from(self.me.occupant()));
+        }
         self.nick_changed(turn, wish);
     }
 

@@ -2,14 +2,13 @@
 
 use super::upstream::{Answer, Echo};
 use super::{Occupancy, Phase};
-use crate::config::limit;
 use crate::event::{SessionId, Verdict};
 use crate::jid::Nick;
-use crate::muc::{MucUser, NS_MUC_USER, status};
+use crate::muc::{MucUser, status};
 use crate::roster::Change;
 use crate::self_presence::{add_code, retain_codes, said_by_room, technical};
 use crate::sessions::Attachment;
-use crate::stanza::{Kept, Kind, MessageType, PresenceType, Stanza};
+use crate::stanza::{Kept, PresenceType, Stanza};
 use crate::turn::Turn;
 
 impl Occupancy {
@@ -35,7 +34,9 @@ impl Occupancy {
             _ if is_waiting => {} // it is part of what the join is answered with
             _ => {
                 self.end_alias(session, nick.as_ref());
-                self.wish_echo(session, stanza.id.clone());
+                if let Phase::In(stay) = &mut self.phase {
+                    stay.wish_echo(session, stanza.id.clone());
+                }
             }
         }
         Verdict::Handled
@@ -52,16 +53,12 @@ impl Occupancy {
 
     /// J14: the session is told that it is out, if it could believe otherwise.
     fn tell_not_joined(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) -> Verdict {
-        let own = match &self.phase {
-            Phase::Out(past) => match past.left {
-                Some((left_ms, _)) if turn.since(left_ms) < limit::REMEMBER_MS => past.own.as_ref(),
-                Some(_) | None => return Verdict::Pass("the account is not in the room"),
-            },
-            Phase::Joining(_) | Phase::In(_) => self.room.own.as_ref(),
-        };
+        if matches!(&self.phase, Phase::Out(past) if !past.is_remembered(turn)) {
+            return Verdict::Pass("the account is not in the room");
+        }
         let Some(from) = stanza.to.clone() else { return Verdict::Pass("presence to nobody") };
         let from = if from.resource().is_some() { from } else { self.me.occupant() };
-        let occupant_id = own.and_then(|own| crate::self_presence::occupant_id(own));
+        let occupant_id = self.own().and_then(|own| crate::self_presence::occupant_id(own));
         let told = technical(from, occupant_id).id(stanza.id.as_deref());
         turn.deliver(session, told);
         Verdict::Handled
@@ -118,16 +115,15 @@ impl Occupancy {
             self.note_other_nick(turn, &nick);
         }
         let changed = self.room_says_otherwise(stanza);
-        let renamed = self.room.own.as_ref().is_some_and(|own| own.sender_nick() != Some(nick.clone()));
         self.note_role(occupant);
         self.room.flags.fold(&occupant.codes);
-        self.room.own = Some(stanza.clone());
-        let reflects_ids = self.room.reflects_ids;
-        let Some(stay) = self.stay_mut() else { return };
-        let is_answer = !reflects_ids || stay.upstream.awaits(stanza.id.as_deref());
+        let Phase::In(stay) = &mut self.phase else { return };
+        let renamed = stay.own.shown.sender_nick() != Some(nick.clone());
+        stay.own.shown = stanza.clone();
+        let is_answer = !stay.own.reflects_ids || stay.upstream.awaits(stanza.id.as_deref());
         let answer = stay.upstream.answered(&nick, is_answer);
-        if is_answer && self.note_seen(None) {
-            self.note_all_seen(turn);
+        if is_answer {
+            self.note_all_seen(turn, stanza);
         }
         match answer {
             Answer::Nothing if changed => self.show_own(turn, &[], renamed),
@@ -140,26 +136,23 @@ impl Occupancy {
 
     /// Whether the room says something of the account that it had not said.
     pub(super) fn room_says_otherwise(&self, stanza: &Stanza) -> bool {
-        let sent = self.room.sent_payload();
+        let sent = self.sent_payload();
         let essence = |presence: &Stanza| {
             let mut presence = presence.clone();
             retain_codes(&mut presence, |_| false);
             super::versions::strip_version(&mut presence);
             (presence.from.clone(), said_by_room(&presence, sent))
         };
-        self.room.own.as_ref().is_none_or(|own| essence(own) != essence(stanza))
+        self.own().is_none_or(|own| essence(own) != essence(stanza))
     }
 
     /// A change of our own role to or from moderator alone changes which real JIDs we may see (J8).
     fn note_role(&mut self, occupant: &MucUser) {
-        let Some(own) = &self.room.own else { return };
-        let before = MucUser::read(own);
+        let before = self.own().map(|own| MucUser::read(own)).unwrap_or_default();
         let moderates = |role: &Option<Box<str>>| role.as_deref() == Some("moderator");
-        if moderates(&before.role) != moderates(&occupant.role)
-            && before.affiliation == occupant.affiliation
-            && let Some(stay) = self.stay_mut()
+        if moderates(&before.role) != moderates(&occupant.role) && before.affiliation == occupant.affiliation
         {
-            stay.outdated = true;
+            self.room.outdated = true;
         }
     }
 
@@ -212,46 +205,4 @@ impl Occupancy {
             self.suspect(turn);
         }
     }
-
-    /// While the account is out, only a self-presence matters: a room in which nothing is held is left.
-    pub(super) fn stray_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> Verdict {
-        let Phase::Out(past) = &self.phase else { return Verdict::Handled };
-        let occupant = MucUser::read(stanza);
-        let is_message_for_account = matches!(stanza.kind, Kind::Message(_))
-            && stanza.sender_nick().is_none()
-            && crate::kinds::is_for_the_account(stanza);
-        let may_be_a_contact = past.left.is_none() && !speaks_as_room(stanza);
-        if is_message_for_account || may_be_a_contact || !past.swallows(turn) {
-            return Verdict::Pass("the account is not in the room");
-        }
-        self.note_late_reflection(stanza);
-        let Phase::Out(past) = &mut self.phase else { return Verdict::Handled };
-        match stanza.kind {
-            Kind::Presence(PresenceType::Unavailable)
-                if occupant.has(status::SELF) && !occupant.has(status::NICK_CHANGE) =>
-            {
-                past.leave_answered();
-            }
-            Kind::Presence(PresenceType::Available) if occupant.has(status::SELF) => {
-                past.own = Some(stanza.clone());
-                if past.unanswered.is_none() {
-                    past.await_answer(turn);
-                    let id = turn.fresh_id();
-                    turn.send(self.me.presence(PresenceType::Unavailable, &id));
-                }
-            }
-            Kind::Presence(_) | Kind::Message(_) | Kind::Iq(_) => {}
-        }
-        Verdict::Handled
-    }
-}
-
-/// Whether only a room says that: what it is asked to join may turn out to be a contact.
-fn speaks_as_room(stanza: &Stanza) -> bool {
-    let is_contact_like = matches!(
-        stanza.kind,
-        Kind::Presence(PresenceType::Available | PresenceType::Unavailable)
-            | Kind::Message(MessageType::Chat | MessageType::Normal)
-    );
-    !is_contact_like || stanza.has("x", NS_MUC_USER)
 }

@@ -2,48 +2,50 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Occupancy;
+use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::event::{Id, SessionId, Verdict};
 use crate::jid::Nick;
+use crate::pending::expiring::{Expiring, OfSession};
 use crate::sessions::Attachment;
 use crate::stanza::{Kind, PresenceType, Stanza};
 use crate::turn::Turn;
 
-/// A session's probe of an occupant (J11).
+/// The probes of sessions that are not answered yet, by the nicks that they ask after (J11).
+pub(super) type Probes = Expiring<Option<Nick>, Probe>;
+
+/// A session's probe of an occupant.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Probe {
     session: SessionId,
-    nick: Option<Nick>,
     id: Option<Box<str>>,
-    pub(super) deadline_ms: u64,
 }
 
-impl Probe {
-    pub(super) fn is_of(&self, session: SessionId) -> bool {
-        self.session == session
+impl OfSession for Probe {
+    fn session(&self) -> Option<SessionId> {
+        Some(self.session)
     }
 }
 
 impl Occupancy {
     /// A probe goes up as the account; its answer is for that session only (J11).
     pub(super) fn probe_sent(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: Stanza) -> Verdict {
-        let deadline_ms = turn.after(limit::PRESENCE_MS);
-        let nick = stanza.target_nick();
-        let attached = self.sessions.get(session).is_some_and(Attachment::is_live);
-        let Some(stay) = self.stay_mut().filter(|_| attached) else {
-            return Verdict::Pass("a probe from outside");
-        };
-        if stay.probes.len() < limit::PINGERS {
-            stay.probes.push(Probe { session, nick, id: stanza.id.clone(), deadline_ms });
+        let is_attached = self.sessions.get(session).is_some_and(Attachment::is_live);
+        match &mut self.phase {
+            Phase::In(stay) if is_attached => {
+                let probe = Probe { session, id: stanza.id.clone() };
+                let deadline_ms = turn.after(limit::PRESENCE_MS);
+                stay.probes.insert_within(limit::PINGERS, stanza.target_nick(), deadline_ms, probe);
+                turn.send(stanza.from(self.me.account.to_jid()));
+                Verdict::Handled
+            }
+            Phase::In(_) | Phase::Joining(_) | Phase::Out(_) => Verdict::Pass("a probe from outside"),
         }
-        turn.send(stanza.from(self.me.account.to_jid()));
-        Verdict::Handled
     }
 
     pub(super) fn expire_probes(&mut self, turn: &Turn<'_>) {
-        if let Some(stay) = self.stay_mut() {
-            stay.probes.retain(|probe| !turn.is_due(probe.deadline_ms));
+        if let Phase::In(stay) = &mut self.phase {
+            stay.probes.take_due(turn.now.monotonic_ms);
         }
     }
 
@@ -51,12 +53,11 @@ impl Occupancy {
     /// what happens to the occupant at that moment, so whatever says something new is for all.
     pub(super) fn answers_probe(&mut self, turn: &mut Turn<'_>, presence: &Stanza) -> bool {
         let nick = presence.sender_nick();
-        let Some(stay) = self.stay() else { return false };
-        let Some(position) = stay.probes.iter().position(|probe| probe.nick == nick) else { return false };
-        if self.is_news(presence) {
+        let is_probed = self.stay().is_some_and(|stay| stay.probes.get(&nick).is_some());
+        if !is_probed || self.is_news(presence) {
             return false;
         }
-        let Some(probe) = self.stay_mut().map(|stay| stay.probes.remove(position)) else { return false };
+        let Some(probe) = self.take_probe(nick.as_ref(), |_| true) else { return false };
         if nick.as_ref() == Some(&self.me.nick) {
             self.show_own_to(turn, probe.session, false);
         } else {
@@ -67,13 +68,18 @@ impl Occupancy {
 
     /// The room refuses a probe; false if the error answers none.
     pub(super) fn refuse_probe(&mut self, turn: &mut Turn<'_>, error: &Stanza) -> bool {
-        let nick = error.sender_nick();
-        let Some(stay) = self.stay_mut() else { return false };
-        let is_refused = |probe: &Probe| probe.nick == nick && probe.id == error.id;
-        let Some(position) = stay.probes.iter().position(is_refused) else { return false };
-        let probe = stay.probes.remove(position);
-        self.relay_to(turn, probe.session, Id::Keep, error);
-        true
+        let refused = self.take_probe(error.sender_nick().as_ref(), |probe| probe.id == error.id);
+        if let Some(probe) = &refused {
+            self.relay_to(turn, probe.session, Id::Keep, error);
+        }
+        refused.is_some()
+    }
+
+    fn take_probe(&mut self, nick: Option<&Nick>, wanted: impl Fn(&Probe) -> bool) -> Option<Probe> {
+        match &mut self.phase {
+            Phase::In(stay) => stay.probes.take(&nick.cloned(), wanted),
+            Phase::Out(_) | Phase::Joining(_) => None,
+        }
     }
 
     /// Whether a presence says what was not known.

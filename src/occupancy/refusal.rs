@@ -5,7 +5,7 @@ use crate::error::StanzaError;
 use crate::event::{Id, SessionId};
 use crate::jid::BareJid;
 use crate::muc::NS_MUC;
-use crate::sessions::{Attachment, Stage};
+use crate::sessions::Attachment;
 use crate::stanza::{Element, Stanza};
 use crate::turn::Turn;
 
@@ -51,10 +51,9 @@ impl Occupancy {
 
     /// Takes a waiting session out; what it had sent meanwhile is refused (M3).
     fn refuse_waiting(&mut self, turn: &mut Turn<'_>, session: SessionId) {
-        let Some(Attachment { stage: Stage::Waiting(ask), .. }) = self.sessions.detach(session) else {
-            return;
-        };
-        self.refuse_held(turn, session, &ask.held);
+        if let Some(attachment) = self.detach(turn, session) {
+            self.refuse_held(turn, session, &attachment.into_held());
+        }
     }
 
     /// Tells every waiting session that the room does not answer (J26).

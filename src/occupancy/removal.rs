@@ -1,12 +1,10 @@
 //! The account is no longer in the room, and did not ask for it (XEP-0045 §8.2, §9, §10.9, §11.2).
 
-use super::{Occupancy, Past, Phase};
-use crate::error::StanzaError;
+use super::{Occupancy, Phase};
 use crate::event::{Action, SessionId};
 use crate::muc::{Departure, MucUser, status};
-use crate::room::Room;
 use crate::self_presence::{add_code, name_session, occupant_id, technical};
-use crate::sessions::{Attachment, Stage};
+use crate::sessions::Attachment;
 use crate::stanza::{Kept, Stanza};
 use crate::turn::Turn;
 
@@ -23,33 +21,14 @@ impl Occupancy {
     pub(super) fn lose(&mut self, turn: &mut Turn<'_>, departure: Departure, told: Option<&Stanza>) {
         log::debug!("{} is out of {}: {departure:?}", self.me.account, self.me.room);
         turn.act(Action::Drop { account: self.me.account.clone(), room: self.me.room.clone() });
-        self.answer_pingers(turn, Some(StanzaError::NOT_JOINED));
         self.refuse_orphans(turn);
-        let own = self.room.own.take();
-        let crossed = self.stay().is_some_and(|stay| stay.upstream.awaits_join());
-        let sent_nick = self.me.nick.clone();
-        self.phase = Phase::Out(Past {
-            left: Some((turn.now.monotonic_ms, departure)),
-            unanswered: None,
-            crossed: self.room.sent.take().filter(|_| crossed),
-            own: own.clone(),
-        });
-        let sessions = self.sessions.detach_all();
-        for (session, attachment) in sessions {
-            match attachment.stage {
-                Stage::Waiting(mut ask) => {
-                    ask.forget_groupchat();
-                    self.sessions.attach(session, attachment.jid, attachment.presence, ask);
-                }
-                Stage::Live => self.tell_removed(turn, session, &attachment, own.as_ref(), told),
-                Stage::Replaying(ref replay) => {
-                    self.tell_removed(turn, session, &attachment, own.as_ref(), told);
-                    self.refuse_held(turn, session, &replay.held);
-                }
-            }
+        let past = self.become_past(turn);
+        let own = past.own.clone();
+        self.enter(Phase::Out(past));
+        for (session, attachment) in self.sessions.detach_shown() {
+            self.tell_removed(turn, session, &attachment, own.as_ref(), told);
+            self.refuse_held(turn, session, &attachment.into_held());
         }
-        self.room = Room::default();
-        self.me.nick = sent_nick;
         self.try_next(turn);
     }
 
@@ -75,13 +54,15 @@ impl Occupancy {
     /// The account goes at once, and its sessions are told that they are out: after a panic, from a blocked room,
     /// when the server stops.
     pub(crate) fn abandon(&mut self, turn: &mut Turn<'_>) {
-        if !self.is_held() {
+        if !self.is_occupied() {
             return;
         }
         let leave = self.leave_stanza(turn, &[]);
         self.time_out_waiting(turn);
         self.lose(turn, Departure::Technical, None);
-        self.await_answer(turn);
+        if let Phase::Out(past) = &mut self.phase {
+            past.await_answer(turn);
+        }
         turn.send(leave);
     }
 }

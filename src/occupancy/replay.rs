@@ -2,14 +2,14 @@
 
 use std::collections::VecDeque;
 
-use super::versions::strip_version;
+use super::versions::{asks_versions, strip_version};
 use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::event::{Id, SessionId};
 use crate::muc::status;
 use crate::room::Aside;
 use crate::self_presence::{add_code, personal, retain_codes};
-use crate::sessions::{Ask, Attachment, Replay, Stage};
+use crate::sessions::{Ask, Attachment, Stage};
 use crate::stanza::{Kept, Stanza};
 use crate::turn::Turn;
 
@@ -17,21 +17,16 @@ impl Occupancy {
     /// Answers every waiting session, if the account is known to be in and its copy to be right; else finds
     /// out first (J8, J29).
     pub(super) fn serve(&mut self, turn: &mut Turn<'_>) {
-        if !self.sessions.any_waits() {
+        let Phase::In(stay) = &mut self.phase else { return };
+        if !self.sessions.any_waits() || stay.upstream.resyncs() {
             return;
         }
-        let waiting = self.sessions.waiting();
-        let asks_versions = self.asks_versions().is_some();
-        let Some(stay) = self.stay_mut() else { return };
-        if stay.upstream.resyncs() {
-            return;
-        }
-        if !stay.trust.holds(turn) {
-            self.check(turn);
-        } else if stay.outdated || asks_versions {
+        if !stay.trust.is_fresh(turn) {
+            stay.check(turn, &self.me);
+        } else if self.room.outdated || asks_versions(&self.sessions, &self.room).is_some() {
             stay.upstream.wish_resync();
         } else {
-            for session in waiting {
+            for session in self.sessions.waiting() {
                 self.start_replay(turn, session, &[]);
             }
         }
@@ -44,9 +39,9 @@ impl Occupancy {
         let mut queue: VecDeque<Kept> = first.iter().chain(&ask.first).cloned().collect();
         queue.extend(self.whole_room(turn, attachment, ask));
         queue.extend(ask.later.iter().cloned());
-        let replay = Replay { queue, held: ask.held.clone() };
+        let alias = (ask.nick != self.me.nick && !self.room.roster.has(&ask.nick)).then(|| ask.nick.clone());
         if let Some(attachment) = self.sessions.get_mut(session) {
-            attachment.stage = Stage::Replaying(replay);
+            attachment.begin_replay(queue, alias);
         }
         self.withdraw(turn, session);
         self.hand_out(turn, session, limit::REPLAY_BATCH);
@@ -103,9 +98,8 @@ impl Occupancy {
 
     /// The room's self-presence as that session has to see it (N13).
     pub(super) fn personal(&self, attachment: &Attachment) -> Option<Stanza> {
-        let own = self.room.own.as_ref()?;
         let payload = &attachment.presence.children;
-        let shown = personal(own, self.room.sent_payload(), &self.me.account, &attachment.jid, payload);
+        let shown = personal(self.own()?, self.sent_payload(), &self.me.account, &attachment.jid, payload);
         Some(shown.from(self.me.occupant())) // after a 303 the room has not shown us under the new nick yet
     }
 
@@ -131,11 +125,6 @@ impl Occupancy {
     /// Shows a session the rest of the room at once.
     pub(super) fn finish_replay(&mut self, turn: &mut Turn<'_>, session: SessionId) {
         self.hand_out(turn, session, usize::MAX);
-    }
-
-    pub(super) fn has_replay(&self) -> bool {
-        matches!(self.phase, Phase::In(_))
-            && self.sessions.iter().any(|(_, attachment)| matches!(attachment.stage, Stage::Replaying(_)))
     }
 
     pub(super) fn go_on_replaying(&mut self, turn: &mut Turn<'_>) {

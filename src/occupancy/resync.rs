@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::Occupancy;
+use super::entry::Entry;
+use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::delay;
 use crate::event::SessionId;
@@ -20,8 +21,7 @@ use crate::turn::Turn;
 pub(super) struct Resync {
     /// Who has been shown again.
     seen: BTreeSet<Nick>,
-    /// When the last stanza came, once the self-presence has.
-    pub(super) last_ms: Option<u64>,
+    pub(super) entry: Entry,
     /// The session for which it asks for affiliation versions (J22).
     versions_for: Option<SessionId>,
 }
@@ -49,10 +49,18 @@ impl Occupancy {
         }
     }
 
+    /// The resync that is under way.
+    fn resync_mut(&mut self) -> Option<&mut Resync> {
+        match &mut self.phase {
+            Phase::In(stay) => stay.upstream.resync_mut(),
+            Phase::Out(_) | Phase::Joining(_) => None,
+        }
+    }
+
     /// Keeps what the room says of versions to the session that the resync asks for; false if it says none.
     pub(super) fn versions_resynced(&mut self, stanza: &Stanza) -> bool {
-        let Some(resync) = self.stay_mut().and_then(|stay| stay.upstream.resync_mut()) else { return false };
-        let Some(session) = resync.versions_for.filter(|_| resync.last_ms.is_none()) else { return false };
+        let Some(resync) = self.resync_mut().filter(|resync| resync.entry.is_asked()) else { return false };
+        let Some(session) = resync.versions_for else { return false };
         let is_told = super::versions::tells_versions(stanza);
         if is_told {
             self.keep_versions_for(session, stanza);
@@ -62,21 +70,17 @@ impl Occupancy {
 
     /// Notes that the room has shown an occupant again; true while it shows only those.
     pub(super) fn note_seen(&mut self, nick: Option<&Nick>) -> bool {
-        let Some(resync) = self.stay_mut().and_then(|stay| stay.upstream.resync_mut()) else { return false };
-        if resync.last_ms.is_some() {
-            return false;
-        }
+        let Some(resync) = self.resync_mut().filter(|resync| resync.entry.is_asked()) else { return false };
         if resync.seen.len() < limit::OCCUPANTS {
             resync.seen.extend(nick.cloned());
         }
         true
     }
 
-    /// The occupants have been shown again: whoever was not is gone (H10).
-    pub(super) fn note_all_seen(&mut self, turn: &mut Turn<'_>) {
-        let now_ms = turn.now.monotonic_ms;
-        let Some(resync) = self.stay_mut().and_then(|stay| stay.upstream.resync_mut()) else { return };
-        resync.last_ms = Some(now_ms);
+    /// The occupants have been shown again, at last the account: whoever was not is gone (H10).
+    pub(super) fn note_all_seen(&mut self, turn: &mut Turn<'_>, own: &Kept) {
+        let Some(resync) = self.resync_mut().filter(|resync| resync.entry.is_asked()) else { return };
+        resync.entry.own_came(turn, own, true);
         let seen = std::mem::take(&mut resync.seen);
         let nicks = self.room.roster.iter().filter_map(|presence| presence.sender_nick());
         let gone: Vec<Nick> = nicks.filter(|nick| !seen.contains(nick)).collect();
@@ -91,32 +95,30 @@ impl Occupancy {
 
     /// The copy of the room is right again: whoever waits is shown it.
     pub(super) fn resynced(&mut self, turn: &mut Turn<'_>) {
-        if let Some(stay) = self.stay_mut() {
+        if let Phase::In(stay) = &mut self.phase {
             stay.upstream.end_resync();
-            stay.outdated = false;
         }
+        self.room.outdated = false;
         self.serve(turn);
         self.forget_versions();
     }
 
     /// Takes in history and subject of a resync (H10); true if there is nothing new for the sessions in it.
     pub(super) fn groupchat_resynced(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> bool {
-        let now_ms = turn.now.monotonic_ms;
-        let Some(resync) = self.stay_mut().and_then(|stay| stay.upstream.resync_mut()) else { return false };
-        match &mut resync.last_ms {
-            Some(last_ms) => *last_ms = now_ms,
-            None if delay::is_delayed(stanza) => {}
-            None => return false,
+        let Some(resync) = self.resync_mut() else { return false };
+        if resync.entry.is_asked() && !delay::is_delayed(stanza) {
+            return false;
         }
+        resync.entry.touch(turn);
         if sets_subject(stanza) {
             if !self.knows_subject(stanza) {
                 self.room.fold_subject(stanza, None);
                 self.relay(turn, stanza);
             }
             self.resynced(turn);
-            return true;
+        } else if self.take_in_history(turn, stanza) {
+            self.relay(turn, stanza);
         }
-        self.take_missed(turn, stanza);
         true
     }
 
@@ -129,8 +131,8 @@ impl Occupancy {
         if self.room.subject.is_some() {
             return delay::is_by_room(stanza, &self.me.room) && self.is_told_again(turn, stanza);
         }
-        if !sets_subject(stanza) {
-            self.take_missed(turn, stanza);
+        if !sets_subject(stanza) && self.take_in_history(turn, stanza) {
+            self.relay(turn, stanza);
         }
         !sets_subject(stanza)
     }
@@ -146,14 +148,5 @@ impl Occupancy {
     fn knows_subject(&self, stanza: &Stanza) -> bool {
         let text = |message: &Stanza| message.text_of("subject");
         self.room.subject.as_ref().is_some_and(|known| text(&known.message) == text(stanza))
-    }
-
-    /// A message of the past is new to the sessions if it is new to us.
-    fn take_missed(&mut self, turn: &mut Turn<'_>, stanza: &Kept) {
-        let stamp_ms = Room::stamp(stanza, &self.me.room, turn.now);
-        if !self.room.history.knows(stanza, stamp_ms, &self.me.room) {
-            self.room.history.keep(stanza, stamp_ms, &self.me.room, turn.config);
-            self.relay(turn, stanza);
-        }
     }
 }

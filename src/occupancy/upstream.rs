@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::Occupancy;
 use super::resync::Resync;
+use super::{Occupancy, Phase, Stay};
 use crate::config::limit;
 use crate::event::{Id, SessionId};
 use crate::jid::Nick;
@@ -99,13 +99,13 @@ impl Upstream {
 
     /// Whether a join of ours has not been answered.
     pub(super) fn awaits_join(&self) -> bool {
-        matches!(&self.pending, Some(Pending { what: What::Resync(Resync { last_ms: None, .. }), .. }))
+        matches!(&self.pending, Some(Pending { what: What::Resync(resync), .. }) if resync.entry.is_asked())
     }
 
     pub(super) fn resync_mut(&mut self) -> Option<&mut Resync> {
         match self.pending.as_mut().map(|pending| &mut pending.what) {
             Some(What::Resync(resync)) => Some(resync),
-            _ => None,
+            Some(What::Update(_) | What::Nick(_) | What::NickAsked(_)) | None => None,
         }
     }
 
@@ -117,7 +117,7 @@ impl Upstream {
     pub(super) fn deadline(&self) -> Option<u64> {
         let pending = self.pending.as_ref()?;
         let silence = match &pending.what {
-            What::Resync(resync) => resync.last_ms.map(|last_ms| last_ms + limit::JOIN_SILENCE_MS),
+            What::Resync(resync) => resync.entry.silence_ms(),
             What::Update(_) | What::Nick(_) | What::NickAsked(_) => None,
         };
         silence.into_iter().chain([pending.deadline_ms]).min()
@@ -218,71 +218,75 @@ impl Upstream {
     }
 }
 
-impl Occupancy {
+impl Stay {
     /// Takes in that a session wants to be seen otherwise, and wants to see that it is.
     pub(super) fn wish_echo(&mut self, session: SessionId, id: Option<Box<str>>) {
-        if let Some(stay) = self.stay_mut()
-            && stay.upstream.echoes.len() < limit::PINGERS
-        {
-            stay.upstream.echoes.push(Echo { session, id });
+        if self.upstream.echoes.len() < limit::PINGERS {
+            self.upstream.echoes.push(Echo { session, id });
         }
+    }
+}
+
+impl Occupancy {
+    /// Takes in the avatar that the account has published; the room is told once (N10).
+    pub(crate) fn avatar_published(&mut self, hash: &str) {
+        self.sessions.publish_avatar(hash);
     }
 
     /// Sends the next presence, if there is one to send and none is unanswered.
     pub(super) fn advance(&mut self, turn: &mut Turn<'_>) {
-        let Some(stay) = self.stay_mut() else { return };
-        if stay.upstream.pending.is_some() || stay.held_leave.is_some() {
-            return;
-        }
-        if let Some(wish) = stay.upstream.wishes.pop_front() {
+        loop {
+            let Phase::In(stay) = &mut self.phase else { return };
+            if stay.upstream.is_busy() || stay.attendance.held_leave().is_some() {
+                return;
+            }
+            let Some(wish) = stay.upstream.wishes.pop_front() else { break };
             if wish.nick == self.me.nick {
                 self.answer_wish(turn, wish, false);
-                return self.advance(turn);
+            } else {
+                let nick = wish.nick.clone();
+                return self.send_presence(turn, &nick, None, What::Nick(wish), limit::PRESENCE_MS);
             }
-            let nick = wish.nick.clone();
-            self.send_presence(turn, &nick, None, What::Nick(wish), limit::PRESENCE_MS);
-        } else if std::mem::take(&mut stay.upstream.resync_wished) {
-            let nick = self.me.nick.clone();
-            let asks = self.join_again(turn);
-            let versions_for = self.asks_versions();
-            let resync = Resync::asking_for(versions_for);
-            self.send_presence(turn, &nick, Some(asks), What::Resync(resync), limit::JOIN_MS);
-            if let Some(session) = versions_for {
-                self.note_versions_asked(session);
-            }
+        }
+        self.advance_without_wishes(turn);
+    }
+
+    fn advance_without_wishes(&mut self, turn: &mut Turn<'_>) {
+        let Phase::In(stay) = &mut self.phase else { return };
+        if std::mem::take(&mut stay.upstream.resync_wished) {
+            self.send_resync(turn);
         } else if !stay.upstream.echoes.is_empty() || self.may_look_different(turn) {
             self.update_if_changed(turn);
         }
     }
 
-    /// Takes in the avatar that the account has published; the room is told once (N10).
-    pub(crate) fn avatar_published(&mut self, hash: &str) {
-        self.sessions.publish_avatar(hash);
+    fn send_resync(&mut self, turn: &mut Turn<'_>) {
+        let nick = self.me.nick.clone();
+        let asks = self.join_again(turn);
+        let versions_for = self.asks_versions();
+        let resync = Resync::asking_for(versions_for);
+        self.send_presence(turn, &nick, Some(asks), What::Resync(resync), limit::JOIN_MS);
+        if let Some(session) = versions_for {
+            self.note_versions_asked(session);
+        }
     }
 
     /// Whether something has happened since the room was last compared with what it should be shown: most events
     /// change nothing of that.
     fn may_look_different(&self, turn: &Turn<'_>) -> bool {
         if self.sessions.is_empty() {
-            return self.is_away(turn) && !is_nobody_there(self.room.sent_payload());
+            return self.is_away(turn) && !is_nobody_there(self.sent_payload());
         }
         self.stay().is_some_and(|stay| stay.upstream.compared != Some(self.sessions.changes()))
     }
 
-    /// Whether nobody has been attached for so long that the room is told.
-    fn is_away(&self, turn: &Turn<'_>) -> bool {
-        let detached_ms = self.stay().and_then(|stay| stay.detached_ms);
-        detached_ms.is_some_and(|since_ms| turn.since(since_ms) >= turn.config.away_delay_ms)
-    }
-
     fn update_if_changed(&mut self, turn: &mut Turn<'_>) {
         self.sessions.elect();
-        let changed = self.aggregate(turn).children != self.room.sent_payload();
-        let compared = self.sessions.changes();
-        let Some(stay) = self.stay_mut() else { return };
-        stay.upstream.compared = Some(compared);
+        let is_changed = self.aggregate(turn).is_some_and(|wanted| wanted.children != self.sent_payload());
+        let Phase::In(stay) = &mut self.phase else { return };
+        stay.upstream.compared = Some(self.sessions.changes());
         let echoes = std::mem::take(&mut stay.upstream.echoes);
-        if changed {
+        if is_changed {
             let nick = self.me.nick.clone();
             self.send_presence(turn, &nick, None, What::Update(echoes), limit::PRESENCE_MS);
         } else {
@@ -299,68 +303,62 @@ impl Occupancy {
         patience_ms: u64,
     ) {
         self.sessions.elect();
+        let wanted = self.aggregate(turn);
+        let Phase::In(stay) = &mut self.phase else { return };
+        stay.own.sent = wanted.unwrap_or_else(|| stay.own.sent.clone());
         let id = turn.fresh_id();
-        let aggregate = self.aggregate(turn);
         let mut presence = self.me.presence(PresenceType::Available, &id).to(self.me.room.occupant(nick));
-        presence.attributes.clone_from(&aggregate.attributes);
-        presence.children.clone_from(&aggregate.children);
+        presence.attributes.clone_from(&stay.own.sent.attributes);
+        presence.children.clone_from(&stay.own.sent.children);
         presence.children.extend(extra);
-        self.room.sent = Some(aggregate);
-        let pending = Pending { id, deadline_ms: turn.after(patience_ms), what };
-        if let Some(stay) = self.stay_mut() {
-            stay.upstream.pending = Some(pending);
-        }
+        stay.upstream.pending = Some(Pending { id, deadline_ms: turn.after(patience_ms), what });
         turn.send(presence);
     }
 
-    /// The presence that the room has to be shown: the best of the attached sessions, or that nobody is there.
-    fn aggregate(&self, turn: &Turn<'_>) -> Kept {
-        if let Some(shown) = self.sessions.shown() {
-            return shown;
-        }
-        let unchanged = self.room.sent.clone().filter(|_| !self.is_away(turn));
-        unchanged.unwrap_or_else(|| {
-            Kept::own(Stanza::new(Kind::Presence(PresenceType::Available)).children(nobody_there()))
-        })
+    /// The presence that the room has to be shown: the best of the attached sessions, or that nobody is there;
+    /// nothing if it is to be shown what it was.
+    fn aggregate(&self, turn: &Turn<'_>) -> Option<Kept> {
+        let away = || {
+            let nobody = Stanza::new(Kind::Presence(PresenceType::Available)).children(nobody_there());
+            self.is_away(turn).then(|| Kept::own(nobody))
+        };
+        self.sessions.shown().or_else(away)
     }
 
     /// The room answers a presence of ours with an error: only the session that caused it is told (N4). False
     /// if it answers none.
     pub(super) fn presence_refused(&mut self, turn: &mut Turn<'_>, error: &Stanza) -> bool {
-        let Some(stay) = self.stay_mut() else { return false };
+        let Phase::In(stay) = &mut self.phase else { return false };
         let known_as = |id: Option<Box<str>>| id.map_or(Id::Remove, Id::Set);
-        let mut expected = true;
         match stay.upstream.refused(error) {
             Some(What::Nick(wish) | What::NickAsked(wish)) => {
                 if let Some(session) = wish.session {
                     self.relay_to(turn, session, known_as(wish.id), error);
                 }
+                true
             }
             Some(What::Update(echoes)) => {
                 for echo in echoes {
                     self.relay_to(turn, echo.session, known_as(echo.id), error);
                 }
-                expected = false;
+                false
             }
             Some(What::Resync(_)) => {
                 self.time_out_waiting(turn);
-                expected = false;
+                false
             }
-            None => return false,
+            None => false,
         }
-        expected
     }
 
-    pub(super) fn expire_upstream(&mut self, turn: &mut Turn<'_>) {
-        let Some(stay) = self.stay_mut() else { return };
-        if stay.upstream.deadline().is_none_or(|deadline_ms| !turn.is_due(deadline_ms)) {
-            return;
-        }
+    /// The room does not answer a presence of ours.
+    pub(super) fn presence_unanswered(&mut self, turn: &mut Turn<'_>) {
+        let Phase::In(stay) = &mut self.phase else { return };
         match stay.upstream.pending.take().map(|pending| pending.what) {
             Some(What::Update(echoes)) => self.show_echoes(turn, &echoes, false),
             Some(What::Nick(wish)) => self.ask_for_nick(turn, wish),
             Some(What::NickAsked(wish)) => self.nick_unanswered(turn, &wish),
-            Some(What::Resync(Resync { last_ms: Some(_), .. })) => self.resynced(turn),
+            Some(What::Resync(resync)) if resync.entry.is_let_in() => self.resynced(turn),
             Some(What::Resync(_)) => {
                 self.time_out_waiting(turn);
                 self.suspect(turn);

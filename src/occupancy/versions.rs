@@ -1,10 +1,11 @@
 //! Affiliation versions (XEP-0463): a session that asks what has changed since it last looked is told by the
 //! room, and nobody else is told that (J22, J23).
 
-use super::Occupancy;
+use super::{Occupancy, Phase};
 use crate::event::SessionId;
 use crate::muc::{NS_MUC, NS_MUC_USER};
-use crate::sessions::{Ask, Attachment, Stage};
+use crate::room::Room;
+use crate::sessions::{Ask, Attachment, Sessions, Stage};
 use crate::stanza::{Element, Kept, Node, Stanza};
 
 const NS_VERSIONS: [&str; 2] = ["urn:xmpp:muc:affiliations:1", "urn:xmpp:muc:affiliations:0"];
@@ -31,6 +32,14 @@ pub(super) fn strip_version(presence: &mut Stanza) {
     }
 }
 
+/// The first waiting session that only the room can answer: it asks for versions, and the room has them.
+pub(super) fn asks_versions(sessions: &Sessions, room: &Room) -> Option<SessionId> {
+    let asks = |attachment: &Attachment| {
+        attachment.ask().is_some_and(|ask| ask.version().is_some() && !ask.versions_told)
+    };
+    sessions.iter().find(|(_, attachment)| room.versioned && asks(attachment)).map(|(session, _)| session)
+}
+
 impl Ask {
     /// The version since which the session wants to know.
     fn version(&self) -> Option<&Element> {
@@ -39,12 +48,9 @@ impl Ask {
 }
 
 impl Occupancy {
-    /// The first waiting session that only the room can answer: it asks for versions, and the room has them.
+    /// The first waiting session that only the room can answer.
     pub(super) fn asks_versions(&self) -> Option<SessionId> {
-        let asks = |attachment: &Attachment| {
-            attachment.ask().is_some_and(|ask| ask.version().is_some() && !ask.versions_told)
-        };
-        self.sessions.iter().find(|(_, a)| self.room.versioned && asks(a)).map(|(session, _)| session)
+        asks_versions(&self.sessions, &self.room)
     }
 
     /// What that session asks of versions, for a join of the account.
@@ -61,10 +67,12 @@ impl Occupancy {
 
     /// What the room has told of versions is told once.
     pub(super) fn forget_versions(&mut self) {
-        let told = self.room.own.as_deref().filter(|own| tells_versions(own));
-        if let Some(mut own) = told.cloned() {
-            strip_version(&mut own);
-            self.room.own = Some(Kept::own(own));
+        if let Phase::In(stay) = &mut self.phase
+            && tells_versions(&stay.own.shown)
+        {
+            let mut shown = Stanza::clone(&stay.own.shown);
+            strip_version(&mut shown);
+            stay.own.shown = Kept::own(shown);
         }
     }
 

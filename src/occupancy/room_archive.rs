@@ -1,14 +1,13 @@
 //! The room's archive (XEP-0313): a session asks it by itself, and so gets its results. A room that has them
 //! for occupants only is asked again by the account, on behalf of the session (I8).
 
-use std::collections::{BTreeMap, VecDeque};
-
 use serde::{Deserialize, Serialize};
 
-use super::{Occupancy, Phase, Way};
+use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::event::SessionId;
 use crate::jid::Jid;
+use crate::pending::expiring::{Expiring, OfSession};
 use crate::stanza::{Element, IqType, Kept, Kind, Stanza};
 use crate::turn::Turn;
 
@@ -18,10 +17,11 @@ pub(super) const NS_ARCHIVE: [&str; 4] =
 
 /// The queries to the room's archive that may have to be asked again, and those that have been.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Archive {
-    asked: VecDeque<Asked>,
+pub(super) struct RoomArchive {
+    /// By the id that the session gave.
+    asked: Expiring<Option<Box<str>>, Asked>,
     /// By the `queryid` of ours.
-    repeated: BTreeMap<Box<str>, Repeated>,
+    repeated: Expiring<Box<str>, Repeated>,
 }
 
 /// A query that went out from the session itself.
@@ -29,7 +29,6 @@ pub(super) struct Archive {
 struct Asked {
     session: SessionId,
     query: Kept,
-    deadline_ms: u64,
 }
 
 /// A query that the account has asked again.
@@ -37,10 +36,21 @@ struct Asked {
 struct Repeated {
     session: SessionId,
     queryid: Option<Box<str>>,
-    deadline_ms: u64,
 }
 
-impl Archive {
+impl OfSession for Asked {
+    fn session(&self) -> Option<SessionId> {
+        Some(self.session)
+    }
+}
+
+impl OfSession for Repeated {
+    fn session(&self) -> Option<SessionId> {
+        Some(self.session)
+    }
+}
+
+impl RoomArchive {
     /// Whether an error to a session may have to be looked at.
     pub(super) fn has_asked(&self) -> bool {
         !self.asked.is_empty()
@@ -51,41 +61,29 @@ impl Archive {
         !self.repeated.is_empty()
     }
 
+    /// The session has ended.
     pub(super) fn forget(&mut self, session: SessionId) {
-        self.asked.retain(|asked| asked.session != session);
-        self.repeated.retain(|_, repeated| repeated.session != session);
+        self.asked.forget(session);
+        self.repeated.forget(session);
     }
 
     pub(super) fn deadline(&self) -> Option<u64> {
-        let asked = self.asked.iter().map(|asked| asked.deadline_ms);
-        asked.chain(self.repeated.values().map(|repeated| repeated.deadline_ms)).min()
+        self.asked.deadline().into_iter().chain(self.repeated.deadline()).min()
     }
 
     pub(super) fn expire(&mut self, turn: &Turn<'_>) {
-        self.asked.retain(|asked| !turn.is_due(asked.deadline_ms));
-        self.repeated.retain(|_, repeated| !turn.is_due(repeated.deadline_ms));
-    }
-
-    /// Sessions ask for one page after the other, so the oldest has had its results.
-    fn make_space(&mut self) {
-        let oldest = self.repeated.iter().min_by_key(|(_, repeated)| repeated.deadline_ms);
-        if let Some(oldest) =
-            oldest.map(|(id, _)| id.clone()).filter(|_| self.repeated.len() >= limit::ARCHIVE_QUERIES)
-        {
-            self.repeated.remove(&oldest);
-        }
+        self.asked.take_due(turn.now.monotonic_ms);
+        self.repeated.take_due(turn.now.monotonic_ms);
     }
 
     /// The query of a session that an error answers.
     fn refused(&mut self, error: &Stanza) -> Option<Asked> {
-        let is_answered = |asked: &Asked| asked.query.id == error.id && asked.query.from == error.to;
-        let position = self.asked.iter().position(is_answered)?;
-        self.asked.remove(position)
+        self.asked.take(&error.id, |asked| asked.query.from == error.to)
     }
 
     fn repeated_by(&self, message: &Stanza) -> Option<&Repeated> {
         let result = message.children.iter().find(|child| is_of_archive("result", child))?;
-        self.repeated.get(result.attribute("queryid")?)
+        self.repeated.get(&result.attribute("queryid")?.into())
     }
 
     /// Whether a message is a result that the account has asked for.
@@ -112,35 +110,33 @@ impl Occupancy {
         if !is_query {
             return;
         }
-        if self.archive.asked.len() >= limit::ARCHIVE_QUERIES {
-            self.archive.asked.pop_front();
-        }
-        let asked =
-            Asked { session, query: Kept::own(query.clone()), deadline_ms: turn.after(limit::QUERY_MS) };
-        self.archive.asked.push_back(asked);
+        let asked = Asked { session, query: Kept::own(query.clone()) };
+        let deadline_ms = turn.after(limit::QUERY_MS);
+        self.room_archive.asked.insert_within(limit::ARCHIVE_QUERIES, query.id.clone(), deadline_ms, asked);
     }
 
     /// The room refuses a session its archive: the account asks again, if it is in. False if nobody does.
     pub(super) fn archive_refused(&mut self, turn: &mut Turn<'_>, error: &Stanza) -> bool {
-        let Some(Asked { session, query, .. }) = self.archive.refused(error) else { return false };
+        let Some(Asked { session, query, .. }) = self.room_archive.refused(error) else { return false };
         let is_forbidden = matches!(error.error_condition(), Some("forbidden" | "not-allowed"));
         if !is_forbidden || !self.sessions.has(session) || !matches!(self.phase, Phase::In(_)) {
             return false;
         }
-        self.archive.make_space();
         let mapped = turn.fresh_id();
         let queryid = query.children.iter().find_map(|child| child.attribute("queryid")).map(Into::into);
         let mut again = Stanza::clone(&query);
         set_queryid(&mut again, "query", Some(&mapped));
         let deadline_ms = turn.after(limit::QUERY_MS);
-        self.archive.repeated.insert(mapped, Repeated { session, queryid, deadline_ms });
-        self.map_up(turn, Some(session), &again, Way::Held);
+        // sessions ask for one page after the other, so the oldest has had its results
+        let repeated = Repeated { session, queryid };
+        self.room_archive.repeated.insert_within(limit::ARCHIVE_QUERIES, mapped, deadline_ms, repeated);
+        turn.about_held(|turn| self.map_up(turn, Some(session), &again));
         true
     }
 
     /// A result for the account goes to the session that asked, under its own `queryid`. False if it is none.
     pub(super) fn archive_result_came(&mut self, turn: &mut Turn<'_>, message: &Stanza) -> bool {
-        let Some(repeated) = self.archive.repeated_by(message) else { return false };
+        let Some(repeated) = self.room_archive.repeated_by(message) else { return false };
         let (session, queryid) = (repeated.session, repeated.queryid.clone());
         let mut result = message.clone();
         set_queryid(&mut result, "result", queryid.as_deref());
@@ -151,11 +147,11 @@ impl Occupancy {
     /// Whether a message from the room is a result that the account has asked for.
     pub(crate) fn is_archive_result(&self, message: &Stanza) -> bool {
         let is_from_room = message.from.as_ref().map(Jid::as_str) == Some(self.me.room.as_str());
-        is_from_room && self.archive.is_result(message)
+        is_from_room && self.room_archive.is_result(message)
     }
 
     /// Whether such results may come.
     pub(crate) fn awaits_archive_results(&self) -> bool {
-        self.archive.has_repeated()
+        self.room_archive.has_repeated()
     }
 }

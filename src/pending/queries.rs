@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use super::expiring::{Expiring, OfSession};
 use crate::config::limit;
 use crate::event::SessionId;
 use crate::jid::{Jid, Nick};
@@ -13,9 +14,9 @@ use crate::stanza::Kept;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Queries {
     /// From our sessions, by the id under which they went up.
-    up: BTreeMap<Box<str>, Query>,
+    up: Expiring<Box<str>, Query>,
     /// From occupants, by the id under which a session was asked.
-    down: BTreeMap<Box<str>, Query>,
+    down: Expiring<Box<str>, Query>,
     /// Which session last asked an occupant something.
     askers: BTreeMap<Nick, SessionId>,
     /// What sessions ask while too much is open.
@@ -38,7 +39,12 @@ pub(crate) struct Query {
     pub(crate) id: Box<str>,
     /// The other end: whom the session asked, or who asks it.
     pub(crate) peer: Jid,
-    pub(crate) deadline_ms: u64,
+}
+
+impl OfSession for Query {
+    fn session(&self) -> Option<SessionId> {
+        self.session
+    }
 }
 
 impl Queries {
@@ -63,28 +69,28 @@ impl Queries {
     }
 
     /// A query of a session goes up.
-    pub(crate) fn ask(&mut self, mapped: Box<str>, query: Query) {
+    pub(crate) fn ask(&mut self, mapped: Box<str>, deadline_ms: u64, query: Query) {
         if let (Some(nick), Some(session)) = (query.peer.nick(), query.session) {
             if self.askers.len() >= limit::ASKED_OCCUPANTS {
                 self.askers.clear();
             }
             self.askers.insert(nick, session);
         }
-        self.up.insert(mapped, query);
+        self.up.insert(mapped, deadline_ms, query);
     }
 
     /// The query that this answers, if it comes from whom it was sent to.
     pub(crate) fn answered(&mut self, id: &str, from: Option<&Jid>) -> Option<Query> {
-        take(&mut self.up, id, from)
+        self.up.take(&id.into(), |query| Some(&query.peer) == from)
     }
 
     /// An occupant asks a session something; false if too much is open already.
-    pub(crate) fn ask_session(&mut self, mapped: Box<str>, query: Query) -> bool {
-        if self.down.len() >= limit::QUERIES {
-            return false;
+    pub(crate) fn ask_session(&mut self, mapped: Box<str>, deadline_ms: u64, query: Query) -> bool {
+        let has_room = self.down.len() < limit::QUERIES;
+        if has_room {
+            self.down.insert(mapped, deadline_ms, query);
         }
-        self.down.insert(mapped, query);
-        true
+        has_room
     }
 
     /// The query of an occupant that a session answers, if that session was asked.
@@ -94,8 +100,7 @@ impl Queries {
         to: Option<&Jid>,
         session: SessionId,
     ) -> Option<Query> {
-        let is_asked = self.down.get(id).is_some_and(|query| query.session == Some(session));
-        if is_asked { take(&mut self.down, id, to) } else { None }
+        self.down.take(&id.into(), |query| query.session == Some(session) && Some(&query.peer) == to)
     }
 
     /// The session that last asked that occupant something.
@@ -103,17 +108,14 @@ impl Queries {
         self.askers.get(nick).copied()
     }
 
-    /// The session has ended: answers to it reach nobody (I13), and what it was asked is answered by others.
-    pub(crate) fn forget(&mut self, session: SessionId) {
+    /// The session has ended: answers to it reach nobody (I13). Gives back what it was asked and has not answered.
+    pub(crate) fn forget(&mut self, session: SessionId) -> Vec<Query> {
         self.askers.retain(|_, asker| *asker != session);
         self.waiting.retain(|waiting| waiting.session != Some(session));
         for query in self.up.values_mut().filter(|query| query.session == Some(session)) {
             query.session = None;
         }
-        for query in self.down.values_mut().filter(|query| query.session == Some(session)) {
-            query.session = None;
-            query.deadline_ms = 0;
-        }
+        self.down.forget(session)
     }
 
     /// Whether anybody waits for an answer.
@@ -121,33 +123,25 @@ impl Queries {
         !self.up.is_empty() || !self.down.is_empty()
     }
 
-    /// When the first query has waited too long.
-    pub(crate) fn deadline(&self) -> Option<u64> {
-        self.up.values().chain(self.down.values()).map(|query| query.deadline_ms).min()
+    /// When the first query of a session has waited too long.
+    pub(crate) fn deadline_up(&self) -> Option<u64> {
+        self.up.deadline()
+    }
+
+    /// When the first query of an occupant has waited too long.
+    pub(crate) fn deadline_down(&self) -> Option<u64> {
+        self.down.deadline()
     }
 
     /// The queries of sessions that have waited too long.
     pub(crate) fn take_unanswered(&mut self, now_ms: u64) -> Vec<Query> {
-        take_due(&mut self.up, now_ms)
+        self.up.take_due(now_ms)
     }
 
     /// The queries of occupants that no session has answered in time.
     pub(crate) fn take_unanswered_by_sessions(&mut self, now_ms: u64) -> Vec<Query> {
-        take_due(&mut self.down, now_ms)
+        self.down.take_due(now_ms)
     }
-}
-
-fn take(queries: &mut BTreeMap<Box<str>, Query>, id: &str, peer: Option<&Jid>) -> Option<Query> {
-    if queries.get(id).map(|query| &query.peer) != peer {
-        return None;
-    }
-    queries.remove(id)
-}
-
-fn take_due(queries: &mut BTreeMap<Box<str>, Query>, now_ms: u64) -> Vec<Query> {
-    let due: Vec<_> =
-        queries.iter().filter(|(_, query)| query.deadline_ms <= now_ms).map(|(id, _)| id.clone()).collect();
-    due.iter().filter_map(|id| queries.remove(id)).collect()
 }
 
 #[cfg(test)]
@@ -156,19 +150,14 @@ mod tests {
     use crate::stanza::{IqType, Kind, Stanza};
 
     fn query(session: u32, id: &str) -> Query {
-        Query {
-            session: Some(SessionId(session)),
-            id: id.into(),
-            peer: Jid::new("lounge@rooms.example/bob"),
-            deadline_ms: 10,
-        }
+        Query { session: Some(SessionId(session)), id: id.into(), peer: Jid::new("lounge@rooms.example/bob") }
     }
 
     #[test]
     fn i1_two_sessions_may_use_one_id() {
         let mut queries = Queries::default();
-        queries.ask("x".into(), query(1, "q"));
-        queries.ask("y".into(), query(2, "q"));
+        queries.ask("x".into(), 10, query(1, "q"));
+        queries.ask("y".into(), 10, query(2, "q"));
         let bob = Jid::new("lounge@rooms.example/bob");
         assert_eq!(queries.answered("y", Some(&bob)), Some(query(2, "q")));
         assert_eq!(queries.answered("y", Some(&bob)), None);
@@ -178,7 +167,7 @@ mod tests {
     fn i12_what_is_too_much_waits_in_order_and_is_limited() {
         let mut queries = Queries::default();
         for number in 0..limit::QUERIES {
-            queries.ask(number.to_string().into(), query(1, "q"));
+            queries.ask(number.to_string().into(), 10, query(1, "q"));
         }
         assert!(!queries.has_room());
         let asked = |id: &str| Kept::own(Stanza::new(Kind::Iq(IqType::Get)).id(Some(id)));
@@ -196,7 +185,7 @@ mod tests {
     #[test]
     fn a_reply_from_the_wrong_address_answers_nothing() {
         let mut queries = Queries::default();
-        queries.ask("x".into(), query(1, "q"));
+        queries.ask("x".into(), 10, query(1, "q"));
         assert_eq!(queries.answered("x", Some(&Jid::new("lounge@rooms.example/eve"))), None);
         assert_eq!(queries.answered("x", None), None);
         assert_eq!(queries.take_unanswered(10), [query(1, "q")]);
@@ -205,7 +194,7 @@ mod tests {
     #[test]
     fn i5_only_the_session_that_was_asked_answers() {
         let mut queries = Queries::default();
-        queries.ask_session("d".into(), query(1, "p"));
+        queries.ask_session("d".into(), 10, query(1, "p"));
         let bob = query(1, "p").peer;
         assert_eq!(queries.answered_by_session("d", Some(&bob), SessionId(2)), None);
         assert_eq!(queries.answered_by_session("d", Some(&bob), SessionId(1)), Some(query(1, "p")));
@@ -214,11 +203,10 @@ mod tests {
     #[test]
     fn i13_an_ended_session_gets_no_answer_and_owes_none() {
         let mut queries = Queries::default();
-        queries.ask("x".into(), query(1, "q"));
-        queries.ask_session("d".into(), query(1, "p"));
-        queries.forget(SessionId(1));
-        assert_eq!(queries.deadline(), Some(0));
-        assert_eq!(queries.take_unanswered_by_sessions(0).len(), 1);
+        queries.ask("x".into(), 10, query(1, "q"));
+        queries.ask_session("d".into(), 10, query(1, "p"));
+        assert_eq!(queries.forget(SessionId(1)), [query(1, "p")]);
+        assert_eq!(queries.deadline_down(), None);
         assert_eq!(queries.answered("x", Some(&query(1, "q").peer)).unwrap().session, None);
     }
 }

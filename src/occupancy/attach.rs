@@ -1,0 +1,74 @@
+//! The one way in and the one way out of a session.
+
+use super::{Occupancy, Phase};
+use crate::event::{Action, SessionId};
+use crate::jid::FullJid;
+use crate::sessions::{Ask, Attachment, Connection};
+use crate::stanza::{Kept, Stanza};
+use crate::turn::Turn;
+
+impl Occupancy {
+    /// A session asks to join. It is shown the room when the account is known to be in and its copy to be right.
+    pub(super) fn attach(&mut self, session: SessionId, jid: FullJid, ask: Ask) {
+        log::debug!("{jid} attaches to {}", self.me.room);
+        let presence = super::join::shown_presence(&ask.join);
+        self.sessions.attach(session, jid, presence, ask);
+    }
+
+    /// A session is no longer in, whatever the cause: nothing of it waits for the room. What it has sent and was
+    /// held is in the attachment.
+    pub(super) fn detach(&mut self, turn: &mut Turn<'_>, session: SessionId) -> Option<Attachment> {
+        let attachment = self.sessions.detach(session)?;
+        if let Phase::In(stay) = &mut self.phase {
+            stay.refuse_pingers_of(turn, session, &self.me);
+            stay.upstream.forget(session);
+            stay.probes.forget(session);
+        }
+        Some(attachment)
+    }
+
+    /// The session has ended: what still comes for it reaches nobody, and misleads nobody.
+    pub(crate) fn session_ended(&mut self, turn: &mut Turn<'_>, session: SessionId) {
+        if let Phase::In(stay) = &mut self.phase {
+            stay.forget_pingers_of(session); // nobody is there to be answered
+        }
+        self.session_hides(turn, session);
+        self.senders.disown(session);
+        self.room_archive.forget(session);
+        if let Phase::Joining(joining) = &mut self.phase {
+            joining.orphans.disown(session);
+        }
+        for question in self.queries.forget(session) {
+            self.answer_for_session(turn, question);
+        }
+    }
+
+    /// The session hides from everybody: it is detached, and that is no leave (L4).
+    pub(crate) fn session_hides(&mut self, turn: &mut Turn<'_>, session: SessionId) {
+        self.directs.note_end(turn, session);
+        self.cancel_leave_of(turn, session);
+        let Some(attachment) = self.detach(turn, session) else { return };
+        log::debug!("{} detaches from {}", attachment.jid, self.me.room);
+        self.release_held(turn, session, attachment);
+    }
+
+    /// The connection of a session broke; a leave that it has just sent was a quit.
+    pub(crate) fn session_hibernated(&mut self, turn: &mut Turn<'_>, session: SessionId) {
+        self.cancel_leave_of(turn, session);
+        self.sessions.note_connection(session, Connection::Broken);
+    }
+
+    /// The stream of a session was resumed.
+    pub(crate) fn session_resumed(&mut self, turn: &Turn<'_>, session: SessionId) {
+        self.sessions.note_connection(session, Connection::Resumed { at_ms: turn.now.monotonic_ms });
+    }
+
+    /// The session was only quitting: what was said to the account alone meanwhile is stored (P4).
+    fn cancel_leave_of(&mut self, turn: &mut Turn<'_>, session: SessionId) {
+        let Some(held) = self.take_held_leave_of(session) else { return };
+        for message in held.private {
+            let message = Stanza::clone(&message).to(self.me.account.to_jid());
+            turn.act(Action::StoreOffline { stanza: Some(Kept::own(message)) });
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Everything that an occupancy waits for: why, until when, and what happens then. One table for all of it.
+
+use super::Occupancy;
+use crate::config::Config;
+use crate::turn::Turn;
+
+/// Why an occupancy wants to be woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// Sessions asked the room or an occupant something (I12).
+    QueryUnanswered,
+    /// An occupant asked a session something (I5).
+    QuestionUnanswered,
+    /// A session joins or leaves by itself (design decision 1, X5).
+    OwnJoinWatched,
+    /// Sessions asked the room's archive something (I8).
+    ArchiveUnanswered,
+    /// The account is out, and nothing of the room need be known any more.
+    Forgotten,
+    /// The room has let the account in and fallen silent (J31).
+    JoinSilent,
+    /// The room does not answer the join: is the account in unseen (J26)?
+    JoinUnseen,
+    /// The account has left a service that shows it nothing, and its sessions join by themselves.
+    Retreated,
+    /// The room does not answer the join (J26).
+    JoinUnanswered,
+    /// A session is being shown the room (contract, 9).
+    Replaying,
+    /// The room does not answer our self-ping (I2).
+    SelfPingUnanswered,
+    /// The room does not answer a presence of ours (design decision 4).
+    PresenceUnanswered,
+    /// An occupant does not answer a session's probe (J11).
+    ProbeUnanswered,
+    /// The last session left and may only be quitting (design decision 3).
+    LeaveHeld,
+    /// Nobody is attached, and the room is shown so (design decision 4).
+    Away,
+    /// Nobody came back (design decision 2).
+    LingerOver,
+}
+
+impl Why {
+    /// All reasons, in the order in which they are looked at.
+    const ALL: [Self; 16] = [
+        Self::QueryUnanswered,
+        Self::QuestionUnanswered,
+        Self::OwnJoinWatched,
+        Self::ArchiveUnanswered,
+        Self::Forgotten,
+        Self::JoinSilent,
+        Self::JoinUnseen,
+        Self::Retreated,
+        Self::JoinUnanswered,
+        Self::Replaying,
+        Self::SelfPingUnanswered,
+        Self::PresenceUnanswered,
+        Self::ProbeUnanswered,
+        Self::LeaveHeld,
+        Self::Away,
+        Self::LingerOver,
+    ];
+}
+
+impl Occupancy {
+    /// When this occupancy wants to be woken.
+    pub(crate) fn deadline(&self, config: &Config) -> Option<u64> {
+        Why::ALL.iter().filter_map(|why| self.when(*why, config)).min()
+    }
+
+    /// A time that was asked for has come, or an earlier one: then nothing happens.
+    pub(crate) fn wake(&mut self, turn: &mut Turn<'_>) {
+        let is_due = |occupancy: &Self, turn: &Turn<'_>, why| {
+            occupancy.when(why, turn.config).is_some_and(|deadline_ms| turn.is_due(deadline_ms))
+        };
+        let due: Vec<Why> = Why::ALL.into_iter().filter(|why| is_due(self, turn, *why)).collect();
+        for why in due {
+            // what was due may have been settled by what came before it
+            if is_due(self, turn, why) {
+                log::debug!("{} in {} is woken: {why:?}", self.me.account, self.me.room);
+                self.expire(turn, why);
+            }
+        }
+    }
+
+    /// Until when it waits for that.
+    fn when(&self, why: Why, config: &Config) -> Option<u64> {
+        match why {
+            Why::QueryUnanswered => self.queries.deadline_up(),
+            Why::QuestionUnanswered => self.queries.deadline_down(),
+            Why::OwnJoinWatched => self.directs.deadline(),
+            Why::ArchiveUnanswered => self.room_archive.deadline(),
+            Why::Forgotten => self.over_ms(),
+            Why::JoinSilent => self.joining()?.silent_ms(),
+            Why::JoinUnseen => self.joining()?.unseen_ms(),
+            Why::Retreated => self.joining()?.retreated_ms(),
+            Why::JoinUnanswered => self.joining()?.unanswered_ms(),
+            Why::Replaying => self.sessions.any_is_shown_the_room().then_some(0),
+            Why::SelfPingUnanswered => self.stay()?.check.as_ref().map(|check| check.deadline_ms),
+            Why::PresenceUnanswered => self.stay()?.upstream.deadline(),
+            Why::ProbeUnanswered => self.stay()?.probes.deadline(),
+            Why::LeaveHeld => self.stay()?.attendance.leave_until_ms(),
+            Why::Away => self.away_ms(config),
+            Why::LingerOver => self.linger_over_ms(config),
+        }
+    }
+
+    fn expire(&mut self, turn: &mut Turn<'_>, why: Why) {
+        match why {
+            Why::QueryUnanswered => self.expire_queries(turn),
+            Why::QuestionUnanswered => self.expire_questions(turn),
+            Why::OwnJoinWatched => self.directs.expire(turn),
+            Why::ArchiveUnanswered => self.room_archive.expire(turn),
+            Why::Forgotten | Why::Away => {} // the bouncer forgets it; the room is told when all is settled
+            Why::JoinSilent => self.complete(turn),
+            Why::JoinUnseen => self.ask_whether_unseen(turn),
+            Why::Retreated => self.go_direct(turn),
+            Why::JoinUnanswered => self.give_up_joining(turn),
+            Why::Replaying => self.go_on_replaying(turn),
+            Why::SelfPingUnanswered => self.found_nothing(turn),
+            Why::PresenceUnanswered => self.presence_unanswered(turn),
+            Why::ProbeUnanswered => self.expire_probes(turn),
+            Why::LeaveHeld => self.release_held_leave(turn),
+            Why::LingerOver => self.linger_over(turn),
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Why the account stays in a room: a session is attached, or was a short time ago (design decision 2).
+
+use serde::{Deserialize, Serialize};
+
+use super::leave::HeldLeave;
+use super::{Occupancy, Phase};
+use crate::config::Config;
+use crate::event::SessionId;
+use crate::muc::{Departure, MucUser};
+use crate::sessions::is_nobody_there;
+use crate::stanza::Kept;
+use crate::turn::Turn;
+
+/// Whether anybody is in the room through the account.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) enum Attendance {
+    /// A session is attached.
+    #[default]
+    Attended,
+    /// The last session has left, and may only be quitting (design decision 3).
+    LeaveHeld(Box<HeldLeave>),
+    /// Nobody is.
+    Unattended { since_ms: u64 },
+}
+
+impl Attendance {
+    pub(super) fn leave_until_ms(&self) -> Option<u64> {
+        match self {
+            Self::LeaveHeld(held) => Some(held.until_ms),
+            Self::Attended | Self::Unattended { .. } => None,
+        }
+    }
+
+    /// The leave that is held.
+    pub(super) fn held_leave(&mut self) -> Option<&mut HeldLeave> {
+        match self {
+            Self::LeaveHeld(held) => Some(held),
+            Self::Attended | Self::Unattended { .. } => None,
+        }
+    }
+
+    /// Takes out the leave that is held, if it is wanted.
+    pub(super) fn take_held_leave(&mut self, wanted: impl FnOnce(&HeldLeave) -> bool) -> Option<HeldLeave> {
+        if !self.held_leave().is_some_and(|held| wanted(held)) {
+            return None;
+        }
+        match std::mem::take(self) {
+            Self::LeaveHeld(held) => Some(*held),
+            Self::Attended | Self::Unattended { .. } => None,
+        }
+    }
+
+    fn unattended_ms(&self) -> Option<u64> {
+        match self {
+            Self::Unattended { since_ms } => Some(*since_ms),
+            Self::Attended | Self::LeaveHeld(_) => None,
+        }
+    }
+}
+
+impl Occupancy {
+    /// Notes since when nobody is attached. While a leave is held nobody knows whether that session has left.
+    pub(super) fn note_attendance(&mut self, turn: &Turn<'_>) {
+        let Phase::In(stay) = &mut self.phase else { return };
+        match (&stay.attendance, self.sessions.is_empty()) {
+            (Attendance::Attended, true) => {
+                stay.attendance = Attendance::Unattended { since_ms: turn.now.monotonic_ms };
+            }
+            (Attendance::Unattended { .. }, false) => stay.attendance = Attendance::Attended,
+            (Attendance::Attended, false)
+            | (Attendance::Unattended { .. }, true)
+            | (Attendance::LeaveHeld(_), _) => {}
+        }
+    }
+
+    /// When the room is shown that nobody is attached.
+    pub(super) fn away_ms(&self, config: &Config) -> Option<u64> {
+        let stay = self.stay()?;
+        let is_shown = stay.upstream.is_busy() || is_nobody_there(self.sent_payload());
+        let since_ms = stay.attendance.unattended_ms().filter(|_| !is_shown)?;
+        Some(since_ms.saturating_add(config.away_delay_ms))
+    }
+
+    /// Whether nobody has been attached for so long that the room is told.
+    pub(super) fn is_away(&self, turn: &Turn<'_>) -> bool {
+        let since_ms = self.stay().and_then(|stay| stay.attendance.unattended_ms());
+        since_ms.is_some_and(|since_ms| turn.since(since_ms) >= turn.config.away_delay_ms)
+    }
+
+    /// When the account leaves because nobody came back.
+    pub(super) fn linger_over_ms(&self, config: &Config) -> Option<u64> {
+        let since_ms = self.stay()?.attendance.unattended_ms()?;
+        Some(since_ms.saturating_add(self.linger_ms(config)?))
+    }
+
+    /// For how long the account stays with nobody attached.
+    fn linger_ms(&self, config: &Config) -> Option<u64> {
+        let affiliation = self.own().and_then(|own| MucUser::read(own).affiliation);
+        match affiliation.as_deref() {
+            None | Some("none") => config.linger_ms,
+            Some(_) => config.linger_affiliated_ms,
+        }
+    }
+
+    /// Nobody came back.
+    pub(super) fn linger_over(&mut self, turn: &mut Turn<'_>) {
+        self.depart(turn, Departure::Left, &[]);
+    }
+
+    /// The account stays; gives what was said to it alone while the leave was held.
+    pub(super) fn cancel_held_leave(&mut self) -> Vec<Kept> {
+        self.take_held_leave(|_| true).map(|held| held.private).unwrap_or_default()
+    }
+
+    /// The leave that is held, if it is of that session.
+    pub(super) fn take_held_leave_of(&mut self, session: SessionId) -> Option<HeldLeave> {
+        self.take_held_leave(|held| held.session == session)
+    }
+
+    pub(super) fn take_held_leave(&mut self, wanted: impl FnOnce(&HeldLeave) -> bool) -> Option<HeldLeave> {
+        match &mut self.phase {
+            Phase::In(stay) => stay.attendance.take_held_leave(wanted),
+            Phase::Out(_) | Phase::Joining(_) => None,
+        }
+    }
+}

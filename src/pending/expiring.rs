@@ -1,0 +1,202 @@
+//! What has been asked and is not answered yet: one kind of table for all of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::SessionId;
+
+/// Entries with a key and a deadline, oldest first. Several may have one key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "Vec<Entry<K, V>>", into = "Vec<Entry<K, V>>")]
+#[serde(bound(
+    serialize = "K: Serialize + Ord + Clone, V: Serialize + Clone",
+    deserialize = "K: Deserialize<'de> + Ord + Clone, V: Deserialize<'de> + Clone"
+))]
+pub(crate) struct Expiring<K: Ord + Clone, V: Clone> {
+    /// By their numbers, which count up.
+    entries: BTreeMap<u64, Entry<K, V>>,
+    by_key: BTreeSet<(K, u64)>,
+    by_deadline: BTreeSet<(u64, u64)>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Entry<K, V> {
+    key: K,
+    deadline_ms: u64,
+    value: V,
+}
+
+/// What waits for an answer on behalf of a session.
+pub(crate) trait OfSession {
+    /// The session; nobody, once it has ended.
+    fn session(&self) -> Option<SessionId>;
+}
+
+impl<K: Ord + Clone, V: Clone> Expiring<K, V> {
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Adds an entry that expires at that time.
+    pub(crate) fn insert(&mut self, key: K, deadline_ms: u64, value: V) {
+        let number = self.entries.last_key_value().map_or(0, |(last, _)| last + 1);
+        self.by_key.insert((key.clone(), number));
+        self.by_deadline.insert((deadline_ms, number));
+        self.entries.insert(number, Entry { key, deadline_ms, value });
+    }
+
+    /// Adds an entry, in the place of the oldest if there are so many already.
+    pub(crate) fn insert_within(&mut self, most: usize, key: K, deadline_ms: u64, value: V) {
+        if self.len() >= most
+            && let Some(oldest) = self.entries.first_key_value().map(|(number, _)| *number)
+        {
+            self.remove(oldest);
+        }
+        self.insert(key, deadline_ms, value);
+    }
+
+    /// The oldest entry of that key.
+    pub(crate) fn get(&self, key: &K) -> Option<&V> {
+        self.numbers(key).next().and_then(|number| self.entries.get(&number)).map(|entry| &entry.value)
+    }
+
+    /// Takes out the oldest entry of that key that is wanted.
+    pub(crate) fn take(&mut self, key: &K, wanted: impl Fn(&V) -> bool) -> Option<V> {
+        let is_wanted = |number: &u64| self.entries.get(number).is_some_and(|entry| wanted(&entry.value));
+        let number = self.numbers(key).find(is_wanted)?;
+        self.remove(number)
+    }
+
+    /// Takes out the oldest entry of any key that is wanted.
+    pub(crate) fn take_any(&mut self, wanted: impl Fn(&V) -> bool) -> Option<V> {
+        let number =
+            self.entries.iter().find(|(_, entry)| wanted(&entry.value)).map(|(number, _)| *number)?;
+        self.remove(number)
+    }
+
+    /// Takes out everything that has expired.
+    pub(crate) fn take_due(&mut self, now_ms: u64) -> Vec<V> {
+        let mut due = Vec::new();
+        while let Some((_, number)) =
+            self.by_deadline.first().filter(|(deadline_ms, _)| *deadline_ms <= now_ms)
+        {
+            due.extend(self.remove(*number));
+        }
+        due
+    }
+
+    /// When the first entry expires.
+    pub(crate) fn deadline(&self) -> Option<u64> {
+        self.by_deadline.first().map(|(deadline_ms, _)| *deadline_ms)
+    }
+
+    /// Takes out every entry that is wanted, oldest first.
+    pub(crate) fn take_all(&mut self, wanted: impl Fn(&V) -> bool) -> Vec<V> {
+        let numbers: Vec<u64> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| wanted(&entry.value))
+            .map(|(number, _)| *number)
+            .collect();
+        numbers.into_iter().filter_map(|number| self.remove(number)).collect()
+    }
+
+    /// The values, oldest first, to be changed.
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.entries.values_mut().map(|entry| &mut entry.value)
+    }
+
+    fn numbers(&self, key: &K) -> impl Iterator<Item = u64> {
+        self.by_key.range((key.clone(), 0)..=(key.clone(), u64::MAX)).map(|(_, number)| *number)
+    }
+
+    fn remove(&mut self, number: u64) -> Option<V> {
+        let entry = self.entries.remove(&number)?;
+        self.by_deadline.remove(&(entry.deadline_ms, number));
+        self.by_key.remove(&(entry.key, number));
+        Some(entry.value)
+    }
+}
+
+impl<K: Ord + Clone, V: Clone + OfSession> Expiring<K, V> {
+    /// Takes out what a session asked: it has ended, and nobody waits for the answers.
+    pub(crate) fn forget(&mut self, session: SessionId) -> Vec<V> {
+        self.take_all(|value| value.session() == Some(session))
+    }
+}
+
+impl<K: Ord + Clone, V: Clone> Default for Expiring<K, V> {
+    fn default() -> Self {
+        Self { entries: BTreeMap::new(), by_key: BTreeSet::new(), by_deadline: BTreeSet::new() }
+    }
+}
+
+impl<K: Ord + Clone, V: Clone> From<Vec<Entry<K, V>>> for Expiring<K, V> {
+    fn from(entries: Vec<Entry<K, V>>) -> Self {
+        let mut expiring = Self::default();
+        for Entry { key, deadline_ms, value } in entries {
+            expiring.insert(key, deadline_ms, value);
+        }
+        expiring
+    }
+}
+
+impl<K: Ord + Clone, V: Clone> From<Expiring<K, V>> for Vec<Entry<K, V>> {
+    fn from(expiring: Expiring<K, V>) -> Self {
+        expiring.entries.into_values().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(entries: &[(&'static str, u64, u32)]) -> Expiring<Box<str>, u32> {
+        let mut table = Expiring::default();
+        for (key, deadline_ms, value) in entries {
+            table.insert((*key).into(), *deadline_ms, *value);
+        }
+        table
+    }
+
+    #[test]
+    fn the_oldest_of_a_key_comes_first() {
+        let mut table = table(&[("a", 30, 1), ("b", 10, 2), ("a", 20, 3)]);
+        assert_eq!(table.get(&"a".into()), Some(&1));
+        assert_eq!(table.take(&"a".into(), |value| *value != 1), Some(3));
+        assert_eq!(table.take(&"a".into(), |_| true), Some(1));
+        assert_eq!(table.take(&"a".into(), |_| true), None);
+        assert_eq!(table.take_any(|_| true), Some(2));
+        assert!(table.is_empty() && table.deadline().is_none());
+    }
+
+    #[test]
+    fn what_expires_first_is_due_first() {
+        let mut table = table(&[("a", 30, 1), ("b", 10, 2), ("c", 20, 3)]);
+        assert_eq!(table.deadline(), Some(10));
+        assert_eq!(table.take_due(20), [2, 3]);
+        assert!(table.take_due(29).is_empty());
+        assert_eq!(table.len(), 1);
+    }
+
+    #[test]
+    fn the_oldest_makes_space() {
+        let mut table = table(&[("a", 30, 1), ("b", 10, 2)]);
+        table.insert_within(2, "c".into(), 5, 3);
+        assert_eq!(table.take_all(|_| true), [2, 3]);
+    }
+
+    #[test]
+    fn a_table_survives_writing_and_reading() {
+        let before = table(&[("a", 30, 1), ("b", 10, 2)]);
+        let text = serde_json::to_string(&before).unwrap();
+        let mut after: Expiring<Box<str>, u32> = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_string(&after).unwrap(), text);
+        assert_eq!(after.take_due(10), [2]);
+    }
+}

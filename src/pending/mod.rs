@@ -1,0 +1,5 @@
+//! What is on its way and may be answered.
+
+pub(crate) mod expiring;
+pub(crate) mod queries;
+pub(crate) mod senders;
