@@ -8,13 +8,17 @@
 mod audience;
 #[path = "transcripts/scene.rs"]
 mod scene;
-#[path = "transcripts/shorthand.rs"]
+#[path = "transcripts/shorthand/mod.rs"]
 mod shorthand;
+#[path = "transcripts/story.rs"]
+mod story;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use minimix_core::stanza::{Kind, PresenceType};
 use scene::Scene;
+use shorthand::Way;
 
 fn stories() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
@@ -24,20 +28,20 @@ fn stories() -> Vec<PathBuf> {
     stories
 }
 
-/// Tells a story again: the events as they stand, the answers as they come out.
-fn retell(story: &str) -> String {
+/// Tells a story again: the events as they stand, the answers as they come out. The module can be reloaded
+/// before one of the events.
+fn retell(story: &str, reload_before: Option<usize>) -> String {
     let mut scene = Scene::new();
     let mut told = String::new();
-    for line in story.lines().filter(|line| !line.starts_with("  ")) {
-        told.push_str(line);
-        told.push('\n');
-        if !line.is_empty() && !line.starts_with('#') {
-            for answer in scene.play(line) {
-                told.push_str("  ");
-                told.push_str(&answer);
-                told.push('\n');
-            }
+    let mut events = 0;
+    for step in story::steps(story) {
+        told.push_str(&step.written);
+        let Some(event) = step.event else { continue };
+        if reload_before == Some(events) {
+            scene.reload();
         }
+        events += 1;
+        told.extend(scene.play(&event).iter().map(|answer| story::answer(answer)));
     }
     told
 }
@@ -50,7 +54,7 @@ fn every_story_is_told_as_it_is_written() {
     assert!(!stories.is_empty());
     for path in stories {
         let written = fs::read_to_string(&path).expect("a story");
-        let told = retell(&written);
+        let told = retell(&written, None);
         if update {
             fs::write(&path, told).expect("write the story");
         } else if told != written {
@@ -74,33 +78,51 @@ fn a_story_survives_a_reload_at_every_point() {
         if story.contains(" times ") {
             continue; // too long to be told again and again
         }
-        let steps = story.lines().filter(|line| scene::is_event(line)).count();
-        let without = retell(&story);
-        for step in 0..steps {
-            let told = retell_with_reload(&story, step);
-            assert_eq!(told, without, "{} with a reload at step {step}", path.display());
+        let events = story::steps(&story).iter().filter(|step| step.event.is_some()).count();
+        let without = retell(&story, None);
+        for event in 0..events {
+            let told = retell(&story, Some(event));
+            assert_eq!(told, without, "{} with a reload before event {event}", path.display());
         }
     }
 }
 
-fn retell_with_reload(story: &str, step: usize) -> String {
-    let mut scene = Scene::new();
-    let mut told = String::new();
-    let mut events = 0;
-    for line in story.lines().filter(|line| !line.starts_with("  ")) {
-        told.push_str(line);
-        told.push('\n');
-        if scene::is_event(line) {
-            if events == step {
-                scene.reload();
-            }
-            events += 1;
-            for answer in scene.play(line) {
-                told.push_str("  ");
-                told.push_str(&answer);
-                told.push('\n');
-            }
+#[test]
+fn no_line_is_too_long_to_be_read() {
+    for path in stories() {
+        for (position, line) in fs::read_to_string(&path).expect("a story").lines().enumerate() {
+            let length = line.chars().count();
+            assert!(length <= story::WIDTH, "{}:{} has {length} characters", path.display(), position + 1);
         }
     }
-    told
+}
+
+#[test]
+fn what_is_told_is_read_as_the_same() {
+    let mut count = 0;
+    for path in stories() {
+        for step in story::steps(&fs::read_to_string(&path).expect("a story")) {
+            count += answers_read_and_told_again(&step.answers);
+            count += usize::from(step.event.as_deref().is_some_and(is_told_and_read_again));
+        }
+    }
+    assert!(count > 2_000, "only {count} stanzas");
+}
+
+fn answers_read_and_told_again(answers: &[String]) -> usize {
+    let stanzas = answers.iter().filter_map(|answer| {
+        let (who, told) = answer.split_once(" < ")?;
+        Some((Way::of_answer(who)?, told)).filter(|_| !told.ends_with("of the crowd"))
+    });
+    stanzas.map(|(way, told)| assert_eq!(way.write(&way.read(told)), told)).count()
+}
+
+/// Whether it is a stanza at all. A subscription can only be told as it is: its type is not kept.
+fn is_told_and_read_again(event: &str) -> bool {
+    let Some((who, told)) = event.split_once("> ") else { return false };
+    let Some(way) = Way::of_event(who) else { return false };
+    let stanza = way.try_read(told).ok().filter(|stanza| stanza.kind != Kind::Presence(PresenceType::Other));
+    let Some(stanza) = stanza else { return false };
+    assert_eq!(way.read(&way.write(&stanza)), stanza, "{event}");
+    true
 }

@@ -7,7 +7,7 @@ use minimix_core::jid::{BareJid, FullJid, Jid};
 use minimix_core::stanza::{Kind, MessageType, PresenceType, Stanza};
 
 use crate::audience;
-use crate::shorthand::{ACCOUNT, ROOM, from_room, from_session};
+use crate::shorthand::{ACCOUNT, ROOM, Way};
 
 /// 2026-01-01T00:00:00Z, when every story begins.
 const BEGIN_MS: i64 = 1_767_225_600_000;
@@ -22,11 +22,6 @@ pub(crate) struct Scene {
     reloads: u64,
     /// The ids that the core has made, in the order in which the story calls them `#1`, `#2`, …
     ids: Vec<String>,
-}
-
-/// Whether a line of a story is an event.
-pub(crate) fn is_event(line: &str) -> bool {
-    !line.is_empty() && !line.starts_with('#') && !line.starts_with("  ")
 }
 
 impl Scene {
@@ -193,8 +188,7 @@ fn without_crowds(lines: impl Iterator<Item = String>) -> Vec<String> {
     let mut told: Vec<String> = Vec::new();
     let mut count = 0;
     for line in lines {
-        let shown = line.split_once(&format!("< <presence from='{ROOM}/person"));
-        let Some((session, _)) = shown.filter(|(_, rest)| !rest.contains("type=")) else {
+        let Some((session, _)) = line.split_once("< occupant person") else {
             count = 0;
             told.push(line);
             continue;
@@ -232,32 +226,41 @@ fn milliseconds(time: &str) -> u64 {
 }
 
 fn event(who: &str, what: &str) -> Event {
-    if let Some(number) = who.strip_prefix("room to D") {
-        let stanza = from_room(what).to(Jid::new(&format!("{ACCOUNT}/d{number}")));
-        return Event::RoomStanza { stanza };
-    }
     if who == "account" {
-        if what == "is deleted" {
-            return Event::AccountGone { account: BareJid::new(ACCOUNT) };
-        }
-        if let Some(hash) = what.strip_prefix("shows avatar ") {
-            return Event::Avatar { account: BareJid::new(ACCOUNT), hash: hash.to_owned() };
-        }
-        let blocked = what.strip_prefix("blocks").expect("account> blocks …").split_whitespace();
-        return Event::Blocks { account: BareJid::new(ACCOUNT), blocked: blocked.map(Jid::new).collect() };
+        return of_account(what);
     }
-    if who == "room" {
-        return match what {
-            "abandoned" => Event::Abandoned { account: BareJid::new(ACCOUNT), room: BareJid::new(ROOM) },
-            "shutdown" => Event::Shutdown,
-            "loses its connection" => Event::ServiceLost { domain: "rooms.example".to_owned() },
-            "hand back" => Event::HandBack,
-            _ => Event::RoomStanza { stanza: from_room(what) },
-        };
+    match Way::of_event(who).unwrap_or_else(|| panic!("nobody says anything: {who}")) {
+        way @ Way::ToSession(_) => Event::RoomStanza { stanza: way.read(what).to(Jid::new(&way.ours())) },
+        Way::ToAccount | Way::FromAccount => of_room(what),
+        Way::FromSession(number) => of_session(number, what),
     }
-    let number: u32 = who.strip_prefix('D').and_then(|number| number.parse().ok()).expect("D1, D2, …");
+}
+
+fn of_account(what: &str) -> Event {
+    let account = BareJid::new(ACCOUNT);
+    if what == "is deleted" {
+        return Event::AccountGone { account };
+    }
+    if let Some(hash) = what.strip_prefix("shows avatar ") {
+        return Event::Avatar { account, hash: hash.to_owned() };
+    }
+    let blocked = what.strip_prefix("blocks").expect("account> blocks …").split_whitespace();
+    Event::Blocks { account, blocked: blocked.map(Jid::new).collect() }
+}
+
+fn of_room(what: &str) -> Event {
+    match what {
+        "abandoned" => Event::Abandoned { account: BareJid::new(ACCOUNT), room: BareJid::new(ROOM) },
+        "shutdown" => Event::Shutdown,
+        "loses its connection" => Event::ServiceLost { domain: "rooms.example".to_owned() },
+        "hand back" => Event::HandBack,
+        _ => Event::RoomStanza { stanza: Way::ToAccount.read(what) },
+    }
+}
+
+fn of_session(number: u32, what: &str) -> Event {
     let session = SessionId(number);
-    let address = format!("{ACCOUNT}/d{number}");
+    let address = Jid::new(&Way::FromSession(number).ours());
     match what {
         "quits" => Event::SessionUnavailable { session },
         "ends" => Event::SessionGone { session },
@@ -265,26 +268,26 @@ fn event(who: &str, what: &str) -> Event {
         "wakes" => Event::Resumed { session },
         "fails" => Event::DeliveryFailed {
             session: Some(session),
-            to: Jid::new(&address),
+            to: address,
             from: Jid::new(&format!("{ROOM}/bob")),
             stanza: None,
         },
-        _ if what.starts_with("loses ") => lost(session, &address, &what["loses ".len()..]),
+        _ if what.starts_with("loses ") => lost(session, address, &what["loses ".len()..]),
         "watches" | "watches no longer" => {
             Event::Watches { session, service: BareJid::new("rooms.example"), watches: what == "watches" }
         }
         "is in" => Event::AlreadyIn {
             session,
-            jid: FullJid::new(&Jid::new(&address)).expect("a session's address"),
+            jid: FullJid::new(&address).expect("a session's address"),
             occupant: Jid::new(&format!("{ROOM}/alice")),
         },
-        _ => Event::ClientStanza { session, stanza: from_session(what, &address) },
+        _ => Event::ClientStanza { session, stanza: Way::FromSession(number).read(what) },
     }
 }
 
 /// What the room had sent to a session is lost with it.
-fn lost(session: SessionId, address: &str, what: &str) -> Event {
-    let (to, stanza) = (Jid::new(address), from_room(what));
+fn lost(session: SessionId, to: Jid, what: &str) -> Event {
+    let stanza = Way::ToSession(session.0).read(what);
     let from = stanza.from.clone().expect("a sender");
     let stanza = Some(stanza.to(to.clone()));
     Event::DeliveryFailed { session: Some(session), to, from, stanza }
@@ -297,13 +300,15 @@ fn tell_action(action: &Action) -> String {
                 sessions.iter().map(|(session, id)| format!("D{}{}", session.0, tell_id(id))).collect();
             format!("relay to {}", told.join(", "))
         }
-        Action::Deliver { session, stanza } => format!("D{} < {}", session.0, stanza.to_xml()),
+        Action::Deliver { session, stanza } => Way::ToSession(session.0).answer(stanza),
         Action::Forward { id } => format!("forward{}", tell_id(id)),
         Action::Reply { error, by } => format!("reply {}/{} by {by}", error.error_type, error.condition),
-        Action::Send { stanza } => format!("room < {}", checked(stanza).to_xml()),
+        Action::Send { stanza } => Way::FromAccount.answer(checked(stanza)),
         Action::SendAs { session, stanza } => {
             assert_eq!(stanza.from.as_ref(), Some(session.as_jid()));
-            format!("room < {}", stanza.to_xml())
+            let resource = session.as_jid().resource().and_then(|resource| resource.strip_prefix('d'));
+            let number = resource.and_then(|number| number.parse().ok()).expect("D1, D2, …");
+            Way::FromSession(number).answer(stanza)
         }
         Action::Drop { .. } => "drop what is queued".to_owned(),
         Action::Mirror { sessions, .. } => {
@@ -311,7 +316,7 @@ fn tell_action(action: &Action) -> String {
             format!("mirror to {}", told.join(", "))
         }
         Action::StoreOffline { stanza: None } => "store offline".to_owned(),
-        Action::StoreOffline { stanza: Some(stanza) } => format!("store offline {}", stanza.to_xml()),
+        Action::StoreOffline { stanza: Some(stanza) } => Way::ToAccount.answer(stanza),
     }
 }
 
