@@ -10,17 +10,6 @@ use crate::muc::MucUser;
 use crate::occupancy::Occupancy;
 use crate::stanza::{Kind, MessageType, Stanza};
 
-/// Who is shown a groupchat message, by its addresses alone.
-#[derive(Debug)]
-pub enum Audience<I> {
-    /// It is from no room of ours.
-    NotOurs,
-    /// It depends on what it says, or on what is under way.
-    Depends,
-    /// These sessions, as it is.
-    All(I),
-}
-
 impl Bouncer {
     /// Whether a stanza from a session has to be handed to [`Bouncer::handle`]; `joins` says that it is a
     /// presence without `type` that carries `<x xmlns='…muc'/>`.
@@ -33,13 +22,9 @@ impl Bouncer {
         self.knows(account, from)
     }
 
-    /// Who is shown a groupchat message that carries no delay (H10) and no stanza-id by the account (A5).
-    /// [`Bouncer::handle`], which has to be told of the message all the same, then says nothing else.
-    pub fn audience(&self, account: &str, from: &str) -> Audience<impl ExactSizeIterator<Item = SessionId>> {
-        match self.occupancy(account, from) {
-            None => Audience::NotOurs,
-            Some(occupancy) => occupancy.all_live().map_or(Audience::Depends, Audience::All),
-        }
+    /// Who is shown a live groupchat message that could not be handed to [`Bouncer::handle`], or made it panic.
+    pub fn fallback_receivers(&self, account: &str, from: &str) -> Vec<SessionId> {
+        self.occupancy(account, from).into_iter().flat_map(Occupancy::fallback_receivers).collect()
     }
 
     /// Whether the account is in that room, or about to be.

@@ -273,12 +273,6 @@ impl Sessions {
         self.attached.is_empty()
     }
 
-    /// All attached sessions, if there are any and the room is shown to every one as it happens.
-    pub(crate) fn all_live(&self) -> Option<impl ExactSizeIterator<Item = SessionId>> {
-        let all_live = !self.is_empty() && self.attached.values().all(Attachment::is_live);
-        all_live.then(|| self.attached.keys().copied())
-    }
-
     /// All attached sessions.
     pub(crate) fn all(&self) -> Vec<SessionId> {
         self.attached.keys().copied().collect()

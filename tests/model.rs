@@ -6,8 +6,6 @@
 
 #[path = "model/assertions.rs"]
 mod assertions;
-#[path = "support/audience.rs"]
-mod audience;
 #[path = "model/belief.rs"]
 mod belief;
 #[path = "model/client.rs"]

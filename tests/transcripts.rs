@@ -4,8 +4,6 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, clippy::indexing_slicing)]
 #![allow(clippy::disallowed_methods)]
 
-#[path = "support/audience.rs"]
-mod audience;
 #[path = "transcripts/scene.rs"]
 mod scene;
 #[path = "transcripts/shorthand/mod.rs"]

@@ -42,13 +42,8 @@ return function (core, actions)
 	end
 	answers.fetched = fetched;
 
-	local function carry_out(event, answer, receivers)
-		if type(answer) == "number" then
-			actions.relay(event.stanza, event.stanza.attr, receivers, answer);
-			return true;
-		elseif type(answer) == "table" then
-			return carry_out_report(event, answer);
-		end
+	local function carry_out(event, answer)
+		if type(answer) == "table" then return carry_out_report(event, answer); end
 		return answer;
 	end
 	answers.carry_out = carry_out;

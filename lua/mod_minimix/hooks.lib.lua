@@ -8,13 +8,13 @@ local jid_resource = require "util.jid".resource;
 local type, pcall = type, pcall;
 
 local xmlns_muc = "http://jabber.org/protocol/muc";
+local xmlns_old_delay = "jabber:x:delay";
 local xmlns_rai = "urn:xmpp:rai:0";
 
 return function (core, sessions, actions, answers, blocklist_of)
 	local hooks = {};
 	local client_hooks, room_hooks = 0, 0; -- how many are on the stack
 	local relay, carry_out, fetched = actions.relay, answers.carry_out, answers.fetched;
-	local audience = core.audience;
 	local told, report_failures = answers.told, answers.report_failures;
 
 	-- After a panic what the core knows of that room is worth nothing.
@@ -47,16 +47,36 @@ return function (core, sessions, actions, answers, blocklist_of)
 		return room_hook_left(pcall(run, ...));
 	end
 
-	local function room_answer(event, receivers, ok, answer)
-		if not ok then
-			fault("error", event, "the core failed");
-			abandon(event.stanza.attr.to, jid_bare(event.stanza.attr.from));
-			return true;
-		elseif type(answer) == "string" then
-			fault("debug", event, answer);
+	-- Whether it was said just now, and nobody but the account's archive speaks for that (A5).
+	local function is_live_groupchat(stanza, account)
+		if stanza.name ~= "message" or stanza.attr.type ~= "groupchat" then return false; end
+		for _, child in ipairs(stanza) do
+			local name = type(child) == "table" and child.name;
+			if name == "delay" or name == "x" and child.attr.xmlns == xmlns_old_delay then return false; end
+			if name == "stanza-id" and child.attr.by == account then return false; end
+		end
+		return true;
+	end
+
+	-- What people say reaches the sessions that have been shown the room, even if the core can't take it in.
+	local function relay_untaken(stanza)
+		local attr = stanza.attr;
+		if not is_live_groupchat(stanza, attr.to) then return; end
+		local receivers = core.fallback_receivers(attr.to, attr.from);
+		relay(stanza, attr, receivers, #receivers);
+	end
+
+	local function room_answer(event, ok, answer)
+		local stanza = event.stanza;
+		if not ok or type(answer) == "string" then
+			fault(ok and "debug" or "error", event, ok and answer or "the core failed");
+			local relayed, why = pcall(relay_untaken, stanza);
+			if not relayed then module:log("error", "It reaches no session: %s", why); end
+			if not ok then abandon(jid_bare(stanza.attr.to), jid_bare(stanza.attr.from)); end
+			report_failures();
 			return true;
 		end
-		local handled = carry_out(event, answer, receivers);
+		local handled = carry_out(event, answer);
 		report_failures();
 		return handled;
 	end
@@ -67,17 +87,22 @@ return function (core, sessions, actions, answers, blocklist_of)
 		return tables[depth];
 	end });
 
-	local function room_answered(event, receivers, answer)
-		if answer == nil or answer == true then return answer; end
-		local handled = in_room_hook(room_answer, event, receivers, fetched(answer));
-		if actions.waiting() and client_hooks == 0 then actions.drain_soon(); end
-		return handled;
-	end
-
-	-- Lets the core look at a stanza of a room, by that function.
+	-- Lets the core look at a stanza of a room, by that function. Most are to be relayed, and nothing else.
 	local function room_stanza_to(look, event, account, from, stanza)
 		local receivers = receivers_at[room_hooks];
-		return room_answered(event, receivers, look(account, from, stanza, receivers));
+		local answer = look(account, from, stanza, receivers);
+		if answer == nil or answer == true then return answer; end
+		local handled = true;
+		if answer then
+			room_hooks = room_hooks + 1;
+			local failed = relay(stanza, stanza.attr, receivers, answer);
+			room_hooks = room_hooks - 1;
+			if failed then in_room_hook(report_failures); end
+		else
+			handled = in_room_hook(room_answer, event, fetched(answer));
+		end
+		if actions.waiting() and client_hooks == 0 then actions.drain_soon(); end
+		return handled;
 	end
 
 	local function room_stanza(event)
@@ -96,27 +121,8 @@ return function (core, sessions, actions, answers, blocklist_of)
 	end
 	module:hook("presence/bare", room_presence, 5); -- mod_presence shows it to every session at 0
 
-	-- The core says first who is to have it, which mostly takes no look at what it says; then it takes it in.
 	local function room_groupchat(event)
-		local stanza = event.stanza;
-		local attr = stanza.attr;
-		if attr.type ~= "groupchat" then return; end
-		local account, from = attr.to, attr.from;
-		if not (account and from) then return; end
-		local receivers = receivers_at[room_hooks];
-		local count = audience(account, from, stanza, receivers);
-		if not count then return room_answered(event, receivers, count); end
-		local at_once, failed = count > 0, false;
-		if at_once then
-			room_hooks = room_hooks + 1;
-			failed = relay(stanza, attr, receivers, count);
-			room_hooks = room_hooks - 1;
-		end
-		local answer = core.room_stanza(account, from, stanza, receivers, at_once);
-		if answer == true and not failed then return true; end
-		local handled = room_answered(event, receivers, answer);
-		if failed then in_room_hook(report_failures); end
-		return at_once or handled;
+		if event.stanza.attr.type == "groupchat" then return room_stanza(event); end
 	end
 	module:hook("message/bare", room_groupchat, 5); -- mod_mam clones it at 0
 

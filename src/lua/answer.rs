@@ -52,17 +52,6 @@ impl Answer {
         }
     }
 
-    /// The answer about a stanza that has been relayed already.
-    pub(super) fn relayed(self) -> Self {
-        match self {
-            Self::Report(Report::Decided { mut outcome, wake_in, log }) => {
-                outcome.actions.retain(|action| !matches!(action, Action::Relay { .. }));
-                Self::new(outcome, wake_in, log)
-            }
-            Self::NotOurs | Self::Handled | Self::Report(Report::Unreadable(_)) => self,
-        }
-    }
-
     /// Gives it back the cheapest way; what is left is a report that Lua has to fetch. The receivers of a relay go
     /// into the table at that position of the arguments, if one is there.
     pub(super) fn give(self, frame: &mut Frame<'_>, receivers: c_int) -> Option<Report> {

@@ -85,6 +85,10 @@ fn lifetime_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
 
 fn state_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
     add(lua, host, table, "report", |host, lua, (): ()| host.fetch(lua))?;
+    add(lua, host, table, "fallback_receivers", |host, _, (account, from): (String, String)| {
+        let sessions = host.bouncer.borrow().fallback_receivers(&account, &from);
+        Ok(sessions.into_iter().map(|session| session.0).collect::<Vec<_>>())
+    })?;
     add(lua, host, table, "blocking_accounts", |host, _, ()| Ok(host.bouncer.borrow().blocking_accounts()))?;
     add(lua, host, table, "rooms", |host, _, ()| Ok(host.bouncer.borrow().held_rooms()))?;
     add(lua, host, table, "snapshot", |host, _, ()| Ok(host.bouncer.borrow().snapshot()))?;

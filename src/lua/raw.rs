@@ -34,9 +34,8 @@ const MAX_NUMBERS: usize = 16;
 /// What a function of ours holds as its upvalues.
 const NAME: c_int = 1;
 const ATTR: c_int = 2;
-const BY: c_int = 3;
 /// What drops the owner when Lua has no more use for the function.
-const KEEPER: c_int = 4;
+const KEEPER: c_int = 3;
 const ENTRY: c_int = KEEPER + 1;
 
 /// The keys that can be looked for in a table.
@@ -44,7 +43,6 @@ const ENTRY: c_int = KEEPER + 1;
 pub(super) enum Key {
     Name = NAME as isize,
     Attr = ATTR as isize,
-    By = BY as isize,
 }
 
 /// A plain function and what it is about, as long as that is there.
@@ -113,7 +111,7 @@ pub(super) fn function<T: 'static>(
     let keeper = lua.create_any_userdata(Keeper(entry))?;
     // SAFETY: the closure leaves one value, the function, in the place of the arguments.
     unsafe {
-        lua.exec_raw(("name", "attr", "by", keeper), |state| {
+        lua.exec_raw(("name", "attr", keeper), |state| {
             ffi::lua_pushlightuserdata(state, ptr::from_ref(entry).cast_mut().cast::<c_void>());
             ffi::lua_pushcclosure(state, enter::<T>, ENTRY);
         })
@@ -229,22 +227,6 @@ impl Place<'_> {
         // SAFETY: as in `field`.
         let kind = unsafe { ffi::lua_rawgeti(self.state, self.index, position) };
         self.lend_top(kind, look)
-    }
-
-    /// Lends the value under a key of the item at a position; nothing if the item is no table.
-    pub(super) fn item_field<R>(&mut self, position: i64, key: Key, look: impl FnOnce(Found<'_>) -> R) -> R {
-        // SAFETY: as in `field`; the item and the key take the two slots, and the value that of the key.
-        unsafe {
-            let is_table = ffi::lua_rawgeti(self.state, self.index, position) == ffi::LUA_TTABLE;
-            let mut kind = ffi::LUA_TNIL;
-            if is_table {
-                ffi::lua_pushvalue(self.state, ffi::lua_upvalueindex(key as c_int));
-                kind = ffi::lua_rawget(self.state, -2);
-            }
-            let looked = look(found(self.state, kind, -1));
-            ffi::lua_settop(self.state, if is_table { -3 } else { -2 });
-            looked
-        }
     }
 
     /// How many items the sequence has.

@@ -52,41 +52,6 @@ pub(super) fn stanza(argument: Found<'_>) -> Result<Stanza, Unreadable> {
     }
 }
 
-/// Whether no child of a groupchat message has a say in whom it is shown to: none tells when it was sent, none is
-/// a stanza-id by the account, which nobody but its archive may give (A5).
-pub(super) fn is_plain(argument: Found<'_>, account: &str) -> bool {
-    let Found::Table(mut message) = argument else { return false };
-    (1..).take(message.len()).all(|position| {
-        let told = message.item_field(position, Key::Name, |name| match name {
-            Found::Text(b"delay") => Telling::Time,
-            Found::Text(b"stanza-id") => Telling::Id,
-            Found::Nothing
-            | Found::Text(_)
-            | Found::Number(_)
-            | Found::Table(_)
-            | Found::TooMuch
-            | Found::Other => Telling::Nothing,
-        });
-        match told {
-            Telling::Nothing => true,
-            Telling::Time => false,
-            Telling::Id => !message.item_field(position, Key::Attr, |attr| is_by(attr, account)),
-        }
-    })
-}
-
-/// What the name of a child tells.
-enum Telling {
-    Nothing,
-    Time,
-    Id,
-}
-
-fn is_by(attr: Found<'_>, account: &str) -> bool {
-    let Found::Table(mut attr) = attr else { return false };
-    attr.field(Key::By, |by| matches!(by, Found::Text(by) if by == account.as_bytes()))
-}
-
 /// What may still be read of a stanza.
 struct Budget {
     parts: usize,

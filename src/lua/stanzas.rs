@@ -1,7 +1,6 @@
 //! What the core is told with a stanza, or asked with nearly every one: functions that Lua calls without a detour.
 //! The core is asked first whether it wants a stanza, which then is read.
 
-use std::iter;
 use std::os::raw::c_int;
 use std::rc::Rc;
 
@@ -12,7 +11,6 @@ use super::host::Host;
 use super::raw::{Found, Frame, function};
 use super::read;
 use crate::bouncer::Bouncer;
-use crate::concerns::Audience;
 use crate::event::{Action, Event, Outcome, SessionId, Verdict};
 use crate::jid::{BareJid, Jid};
 use crate::stanza::{Kept, Stanza};
@@ -22,9 +20,8 @@ type Call = fn(&Host, &mut Frame<'_>);
 
 /// Adds the functions to a host's table.
 pub(super) fn add_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
-    let calls: [(&str, Call); 11] = [
+    let calls: [(&str, Call); 10] = [
         ("client_stanza", client_stanza),
-        ("audience", audience),
         ("room_stanza", |host, frame| room_stanza(host, frame, Bouncer::concerns_account)),
         ("stanza_to_session", |host, frame| room_stanza(host, frame, Bouncer::concerns_session)),
         ("blocked_stanza", |host, frame| room_stanza(host, frame, Bouncer::blocks)),
@@ -65,30 +62,11 @@ fn client_stanza(host: &Host, frame: &mut Frame<'_>) {
     }
 }
 
-/// The account, who sends, a groupchat message, and a table. Gives back nothing if that is not ours, else to how many
-/// sessions in the table it goes as it is, if nothing but its addresses matters for that; the core is told of the
-/// message afterwards, and says then to whom else it goes.
-fn audience(host: &Host, frame: &mut Frame<'_>) {
-    let (Some(account), Some(from)) = (frame.text(1), frame.text(2)) else { return };
-    let is_given = match host.bouncer.borrow().audience(account, from) {
-        Audience::NotOurs => true,
-        Audience::Depends => false,
-        Audience::All(sessions) => {
-            read::is_plain(frame.argument(3), account)
-                && frame.give_numbers(RECEIVERS, sessions.map(|session| session.0))
-        }
-    };
-    if !is_given {
-        frame.give_numbers(RECEIVERS, iter::empty());
-    }
-}
-
-/// The account or session, who sends, the stanza, a table, and whether it has been relayed as `audience` said.
+/// The account or session, who sends, the stanza, and a table for the receivers.
 fn room_stanza(host: &Host, frame: &mut Frame<'_>, question: Question) {
     if asks(host, frame, question) {
-        let relayed = frame.flag(5);
         let answer = taken_in(host, frame.argument(3), |stanza| Event::RoomStanza { stanza });
-        give(host, frame, if relayed { answer.relayed() } else { answer });
+        give(host, frame, answer);
     }
 }
 

@@ -164,10 +164,11 @@ impl Occupancy {
         }
     }
 
-    /// All sessions, if every one has been shown the room and nothing is under way that decides what they are shown.
-    pub(crate) fn all_live(&self) -> Option<impl ExactSizeIterator<Item = SessionId>> {
-        let is_settled = self.stay().is_some_and(|stay| !stay.upstream.resyncs()) && self.blocked.is_empty();
-        self.sessions.all_live().filter(|_| is_settled)
+    /// The sessions that get a live message which can't be taken in: all that have been shown the room, or none
+    /// if somebody there is blocked. Nothing else is looked at, because a panic may have left it half done.
+    pub(crate) fn fallback_receivers(&self) -> impl Iterator<Item = SessionId> {
+        let is_live = |attachment: &Attachment| self.blocked.is_empty() && attachment.is_live();
+        self.sessions.iter().filter(move |(_, attachment)| is_live(attachment)).map(|(session, _)| session)
     }
 
     /// Relays the stanza in hand to one session, in its place; to one that waits it says nothing any more.

@@ -165,7 +165,7 @@ check.test("who is blocked is told before the first join, and the core sees thei
 	scene.module:run_timers();
 	stub.calls = {};
 	check.equal(fake.arrives(scene.server, message), nil);
-	check.list(stub.calls, { "room_stanza alice@example.org "..room.."/eve false" });
+	check.list(stub.calls, { "room_stanza alice@example.org "..room.."/eve" });
 end);
 
 check.test("who is blocked after a reload is told, though nobody was blocked before", function ()

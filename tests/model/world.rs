@@ -9,7 +9,6 @@ use minimix_core::muc::asks_to_join;
 use minimix_core::stanza::{IqType, Kind, MessageType, NS_CLIENT, PresenceType, Stanza};
 
 use crate::assertions;
-use crate::audience;
 use crate::belief::Known;
 use crate::client::Client;
 use crate::reference::Room;
@@ -146,11 +145,7 @@ impl World {
     }
 
     fn happen(&mut self, event: Event, in_hand: Option<(&Stanza, Option<usize>)>) -> Verdict {
-        let audience = audience::before(&self.bouncer, &event);
         let outcome = self.bouncer.handle(self.now(), event);
-        if let Some(sessions) = audience {
-            audience::agrees(&sessions, &outcome.actions);
-        }
         self.wake_at = outcome.wake_at;
         for action in outcome.actions {
             self.perform(action, in_hand);

@@ -6,7 +6,6 @@ use minimix_core::event::{Action, Event, Id, Now, Outcome, SessionId, Verdict};
 use minimix_core::jid::{BareJid, FullJid, Jid};
 use minimix_core::stanza::{Kind, MessageType, PresenceType, Stanza};
 
-use crate::audience;
 use crate::shorthand::{ACCOUNT, ROOM, Way};
 
 /// 2026-01-01T00:00:00Z, when every story begins.
@@ -139,11 +138,7 @@ impl Scene {
             monotonic_ms: self.elapsed_ms,
             utc_ms: BEGIN_MS + i64::try_from(self.elapsed_ms).expect("a short story"),
         };
-        let audience = audience::before(&self.bouncer, &event);
         let outcome = self.bouncer.handle(now, event);
-        if let Some(sessions) = audience {
-            audience::agrees(&sessions, &outcome.actions);
-        }
         self.wake_at = outcome.wake_at;
         self.tell(&outcome)
     }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use mlua::{Function, Lua, Table};
 
 use super::super::raw::function;
-use super::{Unreadable, is_plain, reference};
+use super::{Unreadable, reference};
 use crate::stanza::Stanza;
 
 /// Reads as Prosody has it read: in a function of Lua.
@@ -197,30 +197,6 @@ fn a_fault_says_what_is_wrong() {
     assert_eq!(fault("{ name = 'message', attr = {}, '\\255' }"), "malformed stanza: text is not UTF-8");
     assert_eq!(fault("{ name = 'x', attr = {} }"), "malformed stanza: neither presence, message nor iq");
     assert_eq!(fault("{ name = ('x'):rep(2^21), attr = {} }"), "stanza too large");
-}
-
-#[test]
-fn a_message_is_plain_unless_a_child_has_a_say_in_who_is_shown_it() {
-    let lua = Lua::new();
-    let plain = function(&lua, Rc::new(()), |(), frame| {
-        let plain = is_plain(frame.argument(1), "a@h");
-        frame.give_flag(plain);
-    });
-    let plain = plain.unwrap();
-    let is_plain = |children: &str| -> bool {
-        let table: Table =
-            lua.load(format!("{{ name = 'message', attr = {{}}, {children} }}")).eval().unwrap();
-        plain.call(table).unwrap()
-    };
-    let stanza_id = |by: &str| format!("{{ name = 'stanza-id', attr = {{ id = '1', by = {by} }} }}");
-    assert!(is_plain(""));
-    assert!(is_plain("'text', { name = 'body', attr = {}, 'delay' }, {}, 5, { name = {}, attr = {} }"));
-    assert!(!is_plain("{ name = 'body', attr = {} }, { name = 'delay', attr = {} }"));
-    assert!(is_plain(&stanza_id("'r@s'")));
-    assert!(!is_plain(&stanza_id("'a@h'")));
-    assert!(!is_plain(&format!("{}, {}", stanza_id("'r@s'"), stanza_id("'a@h'"))));
-    assert!(is_plain("{ name = 'stanza-id' }, { name = 'stanza-id', attr = 5 }"));
-    assert!(!plain.call::<bool>(5).unwrap());
 }
 
 /// The wrapper needs no protected call for it.

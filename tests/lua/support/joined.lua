@@ -30,6 +30,7 @@ end
 local function server_with(count)
 	local server = fake.server();
 	local module = fake.load(server);
+	server.module = module;
 	module.ready();
 	local join_id;
 	function server.send(stanza)
@@ -60,20 +61,11 @@ local function server_with(count)
 	return server;
 end
 
--- Gives a function that lets the core take in that message again, which has been relayed.
-local function taking_in(stanza)
-	local library = require "minimix_core";
-	local open, core = library.open, nil;
-	library.open = function (...)
-		core = open(...);
-		return core;
-	end;
-	server_with(2);
-	library.open = open;
-	stanza = st.clone(stanza);
-	stanza.attr.to = alice;
-	local receivers = {};
-	return function () core.room_stanza(alice, stanza.attr.from, stanza, receivers, true); end
+-- That message once more, to arrive.
+local function message_again()
+	local again = st.clone(message);
+	again.attr.to = alice;
+	return again;
 end
 
 -- Gives a function that lets the same stanza arrive again, for as little as possible.
@@ -87,5 +79,5 @@ end
 
 return {
 	account = alice, room = room, message = message, presence = presence;
-	server = server_with, event = event_of, taking_in = taking_in;
+	server = server_with, event = event_of, message_again = message_again;
 };

@@ -5,10 +5,11 @@ local stub = { VERSION = version, LUA = _VERSION:match("%d+%.%d+"), calls = {}, 
 package.loaded.minimix_core = stub;
 
 local names = {
-	"client_stanza", "audience", "room_stanza", "delivery_failed", "occupies", "session_unavailable", "session_hibernated",
+	"client_stanza", "room_stanza", "delivery_failed", "occupies", "session_unavailable", "session_hibernated",
 	"session_resumed", "session_gone", "already_in", "abandoned", "wake", "shutdown", "snapshot", "close",
 	"stanza_to_session", "blocked_stanza", "blocks", "configured", "hand_back",
 	"archive_result", "blocked_invitation", "account_gone", "watches", "avatar", "service_lost", "rooms", "blocking_accounts",
+	"fallback_receivers",
 };
 
 -- The arguments of a call without the clocks and the stanza, as text.
@@ -23,7 +24,7 @@ end
 
 -- Those that are called without protection: they never raise an error.
 local unprotected = {};
-for _, name in ipairs({ "client_stanza", "audience", "room_stanza", "stanza_to_session", "archive_result",
+for _, name in ipairs({ "client_stanza", "room_stanza", "stanza_to_session", "archive_result",
 	"blocked_stanza", "blocked_invitation", "watches", "delivery_failed", "occupies" }) do
 	unprotected[name] = true;
 end
@@ -44,13 +45,21 @@ local function call(name, ...)
 	return given(answer);
 end
 
+-- Questions that are answered by a list.
+local lists = { rooms = true, blocking_accounts = true, fallback_receivers = true };
+
+local function list(name, ...)
+	local says = stub.says[name] or {};
+	if type(says) == "function" then return says(...); end
+	return says;
+end
+
 function stub.open(options, seed, metatable, snapshot)
 	stub.options, stub.seed, stub.metatable, stub.opened_with = options, seed, metatable, snapshot;
 	local host = {};
 	for _, name in ipairs(names) do
 		host[name] = function (...)
-			if name == "rooms" or name == "blocking_accounts" then return stub.says[name] or {}; end
-			if name == "audience" then if not stub.says.audience then return 0; end return call(name, ...); end
+			if lists[name] then return list(name, ...); end
 			if stub.records then table.insert(stub.calls, name.." "..arguments_of(...)); end
 			if name == "snapshot" then return stub.says.snapshot; end
 			return call(name, ...);
