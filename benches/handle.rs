@@ -9,7 +9,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use minimix_core::bouncer::Bouncer;
 use minimix_core::config::Config;
 use minimix_core::event::{Action, Event, Now, SessionId};
-use minimix_core::stanza::Stanza;
+use minimix_core::xmpp::stanza::Stanza;
 
 const ACCOUNTS: u32 = 1_000;
 const ROOMS: u32 = 20;

@@ -56,7 +56,7 @@ impl Default for Config {
 
 impl Config {
     /// Whether the operator wants that room or service left alone.
-    pub fn excludes(&self, room: &crate::jid::BareJid) -> bool {
+    pub fn excludes(&self, room: &crate::xmpp::jid::BareJid) -> bool {
         let domain = room.domain();
         self.exclude.iter().any(|pattern| match pattern.strip_prefix("*.") {
             Some(parent) => domain.strip_suffix(parent).is_some_and(|rest| rest.ends_with('.')),
@@ -156,7 +156,7 @@ pub mod limit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jid::BareJid;
+    use crate::xmpp::jid::BareJid;
 
     #[test]
     fn an_exclusion_names_a_room_a_service_or_all_below_a_domain() {

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
-use crate::error::StanzaError;
-use crate::jid::{BareJid, FullJid, Jid};
-use crate::stanza::{Kept, Stanza};
+use crate::xmpp::error::StanzaError;
+use crate::xmpp::jid::{BareJid, FullJid, Jid};
+use crate::xmpp::stanza::{Kept, Stanza};
 
 /// The two clocks, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,11 +1,11 @@
 //! One call of the core: when it happens, what it may consult, and what it decides.
 
 use crate::config::Config;
-use crate::error::StanzaError;
 use crate::event::{Action, Id, Now, SessionId};
-use crate::identity::Identity;
 use crate::ids::Ids;
-use crate::stanza::{Kept, Stanza};
+use crate::sessions::identity::Identity;
+use crate::xmpp::error::StanzaError;
+use crate::xmpp::stanza::{Kept, Stanza};
 
 /// What every decision of one call shares.
 #[derive(Debug)]

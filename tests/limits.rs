@@ -5,8 +5,8 @@
 use minimix_core::bouncer::Bouncer;
 use minimix_core::config::{Config, limit};
 use minimix_core::event::{Action, Event, Now, SessionId};
-use minimix_core::jid::Jid;
-use minimix_core::stanza::Stanza;
+use minimix_core::xmpp::jid::Jid;
+use minimix_core::xmpp::stanza::Stanza;
 use serde_json::Value;
 
 const PHONE: SessionId = SessionId(1);

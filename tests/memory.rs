@@ -11,8 +11,8 @@ use cap::Cap;
 use minimix_core::bouncer::Bouncer;
 use minimix_core::config::Config;
 use minimix_core::event::{Action, Event, Now, SessionId};
-use minimix_core::jid::Jid;
-use minimix_core::stanza::Stanza;
+use minimix_core::xmpp::jid::Jid;
+use minimix_core::xmpp::stanza::Stanza;
 
 #[global_allocator]
 static MEMORY: Cap<System> = Cap::new(System, usize::MAX);

@@ -14,7 +14,7 @@ mod story;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use minimix_core::stanza::{Kind, PresenceType};
+use minimix_core::xmpp::stanza::{Kind, PresenceType};
 use scene::Scene;
 use shorthand::Way;
 

@@ -2,8 +2,8 @@
 
 use mlua::{Lua, LuaString, Result, Table};
 
-use crate::jid::Jid;
-use crate::stanza::{Element, NS_CLIENT, Node, Stanza, Word};
+use crate::xmpp::jid::Jid;
+use crate::xmpp::stanza::{Element, NS_CLIENT, Node, Stanza, Word};
 
 /// Builds stanza tables, each with its own attributes and its own list of elements.
 #[derive(Debug)]

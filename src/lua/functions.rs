@@ -8,7 +8,7 @@ use super::host::Host;
 use super::{options, stanzas};
 use crate::bouncer::Bouncer;
 use crate::event::{Event, SessionId};
-use crate::jid::{BareJid, FullJid, Jid};
+use crate::xmpp::jid::{BareJid, FullJid, Jid};
 
 /// Opens a core: `open(options, seed, stanza_metatable, snapshot)`.
 ///

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::raw::{Found, Key, Place, utf8};
-use crate::jid::Jid;
-use crate::stanza::{Element, Kind, MAX_DEPTH, NS_CLIENT, Node, Stanza, Word};
+use crate::xmpp::jid::Jid;
+use crate::xmpp::stanza::{Element, Kind, MAX_DEPTH, NS_CLIENT, Node, Stanza, Word};
 
 /// How many elements, texts and attributes a stanza may have.
 const MAX_PARTS: usize = 10_000;

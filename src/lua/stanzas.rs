@@ -12,8 +12,8 @@ use super::raw::{Found, Frame, function};
 use super::read;
 use crate::bouncer::Bouncer;
 use crate::event::{Action, Event, Outcome, SessionId, Verdict};
-use crate::jid::{BareJid, Jid};
-use crate::stanza::{Kept, Stanza};
+use crate::xmpp::jid::{BareJid, Jid};
+use crate::xmpp::stanza::{Kept, Stanza};
 
 /// A function that is told about a stanza, or asked.
 type Call = fn(&Host, &mut Frame<'_>);

@@ -2,10 +2,10 @@
 
 use super::{Occupancy, Phase};
 use crate::event::{Action, SessionId};
-use crate::jid::FullJid;
 use crate::sessions::{Ask, Attachment, Connection};
-use crate::stanza::{Kept, Stanza};
 use crate::turn::Turn;
+use crate::xmpp::jid::FullJid;
+use crate::xmpp::stanza::{Kept, Stanza};
 
 impl Occupancy {
     /// A session asks to join. It is shown the room when the account is known to be in and its copy to be right.

@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Occupancy;
 use crate::event::Verdict;
-use crate::jid::{Jid, Nick};
-use crate::muc::{MucUser, sets_subject, status};
-use crate::stanza::{Kept, Kind, PresenceType, Stanza};
 use crate::turn::Turn;
+use crate::xmpp::jid::{Jid, Nick};
+use crate::xmpp::muc::{MucUser, sets_subject, status};
+use crate::xmpp::stanza::{Kept, Kind, PresenceType, Stanza};
 
 /// Whom in this room the account blocks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,7 +62,7 @@ impl Occupancy {
         let known = self.room.roster.iter().find(|presence| presence.sender_nick().as_ref() == Some(nick));
         let presence = match known {
             Some(presence) => Stanza::clone(presence),
-            None => crate::roster::gone(&self.me.room, nick),
+            None => crate::room::roster::gone(&self.me.room, nick),
         };
         for session in self.shown_sessions() {
             self.show(turn, session, presence.clone());

@@ -4,13 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{Occupancy, Phase, Stay};
 use crate::config::limit;
-use crate::error::StanzaError;
 use crate::event::SessionId;
-use crate::identity::Identity;
-use crate::jid::{Jid, Nick};
-use crate::muc::Departure;
-use crate::stanza::{Element, IqType, Kind, MessageType, PresenceType, Stanza};
+use crate::sessions::identity::Identity;
 use crate::turn::Turn;
+use crate::xmpp::error::StanzaError;
+use crate::xmpp::jid::{Jid, Nick};
+use crate::xmpp::muc::Departure;
+use crate::xmpp::stanza::{Element, IqType, Kind, MessageType, PresenceType, Stanza};
 
 /// The namespace of pings (XEP-0199).
 pub(super) const NS_PING: &str = "urn:xmpp:ping";

@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::Occupancy;
 use crate::config::limit;
-use crate::delay;
 use crate::event::{Action, SessionId, Verdict};
-use crate::jid::{FullJid, Jid, Nick};
-use crate::kinds::is_private;
-use crate::muc::{Departure, MucUser, NS_MUC, asks_to_join, status};
 use crate::sessions::{Attachment, Stage};
-use crate::stanza::{Element, IqType, Kept, Kind, MessageType, PresenceType, Stanza};
 use crate::turn::Turn;
+use crate::xmpp::delay;
+use crate::xmpp::jid::{FullJid, Jid, Nick};
+use crate::xmpp::kinds::is_private;
+use crate::xmpp::muc::{Departure, MucUser, NS_MUC, asks_to_join, status};
+use crate::xmpp::stanza::{Element, IqType, Kept, Kind, MessageType, PresenceType, Stanza};
 
 /// What sessions do with the room by themselves.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::Occupancy;
 use crate::config::limit;
 use crate::room::Room;
-use crate::stanza::Kept;
 use crate::turn::Turn;
+use crate::xmpp::stanza::Kept;
 
 /// How far the room has shown itself.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

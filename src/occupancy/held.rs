@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{Occupancy, Phase};
 use crate::config::limit;
-use crate::error::StanzaError;
 use crate::event::SessionId;
 use crate::sessions::Attachment;
-use crate::stanza::{IqType, Kept, Kind, Stanza};
 use crate::turn::Turn;
+use crate::xmpp::error::StanzaError;
+use crate::xmpp::stanza::{IqType, Kept, Kind, Stanza};
 
 /// What sessions have sent that left or ended before the account was in.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -5,13 +5,13 @@ use super::check::NS_PING;
 use super::room_archive::NS_ARCHIVE;
 use super::{Occupancy, Phase};
 use crate::config::limit;
-use crate::error::StanzaError;
 use crate::event::{Action, Id, SessionId, Verdict};
-use crate::jid::Jid;
-use crate::kinds::may_answer_captcha;
 use crate::pending::queries::Query;
-use crate::stanza::{IqType, Kept, Kind, Stanza};
 use crate::turn::Turn;
+use crate::xmpp::error::StanzaError;
+use crate::xmpp::jid::Jid;
+use crate::xmpp::kinds::may_answer_captcha;
+use crate::xmpp::stanza::{IqType, Kept, Kind, Stanza};
 
 /// Queries to the room itself that go out unchanged from the session that asks (I9).
 const SESSION_NAMESPACES: [&str; 2] =

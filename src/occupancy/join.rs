@@ -3,13 +3,13 @@
 use super::joining::{Joining, Request};
 use super::{Occupancy, Phase};
 use crate::event::{SessionId, Verdict};
-use crate::history::HistoryRequest;
-use crate::jid::{FullJid, Jid, Nick};
-use crate::muc::{NS_MUC, NS_MUC_USER};
-use crate::self_presence::client_payload;
+use crate::room::history::HistoryRequest;
+use crate::room::self_presence::client_payload;
 use crate::sessions::Ask;
-use crate::stanza::{Element, Kept, Node, PresenceType, Stanza};
 use crate::turn::Turn;
+use crate::xmpp::jid::{FullJid, Jid, Nick};
+use crate::xmpp::muc::{NS_MUC, NS_MUC_USER};
+use crate::xmpp::stanza::{Element, Kept, Node, PresenceType, Stanza};
 
 impl Occupancy {
     pub(super) fn join_asked(&mut self, turn: &mut Turn<'_>, session: SessionId, join: Stanza) -> Verdict {

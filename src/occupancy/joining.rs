@@ -12,13 +12,13 @@ use super::versions::tells_versions;
 use super::{Attendance, Occupancy, Own, Phase, Stay};
 use crate::config::limit;
 use crate::event::{SessionId, Verdict};
-use crate::history::History;
-use crate::jid::Nick;
-use crate::muc::{Departure, MucUser, status};
 use crate::room::Room;
+use crate::room::history::History;
 use crate::sessions::{Attachment, Stage};
-use crate::stanza::{IqType, Kept, Kind, PresenceType, Stanza};
 use crate::turn::Turn;
+use crate::xmpp::jid::Nick;
+use crate::xmpp::muc::{Departure, MucUser, status};
+use crate::xmpp::stanza::{IqType, Kept, Kind, PresenceType, Stanza};
 
 /// A join of the account that is not complete.
 #[derive(Clone, Debug, Serialize, Deserialize)]

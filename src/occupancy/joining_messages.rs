@@ -2,13 +2,13 @@
 //! answer first (XEP-0045 §7.2.13, §7.2.15, XEP-0158).
 
 use super::{Occupancy, Phase};
-use crate::delay::is_delayed;
 use crate::event::{Action, Id, Verdict};
-use crate::kinds::{is_for_the_account, is_worth_storing, may_answer_captcha};
-use crate::muc::{MucUser, sets_subject};
 use crate::sessions::Stage;
-use crate::stanza::{Kept, Kind, MessageType, Stanza};
 use crate::turn::Turn;
+use crate::xmpp::delay::is_delayed;
+use crate::xmpp::kinds::{is_for_the_account, is_worth_storing, may_answer_captcha};
+use crate::xmpp::muc::{MucUser, sets_subject};
+use crate::xmpp::stanza::{Kept, Kind, MessageType, Stanza};
 
 impl Occupancy {
     pub(super) fn message_while_joining(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> Verdict {

@@ -7,14 +7,14 @@ use super::membership::Attendance;
 use super::past::Past;
 use super::{Occupancy, Phase};
 use crate::config::limit;
-use crate::error::StanzaError;
 use crate::event::{SessionId, Verdict};
-use crate::jid::Jid;
-use crate::muc::Departure;
-use crate::self_presence::{client_payload, left};
+use crate::room::self_presence::{client_payload, left};
 use crate::sessions::Attachment;
-use crate::stanza::{Element, Kept, PresenceType, Stanza};
 use crate::turn::Turn;
+use crate::xmpp::error::StanzaError;
+use crate::xmpp::jid::Jid;
+use crate::xmpp::muc::Departure;
+use crate::xmpp::stanza::{Element, Kept, PresenceType, Stanza};
 
 /// The leave of the last session, held back in case that session is only quitting (design decision 3).
 #[derive(Clone, Debug, Serialize, Deserialize)]

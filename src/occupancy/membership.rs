@@ -6,10 +6,10 @@ use super::leave::HeldLeave;
 use super::{Occupancy, Phase};
 use crate::config::Config;
 use crate::event::SessionId;
-use crate::muc::{Departure, MucUser};
 use crate::sessions::is_nobody_there;
-use crate::stanza::Kept;
 use crate::turn::Turn;
+use crate::xmpp::muc::{Departure, MucUser};
+use crate::xmpp::stanza::Kept;
 
 /// Whether anybody is in the room through the account.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

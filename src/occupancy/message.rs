@@ -1,14 +1,14 @@
 //! Messages: groupchat, subject, private ones, errors, and what a room says itself (§7.4, §7.5, §8.1).
 
 use super::{Occupancy, Phase};
-use crate::error::StanzaError;
 use crate::event::{Action, Id, SessionId, Verdict};
-use crate::jid::Jid;
-use crate::kinds::{declines, is_for_the_account, is_private, is_worth_storing};
-use crate::muc::{MucUser, sets_subject};
 use crate::pending::senders::Sent;
-use crate::stanza::{Element, Kept, Kind, MessageType, Stanza};
 use crate::turn::Turn;
+use crate::xmpp::error::StanzaError;
+use crate::xmpp::jid::Jid;
+use crate::xmpp::kinds::{declines, is_for_the_account, is_private, is_worth_storing};
+use crate::xmpp::muc::{MucUser, sets_subject};
+use crate::xmpp::stanza::{Element, Kept, Kind, MessageType, Stanza};
 
 const NS_STANZA_ID: &str = "urn:xmpp:sid:0";
 const NS_CARBONS: &str = "urn:xmpp:carbons:2";

@@ -42,15 +42,15 @@ mod versions;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{SessionId, Verdict};
-use crate::identity::Identity;
-use crate::jid::{BareJid, Nick};
-use crate::muc::asks_to_join;
 use crate::pending::queries::Queries;
 use crate::pending::senders::Senders;
 use crate::room::Room;
 use crate::sessions::Sessions;
-use crate::stanza::{Element, IqType, Kept, Kind, MessageType, PresenceType, Stanza};
+use crate::sessions::identity::Identity;
 use crate::turn::Turn;
+use crate::xmpp::jid::{BareJid, Nick};
+use crate::xmpp::muc::asks_to_join;
+use crate::xmpp::stanza::{Element, IqType, Kept, Kind, MessageType, PresenceType, Stanza};
 
 pub(crate) use direct::is_of_one_session;
 pub(crate) use refusal::join_error;

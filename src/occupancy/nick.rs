@@ -3,14 +3,14 @@
 use super::upstream::{Echo, NickWish};
 use super::{Occupancy, Phase, check};
 use crate::config::limit;
-use crate::error::StanzaError;
 use crate::event::SessionId;
-use crate::jid::Nick;
-use crate::muc::{MucUser, NS_MUC_USER, status};
-use crate::self_presence::{add_code, name_session, retain_codes};
+use crate::room::self_presence::{add_code, name_session, retain_codes};
 use crate::sessions::{Ask, Stage};
-use crate::stanza::{Kept, Kind, PresenceType, Stanza};
 use crate::turn::Turn;
+use crate::xmpp::error::StanzaError;
+use crate::xmpp::jid::Nick;
+use crate::xmpp::muc::{MucUser, NS_MUC_USER, status};
+use crate::xmpp::stanza::{Kept, Kind, PresenceType, Stanza};
 
 impl Occupancy {
     /// Takes in that a session wants another nick.

@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::event::Verdict;
-use crate::kinds::is_for_the_account;
-use crate::muc::{MucUser, NS_MUC_USER, status};
-use crate::stanza::{Kept, Kind, MessageType, PresenceType, Stanza};
 use crate::turn::Turn;
+use crate::xmpp::kinds::is_for_the_account;
+use crate::xmpp::muc::{MucUser, NS_MUC_USER, status};
+use crate::xmpp::stanza::{Kept, Kind, MessageType, PresenceType, Stanza};
 
 /// What is remembered of a room that the account is not in.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -3,13 +3,13 @@
 use super::upstream::{Answer, Echo};
 use super::{Occupancy, Phase};
 use crate::event::{SessionId, Verdict};
-use crate::jid::Nick;
-use crate::muc::{MucUser, status};
-use crate::roster::Change;
-use crate::self_presence::{add_code, retain_codes, said_by_room, technical};
+use crate::room::roster::Change;
+use crate::room::self_presence::{add_code, retain_codes, said_by_room, technical};
 use crate::sessions::Attachment;
-use crate::stanza::{Kept, PresenceType, Stanza};
 use crate::turn::Turn;
+use crate::xmpp::jid::Nick;
+use crate::xmpp::muc::{MucUser, status};
+use crate::xmpp::stanza::{Kept, PresenceType, Stanza};
 
 impl Occupancy {
     /// A session sent presence that does not ask to join: an update, a nick change, or a sign that it believes
@@ -58,7 +58,7 @@ impl Occupancy {
         }
         let Some(from) = stanza.to.clone() else { return Verdict::Pass("presence to nobody") };
         let from = if from.resource().is_some() { from } else { self.me.occupant() };
-        let occupant_id = self.own().and_then(|own| crate::self_presence::occupant_id(own));
+        let occupant_id = self.own().and_then(|own| crate::room::self_presence::occupant_id(own));
         let told = technical(from, occupant_id).id(stanza.id.as_deref());
         turn.deliver(session, told);
         Verdict::Handled

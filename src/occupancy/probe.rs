@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::event::{Id, SessionId, Verdict};
-use crate::jid::Nick;
 use crate::pending::expiring::{Expiring, OfSession};
 use crate::sessions::Attachment;
-use crate::stanza::{Kind, PresenceType, Stanza};
 use crate::turn::Turn;
+use crate::xmpp::jid::Nick;
+use crate::xmpp::stanza::{Kind, PresenceType, Stanza};
 
 /// The probes of sessions that are not answered yet, by the nicks that they ask after (J11).
 pub(super) type Probes = Expiring<Option<Nick>, Probe>;

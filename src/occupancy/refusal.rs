@@ -1,13 +1,13 @@
 //! A join has failed: who waits for it is told (XEP-0045 §7.2.5 to §7.2.11).
 
 use super::Occupancy;
-use crate::error::StanzaError;
 use crate::event::{Id, SessionId};
-use crate::jid::BareJid;
-use crate::muc::NS_MUC;
 use crate::sessions::Attachment;
-use crate::stanza::{Element, Stanza};
 use crate::turn::Turn;
+use crate::xmpp::error::StanzaError;
+use crate::xmpp::jid::BareJid;
+use crate::xmpp::muc::NS_MUC;
+use crate::xmpp::stanza::{Element, Stanza};
 
 impl Occupancy {
     /// Tells sessions what the room answered to a join that was as theirs.

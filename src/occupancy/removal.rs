@@ -2,11 +2,11 @@
 
 use super::{Occupancy, Phase};
 use crate::event::{Action, SessionId};
-use crate::muc::{Departure, MucUser, status};
-use crate::self_presence::{add_code, name_session, occupant_id, technical};
+use crate::room::self_presence::{add_code, name_session, occupant_id, technical};
 use crate::sessions::Attachment;
-use crate::stanza::{Kept, Stanza};
 use crate::turn::Turn;
+use crate::xmpp::muc::{Departure, MucUser, status};
+use crate::xmpp::stanza::{Kept, Stanza};
 
 impl Occupancy {
     /// The room says that the account is out. A permanent removal is told as it came (K1), a transient one as

@@ -6,12 +6,12 @@ use super::versions::{asks_versions, strip_version};
 use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::event::{Id, SessionId};
-use crate::muc::status;
 use crate::room::Aside;
-use crate::self_presence::{add_code, personal, retain_codes};
+use crate::room::self_presence::{add_code, personal, retain_codes};
 use crate::sessions::{Ask, Attachment, Stage};
-use crate::stanza::{Kept, Stanza};
 use crate::turn::Turn;
+use crate::xmpp::muc::status;
+use crate::xmpp::stanza::{Kept, Stanza};
 
 impl Occupancy {
     /// Answers every waiting session, if the account is known to be in and its copy to be right; else finds

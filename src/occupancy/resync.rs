@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use super::entry::Entry;
 use super::{Occupancy, Phase};
 use crate::config::limit;
-use crate::delay;
 use crate::event::SessionId;
-use crate::history;
-use crate::jid::Nick;
-use crate::muc::{MucUser, NS_MUC, sets_subject};
 use crate::room::Room;
-use crate::stanza::{Element, Kept, Stanza};
+use crate::room::history;
 use crate::turn::Turn;
+use crate::xmpp::delay;
+use crate::xmpp::jid::Nick;
+use crate::xmpp::muc::{MucUser, NS_MUC, sets_subject};
+use crate::xmpp::stanza::{Element, Kept, Stanza};
 
 /// A join while the account is in.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -85,7 +85,7 @@ impl Occupancy {
         let nicks = self.room.roster.iter().filter_map(|presence| presence.sender_nick());
         let gone: Vec<Nick> = nicks.filter(|nick| !seen.contains(nick)).collect();
         for nick in gone {
-            let presence = crate::roster::gone(&self.me.room, &nick);
+            let presence = crate::room::roster::gone(&self.me.room, &nick);
             self.room.fold_unavailable(&Kept::own(presence.clone()), &MucUser::default());
             for session in self.shown_sessions() {
                 self.show(turn, session, presence.clone());

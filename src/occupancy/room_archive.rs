@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::event::SessionId;
-use crate::jid::Jid;
 use crate::pending::expiring::{Expiring, OfSession};
-use crate::stanza::{Element, IqType, Kept, Kind, Stanza};
 use crate::turn::Turn;
+use crate::xmpp::jid::Jid;
+use crate::xmpp::stanza::{Element, IqType, Kept, Kind, Stanza};
 
 /// The namespaces of queries to an archive, and of their results.
 pub(super) const NS_ARCHIVE: [&str; 4] =

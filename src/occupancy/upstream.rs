@@ -8,10 +8,10 @@ use super::resync::Resync;
 use super::{Occupancy, Phase, Stay};
 use crate::config::limit;
 use crate::event::{Id, SessionId};
-use crate::jid::Nick;
 use crate::sessions::{Ask, is_nobody_there, nobody_there};
-use crate::stanza::{Element, Kept, Kind, PresenceType, Stanza};
 use crate::turn::Turn;
+use crate::xmpp::jid::Nick;
+use crate::xmpp::stanza::{Element, Kept, Kind, PresenceType, Stanza};
 
 /// The presence that the room has not answered yet, and what waits for it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -3,10 +3,10 @@
 
 use super::{Occupancy, Phase};
 use crate::event::SessionId;
-use crate::muc::{NS_MUC, NS_MUC_USER};
 use crate::room::Room;
 use crate::sessions::{Ask, Attachment, Sessions, Stage};
-use crate::stanza::{Element, Kept, Node, Stanza};
+use crate::xmpp::muc::{NS_MUC, NS_MUC_USER};
+use crate::xmpp::stanza::{Element, Kept, Node, Stanza};
 
 const NS_VERSIONS: [&str; 2] = ["urn:xmpp:muc:affiliations:1", "urn:xmpp:muc:affiliations:0"];
 

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::expiring::{Expiring, OfSession};
 use crate::config::limit;
 use crate::event::SessionId;
-use crate::jid::{Jid, Nick};
-use crate::stanza::Kept;
+use crate::xmpp::jid::{Jid, Nick};
+use crate::xmpp::stanza::Kept;
 
 /// The open queries of one account to and from one room.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -147,7 +147,7 @@ impl Queries {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stanza::{IqType, Kind, Stanza};
+    use crate::xmpp::stanza::{IqType, Kind, Stanza};
 
     fn query(session: u32, id: &str) -> Query {
         Query { session: Some(SessionId(session)), id: id.into(), peer: Jid::new("lounge@rooms.example/bob") }

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::expiring::Expiring;
 use crate::config::limit;
 use crate::event::SessionId;
-use crate::jid::Nick;
-use crate::stanza::Stanza;
+use crate::xmpp::jid::Nick;
+use crate::xmpp::stanza::Stanza;
 
 /// The messages that may still come back, by the ids under which they went up.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

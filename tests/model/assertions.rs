@@ -1,8 +1,8 @@
 //! What is always true.
 
-use minimix_core::jid::Jid;
-use minimix_core::muc::{NS_MUC_USER, asks_to_join};
-use minimix_core::stanza::{Kind, MessageType, PresenceType, Stanza};
+use minimix_core::xmpp::jid::Jid;
+use minimix_core::xmpp::muc::{NS_MUC_USER, asks_to_join};
+use minimix_core::xmpp::stanza::{Kind, MessageType, PresenceType, Stanza};
 
 use crate::belief::OwedKind;
 use crate::client::{Client, Place};

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use minimix_core::event::SessionId;
-use minimix_core::jid::Jid;
-use minimix_core::muc::{MucUser, NS_MUC, sets_subject, status};
-use minimix_core::stanza::{IqType, Kind, MessageType, PresenceType, Stanza};
+use minimix_core::xmpp::jid::Jid;
+use minimix_core::xmpp::muc::{MucUser, NS_MUC, sets_subject, status};
+use minimix_core::xmpp::stanza::{IqType, Kind, MessageType, PresenceType, Stanza};
 
 use crate::belief::{Known, Owed, OwedKind, View};
 use crate::join::{Join, Stage, check_codes};

@@ -3,8 +3,10 @@
 use minimix_core::bouncer::Bouncer;
 use minimix_core::config::Config;
 use minimix_core::event::{Action, Event, Now, SessionId};
-use minimix_core::muc::{NS_MUC, NS_MUC_USER, status_element};
-use minimix_core::stanza::{Element, IqType, Kind, MessageType, NS_CLIENT, NS_STANZAS, PresenceType, Stanza};
+use minimix_core::xmpp::muc::{NS_MUC, NS_MUC_USER, status_element};
+use minimix_core::xmpp::stanza::{
+    Element, IqType, Kind, MessageType, NS_CLIENT, NS_STANZAS, PresenceType, Stanza,
+};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{Strategy, any, prop_oneof};

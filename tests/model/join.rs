@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use minimix_core::muc::{MucUser, status};
+use minimix_core::xmpp::muc::{MucUser, status};
 
 use crate::belief::Known;
 use crate::stanzas::Occupant;

@@ -1,8 +1,8 @@
 //! Takes note of what passes between the account and the room: what the core has been told, and what it awaits.
 
 use minimix_core::config::limit;
-use minimix_core::muc::{MucUser, sets_subject, status};
-use minimix_core::stanza::{IqType, Kind, MessageType, NS_CLIENT, PresenceType, Stanza};
+use minimix_core::xmpp::muc::{MucUser, sets_subject, status};
+use minimix_core::xmpp::stanza::{IqType, Kind, MessageType, NS_CLIENT, PresenceType, Stanza};
 
 use crate::belief::Known;
 use crate::client::{Client, Place};

@@ -1,8 +1,8 @@
 //! Lets the steps of a story happen.
 
 use minimix_core::event::{Event, SessionId, Verdict};
-use minimix_core::muc::{NS_MUC, NS_MUC_USER, asks_to_join};
-use minimix_core::stanza::{Element, IqType, Kind, MessageType, PresenceType, Stanza};
+use minimix_core::xmpp::muc::{NS_MUC, NS_MUC_USER, asks_to_join};
+use minimix_core::xmpp::stanza::{Element, IqType, Kind, MessageType, PresenceType, Stanza};
 
 use crate::assertions;
 use crate::belief::OwedKind;
@@ -24,7 +24,7 @@ pub(crate) fn play(story: &Story, is_told: bool) {
     world.end();
 }
 
-fn address(nick: Option<&str>) -> minimix_core::jid::Jid {
+fn address(nick: Option<&str>) -> minimix_core::xmpp::jid::Jid {
     nick.map_or_else(|| jid(ROOM), occupant_jid)
 }
 

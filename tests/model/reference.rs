@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use minimix_core::muc::{NS_MUC, NS_MUC_USER, asks_to_join, sets_subject, status_element};
-use minimix_core::stanza::{Element, IqType, Kind, MessageType, NS_CLIENT, NS_STANZAS, PresenceType, Stanza};
+use minimix_core::xmpp::muc::{NS_MUC, NS_MUC_USER, asks_to_join, sets_subject, status_element};
+use minimix_core::xmpp::stanza::{
+    Element, IqType, Kind, MessageType, NS_CLIENT, NS_STANZAS, PresenceType, Stanza,
+};
 
 use crate::stanzas::{ACCOUNT, Occupant, ROOM, element, gone, jid, numbered, occupant_jid, stamp, target};
 use crate::transition::{Decision, OtherDoes};

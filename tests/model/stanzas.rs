@@ -1,8 +1,8 @@
 //! The stanzas of which stories are made, and the words for them.
 
-use minimix_core::jid::Jid;
-use minimix_core::muc::{NS_MUC_USER, status_element};
-use minimix_core::stanza::{Element, IqType, Kind, MessageType, NS_CLIENT, PresenceType, Stanza};
+use minimix_core::xmpp::jid::Jid;
+use minimix_core::xmpp::muc::{NS_MUC_USER, status_element};
+use minimix_core::xmpp::stanza::{Element, IqType, Kind, MessageType, NS_CLIENT, PresenceType, Stanza};
 
 pub(crate) const ACCOUNT: &str = "alice@example.org";
 pub(crate) const ROOM: &str = "lounge@rooms.example";

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use minimix_core::bouncer::Bouncer;
 use minimix_core::config::{Config, limit};
 use minimix_core::event::{Action, Event, Now, SessionId, Verdict};
-use minimix_core::muc::asks_to_join;
-use minimix_core::stanza::{IqType, Kind, MessageType, NS_CLIENT, PresenceType, Stanza};
+use minimix_core::xmpp::muc::asks_to_join;
+use minimix_core::xmpp::stanza::{IqType, Kind, MessageType, NS_CLIENT, PresenceType, Stanza};
 
 use crate::assertions;
 use crate::belief::Known;

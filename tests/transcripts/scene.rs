@@ -3,8 +3,8 @@
 use minimix_core::bouncer::Bouncer;
 use minimix_core::config::Config;
 use minimix_core::event::{Action, Event, Id, Now, Outcome, SessionId, Verdict};
-use minimix_core::jid::{BareJid, FullJid, Jid};
-use minimix_core::stanza::{Kind, MessageType, PresenceType, Stanza};
+use minimix_core::xmpp::jid::{BareJid, FullJid, Jid};
+use minimix_core::xmpp::stanza::{Kind, MessageType, PresenceType, Stanza};
 
 use crate::shorthand::{ACCOUNT, ROOM, Way};
 

@@ -3,8 +3,8 @@
 use mlua::{Result, Table, Value};
 
 use super::{MAX_BYTES, MAX_PARTS};
-use crate::jid::Jid;
-use crate::stanza::{Element, Kind, MAX_DEPTH, NS_CLIENT, Node, Stanza};
+use crate::xmpp::jid::Jid;
+use crate::xmpp::stanza::{Element, Kind, MAX_DEPTH, NS_CLIENT, Node, Stanza};
 
 /// What may still be read of a stanza.
 struct Budget {

@@ -7,7 +7,7 @@ use mlua::{Function, Lua, Table};
 
 use super::super::raw::function;
 use super::{Unreadable, reference};
-use crate::stanza::Stanza;
+use crate::xmpp::stanza::Stanza;
 
 /// Reads as Prosody has it read: in a function of Lua.
 struct Reader {

@@ -54,8 +54,8 @@ mod write;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use minimix_core::jid::Jid;
-use minimix_core::stanza::{Stanza, XmlError};
+use minimix_core::xmpp::jid::Jid;
+use minimix_core::xmpp::stanza::{Stanza, XmlError};
 
 pub(crate) const ACCOUNT: &str = "alice@example.org";
 pub(crate) const ROOM: &str = "lounge@rooms.example";

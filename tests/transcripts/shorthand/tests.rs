@@ -1,7 +1,7 @@
 //! What is written is read as the same, and in the form that is meant for it.
 
-use minimix_core::jid::Jid;
-use minimix_core::stanza::Stanza;
+use minimix_core::xmpp::jid::Jid;
+use minimix_core::xmpp::stanza::Stanza;
 
 use super::{USER, Way};
 

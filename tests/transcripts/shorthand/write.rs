@@ -1,8 +1,10 @@
 //! Writes the short forms of a stanza, the shortest first. A form need not check whether it fits: the line is
 //! read again, and only used if it gives back the same stanza.
 
-use minimix_core::jid::Jid;
-use minimix_core::stanza::{Element, IqType, Kind, MessageType, NS_CLIENT, NS_STANZAS, PresenceType, Stanza};
+use minimix_core::xmpp::jid::Jid;
+use minimix_core::xmpp::stanza::{
+    Element, IqType, Kind, MessageType, NS_CLIENT, NS_STANZAS, PresenceType, Stanza,
+};
 
 use super::{ACCOUNT, DELAY, HISTORY, OCCUPANT_ID, ROOM, STANZA_ID, USER, Way, with_short_namespaces};
 

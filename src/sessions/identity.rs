@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::limit;
 use crate::event::SessionId;
-use crate::jid::{BareJid, Jid, Nick};
-use crate::stanza::{Kind, PresenceType, Stanza};
 use crate::turn::Turn;
+use crate::xmpp::jid::{BareJid, Jid, Nick};
+use crate::xmpp::stanza::{Kind, PresenceType, Stanza};
 
 /// The account, the room, and the nick that the account has, had or asks for.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! Stanza errors that we make ourselves (RFC 6120 §8.3): each says whose fault it is and what to do next.
 
-use crate::stanza::{Element, Kind, MessageType, NS_CLIENT, NS_STANZAS, PresenceType, Stanza};
+use crate::xmpp::stanza::{Element, Kind, MessageType, NS_CLIENT, NS_STANZAS, PresenceType, Stanza};
 
 /// A stanza error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl StanzaError {
         let kind = match stanza.kind {
             Kind::Presence(_) => Kind::Presence(PresenceType::Error),
             Kind::Message(_) => Kind::Message(MessageType::Error),
-            Kind::Iq(_) => Kind::Iq(crate::stanza::IqType::Error),
+            Kind::Iq(_) => Kind::Iq(crate::xmpp::stanza::IqType::Error),
         };
         let mut reply = Stanza::new(kind).id(stanza.id.as_deref()).child(self.element(by));
         reply.from.clone_from(&stanza.to);

@@ -60,7 +60,7 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::super::{Kept, Kind, MessageType, Stanza};
-    use crate::jid::Jid;
+    use crate::xmpp::jid::Jid;
 
     fn message(to: &str, id: &str) -> Stanza {
         Stanza::new(Kind::Message(MessageType::Groupchat)).to(Jid::new(to)).id(Some(id))

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::jid::BareJid;
+use crate::xmpp::jid::BareJid;
 
 /// Deadlines in order. A deadline that moves back is not moved here: the occupancy is woken once too early
 /// and says anew when it wants to be woken. That keeps what happens most, a later deadline, free.

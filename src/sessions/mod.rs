@@ -1,18 +1,21 @@
 //! The sessions that are attached to an occupancy, and what each of them is shown next.
 
+mod avatar;
+pub(crate) mod identity;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use crate::avatar::Avatar;
+use self::avatar::Avatar;
 use crate::config::limit;
-use crate::delay::is_delayed;
 use crate::event::SessionId;
-use crate::history::HistoryRequest;
-use crate::jid::{FullJid, Nick};
-use crate::muc::sets_subject;
-use crate::stanza::{Element, Kept, Kind, MessageType, NS_CLIENT, Node, Stanza};
+use crate::room::history::HistoryRequest;
 use crate::turn::Turn;
+use crate::xmpp::delay::is_delayed;
+use crate::xmpp::jid::{FullJid, Nick};
+use crate::xmpp::muc::sets_subject;
+use crate::xmpp::stanza::{Element, Kept, Kind, MessageType, NS_CLIENT, Node, Stanza};
 
 /// The attached sessions, and which of them the room is shown.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -116,7 +119,7 @@ impl Ask {
 
     /// The password that came with the join.
     pub(crate) fn password(&self) -> Option<String> {
-        let x = self.join.find("x", crate::muc::NS_MUC)?;
+        let x = self.join.find("x", crate::xmpp::muc::NS_MUC)?;
         x.find("password").map(Element::text)
     }
 }
@@ -374,7 +377,7 @@ pub(crate) fn is_nobody_there(payload: &[Element]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jid::Jid;
+    use crate::xmpp::jid::Jid;
 
     fn kept(show: &str) -> Kept {
         let show = if show.is_empty() { String::new() } else { format!("<show>{show}</show>") };

@@ -1,19 +1,23 @@
 //! Finds the occupancy that an event is about; what happens there is decided in [`crate::occupancy`].
 
+mod questions;
+mod snapshot;
+mod timetable;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use self::timetable::Timetable;
 use crate::config::{Config, limit};
-use crate::error::StanzaError;
 use crate::event::{Action, Event, Now, Outcome, SessionId, Verdict};
 use crate::ids::Ids;
-use crate::jid::{BareJid, FullJid, Jid};
-use crate::muc::asks_to_join;
 use crate::occupancy::{Occupancy, is_of_one_session, join_error};
-use crate::stanza::{Kept, Kind, PresenceType, Stanza};
-use crate::timetable::Timetable;
 use crate::turn::Turn;
+use crate::xmpp::error::StanzaError;
+use crate::xmpp::jid::{BareJid, FullJid, Jid};
+use crate::xmpp::muc::asks_to_join;
+use crate::xmpp::stanza::{Kept, Kind, PresenceType, Stanza};
 
 /// All occupancies of a host. Feed it with events, in the order in which they happen, and perform each
 /// outcome's actions before the next event but for those that the actions themselves cause.

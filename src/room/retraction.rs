@@ -1,8 +1,8 @@
 //! Messages that take another one back: by its author (XEP-0424), or by the room (XEP-0425).
 
-use crate::jid::BareJid;
-use crate::self_presence::occupant_id;
-use crate::stanza::{Element, Stanza};
+use crate::room::self_presence::occupant_id;
+use crate::xmpp::jid::BareJid;
+use crate::xmpp::stanza::{Element, Stanza};
 
 const NS_RETRACT: &str = "urn:xmpp:message-retract:1";
 const NS_MODERATE: &str = "urn:xmpp:message-moderate:1";

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::limit;
-use crate::jid::{BareJid, Jid, Nick};
-use crate::muc::NS_MUC_USER;
-use crate::stanza::{Element, Kept, Kind, PresenceType, Stanza};
+use crate::xmpp::jid::{BareJid, Jid, Nick};
+use crate::xmpp::muc::NS_MUC_USER;
+use crate::xmpp::stanza::{Element, Kept, Kind, PresenceType, Stanza};
 
 /// The last presence of each occupant, in the order of their nicks. An entry is one pointer: the presence,
 /// which all accounts in the room share, knows the nick.

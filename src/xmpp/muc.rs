@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::jid::Jid;
-use crate::stanza::{Element, Kind, NS_CLIENT, PresenceType, Stanza};
+use crate::xmpp::jid::Jid;
+use crate::xmpp::stanza::{Element, Kind, NS_CLIENT, PresenceType, Stanza};
 
 /// What a client puts into the presence with which it joins (XEP-0045 §7.2.1).
 pub const NS_MUC: &str = "http://jabber.org/protocol/muc";

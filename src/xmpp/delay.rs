@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::jid::BareJid;
-use crate::stanza::{Element, Stanza};
+use crate::xmpp::jid::BareJid;
+use crate::xmpp::stanza::{Element, Stanza};
 
 /// The namespace of `<delay/>`.
 pub(crate) const NS_DELAY: &str = "urn:xmpp:delay";

@@ -1,9 +1,9 @@
 //! What the room says about the account itself, made into what one session would have been told had it
 //! joined alone (XEP-0045 §7.2.2).
 
-use crate::jid::{BareJid, FullJid, Jid};
-use crate::muc::{MucUser, NS_MUC, NS_MUC_USER, status, status_element};
-use crate::stanza::{Element, Kind, NS_CLIENT, Node, PresenceType, Stanza};
+use crate::xmpp::jid::{BareJid, FullJid, Jid};
+use crate::xmpp::muc::{MucUser, NS_MUC, NS_MUC_USER, status, status_element};
+use crate::xmpp::stanza::{Element, Kind, NS_CLIENT, Node, PresenceType, Stanza};
 
 /// Payloads that come from clients and that a room only reflects; whatever else stands in a self-presence the
 /// room has added.

@@ -1,15 +1,20 @@
 //! The account's own copy of a room: all that a session has to be shown when it joins.
 
+pub(crate) mod history;
+mod retraction;
+pub(crate) mod roster;
+pub(crate) mod self_presence;
+
 use serde::{Deserialize, Serialize};
 
+use self::history::History;
+use self::roster::{Change, Roster};
 use crate::config::limit;
-use crate::delay;
 use crate::event::Now;
-use crate::history::{self, History};
-use crate::jid::{BareJid, Nick};
-use crate::muc::{MucUser, status};
-use crate::roster::{Change, Roster};
-use crate::stanza::{Kept, Kind, MessageType, NS_CLIENT, PresenceType, Stanza};
+use crate::xmpp::delay;
+use crate::xmpp::jid::{BareJid, Nick};
+use crate::xmpp::muc::{MucUser, status};
+use crate::xmpp::stanza::{Kept, Kind, MessageType, NS_CLIENT, PresenceType, Stanza};
 
 /// The room as the account knows it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -156,7 +161,7 @@ impl Room {
             None => Kept::own(
                 Stanza::new(Kind::Message(MessageType::Groupchat))
                     .from(room.to_jid())
-                    .child(crate::stanza::Element::build("subject", NS_CLIENT).done()),
+                    .child(crate::xmpp::stanza::Element::build("subject", NS_CLIENT).done()),
             ),
         }
     }

@@ -5,12 +5,12 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
-use crate::delay;
 use crate::event::Now;
-use crate::jid::{BareJid, Jid};
-use crate::muc::NS_MUC;
-use crate::retraction::Retraction;
-use crate::stanza::{Kept, NS_CLIENT, Stanza};
+use crate::room::retraction::Retraction;
+use crate::xmpp::delay;
+use crate::xmpp::jid::{BareJid, Jid};
+use crate::xmpp::muc::NS_MUC;
+use crate::xmpp::stanza::{Kept, NS_CLIENT, Stanza};
 
 const NS_HINTS: &str = "urn:xmpp:hints";
 const NS_STANZA_ID: &str = "urn:xmpp:sid:0";
@@ -270,8 +270,8 @@ mod tests {
         assert!(!history.knows(&numbered("s2"), 10_000, &room()));
     }
 
-    fn numbered_by_room(id: &str) -> crate::stanza::Element {
-        crate::stanza::Element::build("stanza-id", NS_STANZA_ID)
+    fn numbered_by_room(id: &str) -> crate::xmpp::stanza::Element {
+        crate::xmpp::stanza::Element::build("stanza-id", NS_STANZA_ID)
             .attribute("by", room().as_str())
             .attribute("id", id)
             .done()

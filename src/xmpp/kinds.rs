@@ -1,7 +1,7 @@
 //! What a message of a room is, beyond what its type says.
 
-use crate::muc::{MucUser, NS_MUC_USER, status};
-use crate::stanza::{Kind, MessageType, NS_CLIENT, Stanza};
+use crate::xmpp::muc::{MucUser, NS_MUC_USER, status};
+use crate::xmpp::stanza::{Kind, MessageType, NS_CLIENT, Stanza};
 
 /// Whether a message from a room is for the account whether or not it is in: an invitation, a decline, an
 /// affiliation notice (§7.8.2, §9, 101).

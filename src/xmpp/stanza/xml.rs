@@ -10,7 +10,7 @@ use quick_xml::name::ResolveResult;
 use quick_xml::reader::NsReader;
 
 use super::{Element, Kind, MAX_DEPTH, NS_CLIENT, Node, Stanza, Word};
-use crate::jid::Jid;
+use crate::xmpp::jid::Jid;
 
 /// The namespace that the prefix `xml` stands for.
 const NS_XML: &str = "http://www.w3.org/XML/1998/namespace";

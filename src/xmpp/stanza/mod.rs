@@ -14,7 +14,7 @@ pub use kept::Kept;
 pub use word::Word;
 pub use xml::XmlError;
 
-use crate::jid::{FullJid, Jid};
+use crate::xmpp::jid::{FullJid, Jid};
 
 /// The namespace of stanzas and of their unqualified children.
 pub const NS_CLIENT: &str = "jabber:client";
@@ -216,7 +216,7 @@ impl Stanza {
     }
 
     /// The nick of the occupant that sent it, if one did.
-    pub fn sender_nick(&self) -> Option<crate::jid::Nick> {
+    pub fn sender_nick(&self) -> Option<crate::xmpp::jid::Nick> {
         self.from.as_ref().and_then(Jid::nick)
     }
 
@@ -229,7 +229,7 @@ impl Stanza {
     }
 
     /// The nick that it is addressed to, if it is for an occupant.
-    pub fn target_nick(&self) -> Option<crate::jid::Nick> {
+    pub fn target_nick(&self) -> Option<crate::xmpp::jid::Nick> {
         self.to.as_ref().and_then(Jid::nick)
     }
 

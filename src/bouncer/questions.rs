@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use crate::bouncer::Bouncer;
 use crate::event::SessionId;
-use crate::jid::{BareJid, Jid, bare_part};
-use crate::muc::MucUser;
 use crate::occupancy::Occupancy;
-use crate::stanza::{Kind, MessageType, Stanza};
+use crate::xmpp::jid::{BareJid, Jid, bare_part};
+use crate::xmpp::muc::MucUser;
+use crate::xmpp::stanza::{Kind, MessageType, Stanza};
 
 impl Bouncer {
     /// Whether a stanza from a session has to be handed to [`Bouncer::handle`]; `joins` says that it is a

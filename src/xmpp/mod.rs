@@ -1,0 +1,8 @@
+//! The words of the field: addresses, stanzas and what they say.
+
+pub(crate) mod delay;
+pub mod error;
+pub mod jid;
+pub(crate) mod kinds;
+pub mod muc;
+pub mod stanza;
