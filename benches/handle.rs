@@ -135,7 +135,7 @@ fn handle(criterion: &mut Criterion) {
     criterion.bench_function("a stanza that is not ours", |bencher| {
         bencher.iter(|| {
             let (account, _) = somewhere(&mut step);
-            world.bouncer.concerns_account(&addresses[account as usize], "somebody@example.net/desk")
+            world.bouncer.concerns(&addresses[account as usize], "somebody@example.net/desk")
         });
     });
     for (name, stanza) in STANZAS {

@@ -84,6 +84,8 @@ pub enum Event {
     Watches {
         /// The session.
         session: SessionId,
+        /// Its account.
+        account: BareJid,
         /// The service.
         service: BareJid,
         /// Whether it does.

@@ -1,5 +1,6 @@
 //! One call of the core: when it happens, what it may consult, and what it decides.
 
+use crate::bouncer::account::Profile;
 use crate::config::Config;
 use crate::event::{Action, Id, Now, SessionId};
 use crate::ids::Ids;
@@ -12,6 +13,8 @@ use crate::xmpp::stanza::{Kept, Stanza};
 pub(crate) struct Turn<'a> {
     pub(crate) now: Now,
     pub(crate) config: &'a Config,
+    /// What holds for the account in every room.
+    pub(crate) profile: &'a Profile,
     ids: &'a mut Ids,
     actions: Vec<Action>,
     in_hand: InHand,
@@ -30,8 +33,16 @@ enum InHand {
 }
 
 impl<'a> Turn<'a> {
-    pub(crate) fn new(now: Now, config: &'a Config, ids: &'a mut Ids) -> Self {
-        Self { now, config, ids, actions: Vec::new(), in_hand: InHand::Itself, direct_service: false }
+    pub(crate) fn new(now: Now, config: &'a Config, ids: &'a mut Ids, profile: &'a Profile) -> Self {
+        Self {
+            now,
+            config,
+            profile,
+            ids,
+            actions: Vec::new(),
+            in_hand: InHand::Itself,
+            direct_service: false,
+        }
     }
 
     /// All that has been decided.

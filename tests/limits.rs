@@ -50,7 +50,7 @@ impl Core {
     }
 
     fn occupancy(&self) -> Value {
-        self.state()["accounts"]["alice@example.org"][ROOM].clone()
+        self.state()["accounts"]["alice@example.org"]["rooms"][ROOM].clone()
     }
 }
 
@@ -81,7 +81,7 @@ fn of_many_rooms_joined_and_left_the_first_are_forgotten() {
         core.comes("<message type='groupchat'><subject/></message>", &occupant);
         core.sends("<presence type='unavailable'/>", &occupant);
     }
-    assert_eq!(len(&core.state()["accounts"]["alice@example.org"]), most);
+    assert_eq!(len(&core.state()["accounts"]["alice@example.org"]["rooms"]), most);
     assert!(core.0.occupies("alice@example.org", ROOM), "one that the account is in");
 }
 
@@ -93,7 +93,7 @@ fn sessions_that_join_by_themselves_without_end_are_left_alone() {
     for number in 0..most + 10 {
         core.sends(join, &format!("r{number}@rooms.example/alice"));
     }
-    assert_eq!(len(&core.state()["accounts"]["alice@example.org"]), most);
+    assert_eq!(len(&core.state()["accounts"]["alice@example.org"]["rooms"]), most);
 }
 
 #[test]

@@ -285,7 +285,7 @@ return function (core, sessions, actions, answers, blocklist_of)
 		if not gone and (attr.type or not event.stanza:get_child("rai", xmlns_rai)) then return; end
 		local id = session_id(event.origin);
 		if id == nil or attr.to == nil then return; end
-		return client_answered(event, core.watches(id, attr.to, not gone));
+		return client_answered(event, core.watches(id, event.origin.minimix_account, attr.to, not gone));
 	end
 	module:hook("pre-presence/host", client_presence_to_host, -10);
 

@@ -1,26 +1,36 @@
-//! Finds the occupancy that an event is about; what happens there is decided in [`crate::occupancy`].
+//! Finds the account, the room or the service that an event is about; what happens in a room is decided in
+//! [`crate::occupancy`].
 
+pub(crate) mod account;
 mod questions;
+mod services;
 mod snapshot;
 mod timetable;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 use serde::{Deserialize, Serialize};
 
+use self::account::{Account, Place, Profile};
+use self::questions::invites_for_blocked;
+use self::services::Services;
 use self::timetable::Timetable;
-use crate::config::{Config, limit};
+use crate::config::Config;
 use crate::event::{Action, Event, Now, Outcome, SessionId, Verdict};
 use crate::ids::Ids;
 use crate::occupancy::{Occupancy, is_of_one_session, join_error};
 use crate::turn::Turn;
 use crate::xmpp::error::StanzaError;
-use crate::xmpp::jid::{BareJid, FullJid, Jid};
+use crate::xmpp::jid::{BareJid, FullJid, Jid, bare_part};
 use crate::xmpp::muc::asks_to_join;
 use crate::xmpp::stanza::{Kept, Kind, PresenceType, Stanza};
 
-/// All occupancies of a host. Feed it with events, in the order in which they happen, and perform each
-/// outcome's actions before the next event but for those that the actions themselves cause.
+/// All accounts of a host. Feed it with events, in the order in which they happen, and perform each outcome's
+/// actions before the next event but for those that the actions themselves cause.
+///
+/// [`Bouncer::handle`] is the one way to change it; [`Bouncer::room_stanza`] and [`Bouncer::client_stanza`] are the
+/// same for a stanza that is read only if it is ours. Everything else only asks.
 #[derive(Debug)]
 pub struct Bouncer {
     config: Config,
@@ -32,16 +42,10 @@ pub struct Bouncer {
 /// What survives a reload.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct State {
-    /// The rooms of each account.
-    pub(crate) accounts: BTreeMap<BareJid, BTreeMap<BareJid, Occupancy>>,
-    /// The account of each session that ever spoke to a room of ours.
+    pub(crate) accounts: BTreeMap<BareJid, Account>,
+    /// The account of each session that ever joined a room.
     pub(crate) sessions: BTreeMap<SessionId, BareJid>,
-    /// The services that take no accounts, and until when that is believed (design decision 1).
-    pub(crate) direct_services: BTreeMap<String, u64>,
-    /// The services that sessions watch for activity (XEP-0437).
-    pub(crate) watched: BTreeMap<SessionId, BTreeSet<BareJid>>,
-    /// Whom each account blocks, if anybody.
-    pub(crate) blocked: BTreeMap<BareJid, Vec<Jid>>,
+    pub(crate) services: Services,
 }
 
 impl Bouncer {
@@ -50,12 +54,11 @@ impl Bouncer {
         Self::with_state(config, seed, State::default())
     }
 
-    pub(crate) fn with_state(config: Config, seed: u64, state: State) -> Self {
+    pub(crate) fn with_state(config: Config, seed: u64, mut state: State) -> Self {
         let mut timetable = Timetable::default();
-        for (account, rooms) in &state.accounts {
-            for (room, occupancy) in rooms {
-                timetable.note(account, room, occupancy.deadline(&config));
-            }
+        for place in state.accounts.values_mut().flat_map(|known| known.rooms.values_mut()) {
+            timetable.note(place, &config);
+            state.services.add(place.occupancy.account(), place.occupancy.room());
         }
         Self { config, ids: Ids::new(seed), state, timetable }
     }
@@ -83,21 +86,19 @@ impl Bouncer {
                 self.delivery_failed(now, session, [&to, &from], stanza.as_ref())
             }
             Event::ServiceLost { domain } => {
-                self.everywhere(now, self.rooms_at(&domain), |occupancy, _| occupancy.end_trust())
+                let rooms = self.state.services.rooms_at(&domain);
+                self.everywhere(now, rooms, |occupancy, _| occupancy.end_trust())
             }
             Event::AlreadyIn { session, jid, occupant } => self.already_in(now, session, &jid, &occupant),
-            Event::Watches { session, service, watches } => self.note_watches(session, service, watches),
-            Event::Blocks { account, blocked } => self.note_blocked(now, account, blocked),
-            Event::Avatar { account, hash } => {
-                self.everywhere(now, self.rooms_of(&account), |occupancy, _| {
-                    occupancy.avatar_published(&hash);
-                })
+            Event::Watches { session, account, service, watches } => {
+                self.note_watches(session, account, service, watches)
             }
+            Event::Blocks { account, blocked } => self.note_blocked(now, &account, blocked),
+            Event::Avatar { account, hash } => self.avatar_published(now, &account, hash),
             Event::Configured { config } => self.configure(now, &config),
-            Event::Abandoned { account, room } => self.in_room(now, &account, &room, |occupancy, turn| {
-                occupancy.abandon(turn);
-                Verdict::Handled
-            }),
+            Event::Abandoned { account, room } => {
+                self.everywhere(now, vec![(account, room)], Occupancy::abandon)
+            }
             Event::Wake => self.wake(now),
             Event::AccountGone { account } => self.account_gone(now, &account),
             Event::HandBack => self.everywhere(now, self.all_rooms(), Occupancy::hand_back),
@@ -105,131 +106,128 @@ impl Bouncer {
         }
     }
 
-    fn session_sent(&mut self, now: Now, session: SessionId, stanza: Stanza) -> Outcome {
-        let (Some(jid), Some(room)) =
-            (stanza.from.as_ref().and_then(FullJid::new), stanza.to.as_ref().map(Jid::to_bare))
-        else {
+    /// The same as [`Event::RoomStanza`] for a stanza that is read only if the account has to do with the room;
+    /// nothing if it has not. `to_session` says that the stanza is for a session and not for the account.
+    pub fn room_stanza<E>(
+        &mut self,
+        now: Now,
+        [account, from]: [&str; 2],
+        to_session: bool,
+        read: impl FnOnce() -> Result<Stanza, E>,
+    ) -> Option<Result<Outcome, E>> {
+        self.try_in_room(now, account, bare_part(from), |occupancy, turn| {
+            if to_session && !occupancy.speaks_to_sessions() {
+                return Ok(Verdict::Pass("the session is not in by itself"));
+            }
+            let stanza = read()?;
+            if occupancy.is_occupied() && invites_for_blocked(turn.profile, &stanza) {
+                return Ok(Verdict::Handled);
+            }
+            Ok(if to_session {
+                occupancy.room_sent_to_session(turn, &stanza)
+            } else {
+                occupancy.room_sent(turn, &Kept::without_to(stanza))
+            })
+        })
+    }
+
+    /// The same as [`Event::ClientStanza`] for a stanza that asks for no join, and is read only if the account has
+    /// to do with the room; nothing if it has not.
+    pub fn client_stanza<E>(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        [account, to]: [&str; 2],
+        read: impl FnOnce() -> Result<Stanza, E>,
+    ) -> Option<Result<Outcome, E>> {
+        self.try_in_room(now, account, bare_part(to), |occupancy, turn| {
+            let stanza = read()?;
+            let is_leave = stanza.kind == Kind::Presence(PresenceType::Unavailable);
+            Ok(if is_leave && turn.profile.watches(session, occupancy.room()) {
+                occupancy.room_hidden(turn, session, &stanza)
+            } else {
+                occupancy.session_sent(turn, session, stanza)
+            })
+        })
+    }
+
+    fn room_sent(&mut self, now: Now, stanza: Stanza) -> Outcome {
+        let (Some(to), Some(from)) = (stanza.to.clone(), stanza.from.clone()) else {
             return self.pass("a stanza without addresses");
         };
-        let account = jid.account();
-        if let Some(reason) = self.leaves_alone(&account, &room, &stanza) {
-            return self.pass(reason);
+        let to_session = to.resource().is_some();
+        let read = || Ok::<_, Infallible>(stanza);
+        self.or_pass(|bouncer| bouncer.room_stanza(now, [to.bare(), from.as_str()], to_session, read))
+    }
+
+    fn session_sent(&mut self, now: Now, session: SessionId, stanza: Stanza) -> Outcome {
+        let (Some(jid), Some(to)) = (stanza.from.as_ref().and_then(FullJid::new), stanza.to.clone()) else {
+            return self.pass("a stanza without addresses");
+        };
+        if asks_to_join(&stanza) {
+            return self.join_asked(now, session, jid, stanza);
         }
-        if self.is_over_limit(&account, &room, &stanza) {
-            let error = Kept::without_to(join_error(StanzaError::OVER_LIMIT, &stanza, &room));
+        let read = || Ok::<_, Infallible>(stanza);
+        self.or_pass(|bouncer| bouncer.client_stanza(now, session, [jid.as_jid().bare(), to.as_str()], read))
+    }
+
+    fn join_asked(&mut self, now: Now, session: SessionId, jid: FullJid, join: Stanza) -> Outcome {
+        let Some(room) = join.to.as_ref().map(Jid::to_bare) else { return self.pass("a join of no room") };
+        let account = jid.account();
+        let known = self.state.accounts.get(&account);
+        if !known.is_some_and(|known| known.rooms.contains_key(&room)) && self.config.excludes(&room) {
+            return self.pass("excluded by the configuration");
+        }
+        if known.is_some_and(|known| !known.occupies(room.as_str()) && known.is_full(&self.config)) {
+            let error = Kept::without_to(join_error(StanzaError::OVER_LIMIT, &join, &room)); // one room too many (J25)
             return self.outcome(Verdict::Handled, vec![Action::Deliver { session, stanza: error }]);
         }
-        let joins_itself = self.joins_itself(now, &room, &stanza);
-        let hides = self.hides(session, &room, &stanza);
         if !self.open(now, &account, &room) {
             return self.pass("too many rooms");
         }
-        if stanza.kind != Kind::Presence(PresenceType::Unavailable) {
-            self.state.sessions.insert(session, account.clone()); // Prosody sends leaves for ended ones as well
-        }
-        self.in_room(now, &account, &room, |occupancy, turn| match stanza.target_nick() {
+        self.state.sessions.insert(session, account.clone());
+        let joins_itself = self.state.services.is_direct(now, &room) || is_of_one_session(&join);
+        self.in_room(now, &account, &room, |occupancy, turn| match join.target_nick() {
             Some(nick) if joins_itself => {
                 occupancy.joins_by_itself(turn, session, jid, nick);
                 Verdict::Pass("the session joins by itself")
             }
-            Some(_) | None if hides => occupancy.room_hidden(turn, session, &stanza),
-            Some(_) | None => occupancy.session_sent(turn, session, stanza),
+            Some(_) | None => occupancy.session_sent(turn, session, join),
         })
-    }
-
-    /// Whether a session that watches the room's service for activity leaves (L9).
-    fn hides(&self, session: SessionId, room: &BareJid, stanza: &Stanza) -> bool {
-        let watched = self.state.watched.get(&session);
-        stanza.kind == Kind::Presence(PresenceType::Unavailable)
-            && watched.is_some_and(|services| services.contains(room.domain()))
-    }
-
-    fn note_watches(&mut self, session: SessionId, service: BareJid, watches: bool) -> Outcome {
-        let services = self.state.watched.entry(session).or_default();
-        if !watches {
-            services.remove(&service);
-        } else if services.len() < limit::WATCHED_SERVICES {
-            services.insert(service);
-        }
-        if services.is_empty() {
-            self.state.watched.remove(&session);
-        }
-        self.pass("a service may be told")
     }
 
     /// Makes sure that there is an occupancy of that account and room; false if there are too many.
     fn open(&mut self, now: Now, account: &BareJid, room: &BareJid) -> bool {
-        if self.knows(account.as_str(), room.as_str()) {
+        let known = self.state.accounts.entry(account.clone()).or_default();
+        if known.rooms.contains_key(room) {
             return true;
         }
-        if !self.has_space(account) {
-            return false;
-        }
+        let Ok(forgotten) = known.room_to_forget(&self.config) else { return false };
         let mut occupancy = Occupancy::new(account.clone(), room.clone());
-        if let Some(blocked) = self.state.blocked.get(account) {
-            occupancy.note_blocked(&mut Turn::new(now, &self.config, &mut self.ids), blocked);
+        let mut turn = Turn::new(now, &self.config, &mut self.ids, &known.profile);
+        occupancy.note_blocked(&mut turn, &known.profile.blocked);
+        known.rooms.insert(room.clone(), Place::new(occupancy));
+        self.state.services.add(account, room);
+        if let Some(forgotten) = forgotten {
+            self.forget(account, &forgotten);
         }
-        self.state.accounts.entry(account.clone()).or_default().insert(room.clone(), occupancy);
         true
     }
 
-    /// Whether one more room of that account may be known; the one that it left first is forgotten for it (R7).
-    fn has_space(&mut self, account: &BareJid) -> bool {
-        let most = self.config.rooms_per_account.saturating_add(limit::ROOMS_LEFT);
-        let Some(rooms) = self.state.accounts.get_mut(account).filter(|rooms| rooms.len() >= most) else {
-            return true;
-        };
-        let left = rooms.iter().filter_map(|(room, occupancy)| Some((occupancy.over_ms()?, room)));
-        let Some(first) = left.min().map(|(_, room)| room.clone()) else { return false };
-        rooms.remove(&first);
-        self.timetable.remove(account, &first);
-        true
-    }
-
-    /// Why a stanza of a session is none of our business.
-    fn leaves_alone(&self, account: &BareJid, room: &BareJid, stanza: &Stanza) -> Option<&'static str> {
-        if self.knows(account.as_str(), room.as_str()) {
-            None
-        } else if !asks_to_join(stanza) {
-            Some("no room of ours")
-        } else {
-            self.config.excludes(room).then_some("excluded by the configuration")
+    /// Nothing of a room needs to be known any more.
+    fn forget(&mut self, account: &BareJid, room: &BareJid) {
+        let Some(known) = self.state.accounts.get_mut(account) else { return };
+        if let Some(place) = known.rooms.remove(room) {
+            self.timetable.remove(&place);
+            self.state.services.remove(account, room);
         }
+        self.forget_idle(account);
     }
 
-    /// Whether a join has to be the session's own (design decision 1, J28).
-    fn joins_itself(&self, now: Now, room: &BareJid, stanza: &Stanza) -> bool {
-        let until_ms = self.state.direct_services.get(room.domain()).copied();
-        let is_direct = until_ms.is_some_and(|until_ms| now.monotonic_ms < until_ms);
-        asks_to_join(stanza) && (is_direct || is_of_one_session(stanza))
-    }
-
-    /// J25: one room more than an account may have.
-    fn is_over_limit(&self, account: &BareJid, room: &BareJid, stanza: &Stanza) -> bool {
-        let Some(rooms) = self.state.accounts.get(account) else { return false };
-        let held = || rooms.values().filter(|occupancy| occupancy.is_occupied()).count();
-        asks_to_join(stanza)
-            && !rooms.get(room).is_some_and(Occupancy::is_occupied)
-            && held() >= self.config.rooms_per_account
-    }
-
-    fn room_sent(&mut self, now: Now, stanza: Stanza) -> Outcome {
-        let (Some(account), Some(room)) =
-            (stanza.to.as_ref().map(Jid::to_bare), stanza.from.as_ref().map(Jid::to_bare))
-        else {
-            return self.pass("a stanza without addresses");
-        };
-        if self.is_blocked_invitation(&stanza) {
-            return self.outcome(Verdict::Handled, Vec::new());
+    fn forget_idle(&mut self, account: &BareJid) {
+        if self.state.accounts.get(account).is_some_and(Account::is_idle) {
+            self.state.accounts.remove(account);
         }
-        let to_session = stanza.to.as_ref().is_some_and(|to| to.resource().is_some());
-        self.in_room(now, &account, &room, |occupancy, turn| {
-            if to_session {
-                occupancy.room_sent_to_session(turn, &stanza)
-            } else {
-                occupancy.room_sent(turn, &Kept::without_to(stanza))
-            }
-        })
     }
 
     /// Lets one occupancy decide, and notes when it wants to be woken.
@@ -240,35 +238,46 @@ impl Bouncer {
         room: &BareJid,
         decide: impl FnOnce(&mut Occupancy, &mut Turn<'_>) -> Verdict,
     ) -> Outcome {
-        let mut turn = Turn::new(now, &self.config, &mut self.ids);
-        let Some(rooms) = self.state.accounts.get_mut(account) else { return self.pass("no room of ours") };
-        let Some(occupancy) = rooms.get_mut(room) else { return self.pass("no room of ours") };
-        let verdict = decide(occupancy, &mut turn);
-        occupancy.settle(&mut turn);
-        let is_over = occupancy.is_over(&turn);
-        let found_direct = turn.found_direct_service();
-        let actions = turn.into_actions();
-        if is_over {
-            rooms.remove(room);
-            if rooms.is_empty() {
-                self.state.accounts.remove(account);
-            }
-            self.timetable.remove(account, room);
-        } else {
-            self.timetable.note(account, room, occupancy.deadline(&self.config));
-        }
-        if found_direct {
-            self.note_direct_service(now, room);
-        }
-        self.outcome(verdict, actions)
+        let decide =
+            |occupancy: &mut Occupancy, turn: &mut Turn<'_>| Ok::<_, Infallible>(decide(occupancy, turn));
+        self.or_pass(|bouncer| bouncer.try_in_room(now, account.as_str(), room.as_str(), decide))
     }
 
-    fn note_direct_service(&mut self, now: Now, room: &BareJid) {
-        let services = &mut self.state.direct_services;
-        services.retain(|_, until_ms| now.monotonic_ms < *until_ms);
-        if services.len() < limit::DIRECT_SERVICES {
-            services.insert(room.domain().to_owned(), now.monotonic_ms + limit::DIRECT_MS);
+    fn or_pass(&mut self, happen: impl FnOnce(&mut Self) -> Option<Result<Outcome, Infallible>>) -> Outcome {
+        match happen(self) {
+            Some(Ok(outcome)) => outcome,
+            None => self.pass("no room of ours"),
         }
+    }
+
+    /// The same for a decision that may fail before it has changed anything; nothing if there is no such room.
+    fn try_in_room<E>(
+        &mut self,
+        now: Now,
+        account: &str,
+        room: &str,
+        decide: impl FnOnce(&mut Occupancy, &mut Turn<'_>) -> Result<Verdict, E>,
+    ) -> Option<Result<Outcome, E>> {
+        let Account { rooms, profile } = self.state.accounts.get_mut(account)?;
+        let place = rooms.get_mut(room)?;
+        let mut turn = Turn::new(now, &self.config, &mut self.ids, profile);
+        let verdict = match decide(&mut place.occupancy, &mut turn) {
+            Ok(verdict) => verdict,
+            Err(error) => return Some(Err(error)),
+        };
+        place.occupancy.settle(&mut turn);
+        let (is_over, found_direct) = (place.occupancy.is_over(&turn), turn.found_direct_service());
+        let actions = turn.into_actions();
+        if found_direct {
+            self.state.services.note_direct(now, place.occupancy.room());
+        }
+        if is_over {
+            let (account, room) = (place.occupancy.account().clone(), place.occupancy.room().clone());
+            self.forget(&account, &room);
+        } else {
+            self.timetable.note(place, &self.config);
+        }
+        Some(Ok(self.outcome(verdict, actions)))
     }
 
     /// Lets every occupancy of a session's account decide.
@@ -287,8 +296,12 @@ impl Bouncer {
     fn session_gone(&mut self, now: Now, session: SessionId) -> Outcome {
         let outcome =
             self.in_all_rooms(now, session, |occupancy, turn| occupancy.session_ended(turn, session));
-        self.state.sessions.remove(&session);
-        self.state.watched.remove(&session);
+        if let Some(account) = self.state.sessions.remove(&session) {
+            if let Some(known) = self.state.accounts.get_mut(&account) {
+                known.profile.forget_session(session);
+            }
+            self.forget_idle(&account);
+        }
         outcome
     }
 
@@ -331,31 +344,48 @@ impl Bouncer {
         })
     }
 
-    fn note_blocked(&mut self, now: Now, account: BareJid, blocked: Vec<Jid>) -> Outcome {
-        let rooms = self.rooms_of(&account);
+    fn note_watches(
+        &mut self,
+        session: SessionId,
+        account: BareJid,
+        service: BareJid,
+        watches: bool,
+    ) -> Outcome {
+        let known = self.state.accounts.entry(account.clone()).or_default();
+        known.profile.note_watches(session, service, watches);
+        self.forget_idle(&account);
+        self.state.sessions.insert(session, account);
+        self.pass("a service may be told")
+    }
+
+    fn note_blocked(&mut self, now: Now, account: &BareJid, blocked: Vec<Jid>) -> Outcome {
+        let rooms = self.rooms_of(account);
         let outcome = self.everywhere(now, rooms, |occupancy, turn| occupancy.note_blocked(turn, &blocked));
-        if blocked.is_empty() {
-            self.state.blocked.remove(&account);
-        } else {
-            self.state.blocked.insert(account, blocked);
-        }
+        self.state.accounts.entry(account.clone()).or_default().profile.blocked = blocked;
+        self.forget_idle(account);
         outcome
+    }
+
+    /// The rooms that the account is in are told, and those that it joins later (N10).
+    fn avatar_published(&mut self, now: Now, account: &BareJid, hash: String) -> Outcome {
+        self.state.accounts.entry(account.clone()).or_default().profile.avatar = Some(hash);
+        self.everywhere(now, self.rooms_of(account), |occupancy, _| occupancy.look_again())
     }
 
     /// Its rooms are left, and nothing of it is remembered (L8).
     fn account_gone(&mut self, now: Now, account: &BareJid) -> Outcome {
         let outcome = self.everywhere(now, self.rooms_of(account), Occupancy::abandon);
-        self.state.blocked.remove(account);
+        if let Some(known) = self.state.accounts.get_mut(account) {
+            known.profile = Profile::default();
+        }
+        self.forget_idle(account);
         outcome
     }
 
     fn configure(&mut self, now: Now, config: &Config) -> Outcome {
         self.config = config.clone();
-        for (account, room) in self.all_rooms() {
-            let deadline_ms = self
-                .occupancy(account.as_str(), room.as_str())
-                .and_then(|occupancy| occupancy.deadline(config));
-            self.timetable.note(&account, &room, deadline_ms);
+        for place in self.state.accounts.values_mut().flat_map(|known| known.rooms.values_mut()) {
+            self.timetable.note(place, config);
         }
         let excluded = self.all_rooms().into_iter().filter(|(_, room)| config.excludes(room)).collect();
         self.everywhere(now, excluded, Occupancy::hand_back)
@@ -363,6 +393,12 @@ impl Bouncer {
 
     fn wake(&mut self, now: Now) -> Outcome {
         let due = self.timetable.take_due(now.monotonic_ms);
+        for (account, room) in &due {
+            let known = self.state.accounts.get_mut(account);
+            if let Some(place) = known.and_then(|known| known.rooms.get_mut(room)) {
+                place.noted_ms = None;
+            }
+        }
         self.everywhere(now, due, Occupancy::wake)
     }
 
@@ -389,7 +425,7 @@ impl Bouncer {
     }
 
     fn rooms_of(&self, account: &BareJid) -> Vec<(BareJid, BareJid)> {
-        let rooms = self.state.accounts.get(account).into_iter().flat_map(BTreeMap::keys);
+        let rooms = self.state.accounts.get(account).into_iter().flat_map(|known| known.rooms.keys());
         rooms.map(|room| (account.clone(), room.clone())).collect()
     }
 

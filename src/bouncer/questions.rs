@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::bouncer::Bouncer;
+use super::Bouncer;
+use super::account::Profile;
 use crate::event::SessionId;
 use crate::occupancy::Occupancy;
 use crate::xmpp::jid::{BareJid, Jid, bare_part};
@@ -11,15 +12,10 @@ use crate::xmpp::muc::MucUser;
 use crate::xmpp::stanza::{Kind, MessageType, Stanza};
 
 impl Bouncer {
-    /// Whether a stanza from a session has to be handed to [`Bouncer::handle`]; `joins` says that it is a
-    /// presence without `type` that carries `<x xmlns='…muc'/>`.
-    pub fn concerns_client(&self, account: &str, to: &str, joins: bool) -> bool {
-        joins || self.knows(account, to)
-    }
-
-    /// Whether a stanza to an account has to be handed to [`Bouncer::handle`].
-    pub fn concerns_account(&self, account: &str, from: &str) -> bool {
-        self.knows(account, from)
+    /// Whether the account has to do with that room: a stanza between them has to be handed to
+    /// [`Bouncer::handle`].
+    pub fn concerns(&self, account: &str, room: &str) -> bool {
+        self.occupancy(account, room).is_some()
     }
 
     /// Who is shown a live groupchat message that could not be handed to [`Bouncer::handle`], or made it panic.
@@ -29,34 +25,22 @@ impl Bouncer {
 
     /// Whether the account is in that room, or about to be.
     pub fn occupies(&self, account: &str, room: &str) -> bool {
-        let rooms = self.state().accounts.get(account);
-        rooms.and_then(|rooms| rooms.get(bare_part(room))).is_some_and(Occupancy::is_occupied)
-    }
-
-    /// The rooms at a service, with the accounts that have to do with them.
-    pub(crate) fn rooms_at(&self, domain: &str) -> Vec<(BareJid, BareJid)> {
-        let accounts = self.state().accounts.iter();
-        let rooms = accounts.flat_map(|(account, rooms)| rooms.keys().map(move |room| (account, room)));
-        let there = rooms.filter(|(_, room)| room.domain() == domain);
-        there.map(|(account, room)| (account.clone(), room.clone())).collect()
+        self.occupancy(account, room).is_some_and(Occupancy::is_occupied)
     }
 
     /// Every account that blocks anybody, as far as it has been told.
     pub fn blocking_accounts(&self) -> Vec<String> {
-        self.state().blocked.keys().map(ToString::to_string).collect()
+        let accounts = self.state().accounts.iter();
+        let blocking = accounts.filter(|(_, known)| !known.profile.blocked.is_empty());
+        blocking.map(|(account, _)| account.to_string()).collect()
     }
 
     /// Every room that some account is in or about to be.
-    pub fn held_rooms(&self) -> Vec<String> {
-        let rooms = self.state().accounts.values().flatten();
-        let held: BTreeSet<&BareJid> =
-            rooms.filter(|(_, occupancy)| occupancy.is_occupied()).map(|(room, _)| room).collect();
-        held.into_iter().map(ToString::to_string).collect()
-    }
-
-    /// Whether a stanza to the full JID of a session has to be handed to [`Bouncer::handle`].
-    pub fn concerns_session(&self, account: &str, from: &str) -> bool {
-        self.occupancy(account, from).is_some_and(Occupancy::speaks_to_sessions)
+    pub fn occupied_rooms(&self) -> Vec<String> {
+        let places = self.state().accounts.values().flat_map(|known| &known.rooms);
+        let occupied: BTreeSet<&BareJid> =
+            places.filter(|(_, place)| place.occupancy.is_occupied()).map(|(room, _)| room).collect();
+        occupied.into_iter().map(ToString::to_string).collect()
     }
 
     /// Whether messages of that room to the account may be results of its archive, which nobody else may see.
@@ -73,27 +57,28 @@ impl Bouncer {
 
     /// Whether the account blocks that address of a room, so that nobody else may see what it sends.
     pub fn blocks(&self, account: &str, from: &str) -> bool {
-        self.state().blocked.contains_key(account)
-            && self.occupancy(account, from).is_some_and(|occupancy| occupancy.blocks(&Jid::new(from)))
+        self.occupancy(account, from).is_some_and(|occupancy| occupancy.blocks(&Jid::new(from)))
     }
 
     /// Whether a message is an invitation into a room that the account is in, by somebody whom it blocks.
     /// Prosody may answer it with an error, for which the room would throw the account out (M7).
     pub fn is_blocked_invitation(&self, message: &Stanza) -> bool {
         let (Some(account), Some(room)) = (&message.to, &message.from) else { return false };
-        let Some(blocked) = self.state().blocked.get(account.bare()) else { return false };
-        if message.kind == Kind::Message(MessageType::Groupchat) {
-            return false; // nobody answers it
-        }
-        let inviter = MucUser::inviter(message).filter(|_| self.occupies(account.bare(), room.bare()));
-        inviter.is_some_and(|inviter| blocked.iter().any(|jid| jid.covers(&inviter)))
+        let Some(known) = self.state().accounts.get(account.bare()) else { return false };
+        known.occupies(room.bare()) && invites_for_blocked(&known.profile, message)
     }
 
-    pub(crate) fn occupancy(&self, account: &str, room: &str) -> Option<&Occupancy> {
-        self.state().accounts.get(account)?.get(bare_part(room))
+    fn occupancy(&self, account: &str, room: &str) -> Option<&Occupancy> {
+        let known = self.state().accounts.get(account)?;
+        known.rooms.get(bare_part(room)).map(|place| &place.occupancy)
     }
+}
 
-    pub(crate) fn knows(&self, account: &str, room: &str) -> bool {
-        self.state().accounts.get(account).is_some_and(|rooms| rooms.contains_key(bare_part(room)))
+/// Whether a message is an invitation by somebody whom the account blocks. Nobody answers one in groupchat.
+pub(super) fn invites_for_blocked(profile: &Profile, message: &Stanza) -> bool {
+    if profile.blocked.is_empty() || message.kind == Kind::Message(MessageType::Groupchat) {
+        return false;
     }
+    let inviter = MucUser::inviter(message);
+    inviter.is_some_and(|inviter| profile.blocked.iter().any(|jid| jid.covers(&inviter)))
 }

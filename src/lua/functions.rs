@@ -90,7 +90,7 @@ fn state_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
         Ok(sessions.into_iter().map(|session| session.0).collect::<Vec<_>>())
     })?;
     add(lua, host, table, "blocking_accounts", |host, _, ()| Ok(host.bouncer.borrow().blocking_accounts()))?;
-    add(lua, host, table, "rooms", |host, _, ()| Ok(host.bouncer.borrow().held_rooms()))?;
+    add(lua, host, table, "rooms", |host, _, ()| Ok(host.bouncer.borrow().occupied_rooms()))?;
     add(lua, host, table, "snapshot", |host, _, ()| Ok(host.bouncer.borrow().snapshot()))?;
     add(lua, host, table, "close", |host, _, ()| {
         host.close();

@@ -8,9 +8,10 @@ use super::answer::{Answer, Report};
 use super::build::Builder;
 use super::clock::{now, seconds};
 use super::log;
+use super::read::Unreadable;
 use crate::bouncer::Bouncer;
 use crate::config::Config;
-use crate::event::{Event, Now};
+use crate::event::{Event, Now, Outcome};
 
 /// The core of one `VirtualHost`.
 pub(super) struct Host {
@@ -58,6 +59,23 @@ impl Host {
     pub(super) fn happened(&self, event: Event) -> Answer {
         let now = now();
         let outcome = self.bouncer.borrow_mut().handle(now, event);
+        self.answer(now, outcome)
+    }
+
+    /// Has the core decide about a stanza that it reads if it is ours; nothing if it is not.
+    pub(super) fn decides(
+        &self,
+        decide: impl FnOnce(&mut Bouncer, Now) -> Option<std::result::Result<Outcome, Unreadable>>,
+    ) -> Option<Answer> {
+        let now = now();
+        let decided = decide(&mut self.bouncer.borrow_mut(), now)?;
+        Some(match decided {
+            Ok(outcome) => self.answer(now, outcome),
+            Err(why) => Answer::Report(Report::Unreadable(why)),
+        })
+    }
+
+    fn answer(&self, now: Now, outcome: Outcome) -> Answer {
         let wake_in = self.sooner(now, outcome.wake_at);
         Answer::new(outcome, wake_in, log::drain())
     }

@@ -22,9 +22,9 @@ type Call = fn(&Host, &mut Frame<'_>);
 pub(super) fn add_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
     let calls: [(&str, Call); 10] = [
         ("client_stanza", client_stanza),
-        ("room_stanza", |host, frame| room_stanza(host, frame, Bouncer::concerns_account)),
-        ("stanza_to_session", |host, frame| room_stanza(host, frame, Bouncer::concerns_session)),
-        ("blocked_stanza", |host, frame| room_stanza(host, frame, Bouncer::blocks)),
+        ("room_stanza", |host, frame| room_stanza(host, frame, false)),
+        ("stanza_to_session", |host, frame| room_stanza(host, frame, true)),
+        ("blocked_stanza", blocked_stanza),
         ("archive_result", |host, frame| {
             taken_early(host, frame, Bouncer::awaits_archive_results, Bouncer::is_archive_result);
         }),
@@ -56,17 +56,35 @@ fn client_stanza(host: &Host, frame: &mut Frame<'_>) {
     let (Some(account), Some(to)) = (frame.text(2), frame.text(3)) else { return };
     let joins = frame.flag(4);
     let Some(session) = session(frame, 1) else { return };
-    if host.bouncer.borrow().concerns_client(account, to, joins) {
-        let answer = taken_in(host, frame.argument(5), |stanza| Event::ClientStanza { session, stanza });
+    let stanza = frame.argument(5);
+    let answer = if joins {
+        Some(taken_in(host, stanza, |stanza| Event::ClientStanza { session, stanza }))
+    } else {
+        host.decides(|bouncer, now| {
+            bouncer.client_stanza(now, session, [account, to], || read::stanza(stanza))
+        })
+    };
+    if let Some(answer) = answer {
         give(host, frame, answer);
     }
 }
 
-/// The account or session, who sends, the stanza, and a table for the receivers.
-fn room_stanza(host: &Host, frame: &mut Frame<'_>, question: Question) {
-    if asks(host, frame, question) {
-        let answer = taken_in(host, frame.argument(3), |stanza| Event::RoomStanza { stanza });
+/// The account, who sends, the stanza, and a table for the receivers; whether it is for a session of the account.
+fn room_stanza(host: &Host, frame: &mut Frame<'_>, to_session: bool) {
+    let (Some(account), Some(from)) = (frame.text(1), frame.text(2)) else { return };
+    let stanza = frame.argument(3);
+    let decide = |bouncer: &mut Bouncer, now| {
+        bouncer.room_stanza(now, [account, from], to_session, || read::stanza(stanza))
+    };
+    if let Some(answer) = host.decides(decide) {
         give(host, frame, answer);
+    }
+}
+
+/// The account, who sends, the stanza, and a table for the receivers: taken in if the account blocks the sender.
+fn blocked_stanza(host: &Host, frame: &mut Frame<'_>) {
+    if asks(host, frame, Bouncer::blocks) {
+        room_stanza(host, frame, false);
     }
 }
 
@@ -88,19 +106,19 @@ fn taken_early(
     }
 }
 
-/// The session's number, a service, and whether the session watches it.
+/// The session's number, its account, a service, and whether the session watches it.
 fn watches(host: &Host, frame: &mut Frame<'_>) {
-    let Some(service) = frame.text(2).map(BareJid::new) else { return };
-    let watches = frame.flag(3);
+    let (Some(account), Some(service)) = (frame.text(2), frame.text(3)) else { return };
+    let (account, service, watches) = (BareJid::new(account), BareJid::new(service), frame.flag(4));
     let Some(session) = session(frame, 1) else { return };
-    let answer = host.happened(Event::Watches { session, service, watches });
+    let answer = host.happened(Event::Watches { session, account, service, watches });
     give(host, frame, answer);
 }
 
 /// The session's number if it is known, its account, to whom and from whom it was, the stanza if it is there.
 fn delivery_failed(host: &Host, frame: &mut Frame<'_>) {
     let (Some(account), Some(to), Some(from)) = (frame.text(2), frame.text(3), frame.text(4)) else { return };
-    if !host.bouncer.borrow().concerns_account(account, from) {
+    if !host.bouncer.borrow().concerns(account, from) {
         return;
     }
     let (session, to, from) = (session(frame, 1), Jid::new(to), Jid::new(from));

@@ -40,9 +40,9 @@ impl Occupancy {
         let mut join = self.me.presence(PresenceType::Available, &id);
         join.attributes.clone_from(&ask.join.attributes);
         join.children = account_payload(&ask.join, &limited_history(turn.config.history));
-        self.sessions.avatar.put_into(&mut join.children);
+        self.sessions.avatar.put_into(turn.profile, &mut join.children);
         let mut sent = Stanza::clone(&attachment.presence);
-        self.sessions.avatar.put_into(&mut sent.children);
+        self.sessions.avatar.put_into(turn.profile, &mut sent.children);
         let request = Request {
             id,
             asked_by: session,

@@ -128,6 +128,14 @@ impl Occupancy {
         }
     }
 
+    pub(crate) fn account(&self) -> &BareJid {
+        &self.me.account
+    }
+
+    pub(crate) fn room(&self) -> &BareJid {
+        &self.me.room
+    }
+
     /// A session sent a stanza to the room or to an occupant.
     pub(crate) fn session_sent(
         &mut self,

@@ -228,9 +228,11 @@ impl Stay {
 }
 
 impl Occupancy {
-    /// Takes in the avatar that the account has published; the room is told once (N10).
-    pub(crate) fn avatar_published(&mut self, hash: &str) {
-        self.sessions.publish_avatar(hash);
+    /// Something has changed that every presence of the account tells: its avatar (N10).
+    pub(crate) fn look_again(&mut self) {
+        if let Phase::In(stay) = &mut self.phase {
+            stay.upstream.compared = None;
+        }
     }
 
     /// Sends the next presence, if there is one to send and none is unanswered.
@@ -322,7 +324,7 @@ impl Occupancy {
             let nobody = Stanza::new(Kind::Presence(PresenceType::Available)).children(nobody_there());
             self.is_away(turn).then(|| Kept::own(nobody))
         };
-        self.sessions.shown().or_else(away)
+        self.sessions.shown(turn.profile).or_else(away)
     }
 
     /// The room answers a presence of ours with an error: only the session that caused it is told (N4). False

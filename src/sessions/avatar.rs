@@ -3,36 +3,29 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::bouncer::account::Profile;
 use crate::xmpp::stanza::{Element, Node, Stanza};
 
 const NS_UPDATE: &str = "vcard-temp:x:update";
 
-/// What is known of the account's avatar.
+/// The avatar that sessions have spoken of in a room. What the account has published counts more.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Avatar {
-    /// The hash; empty if the account has no avatar, nothing if nobody has said.
-    hash: Option<String>,
-    /// Whether it is the account that has published it, so that no session knows better.
-    published: bool,
+    learned: Option<String>,
 }
 
 impl Avatar {
-    /// Takes in what the account has published: a hash, or none.
-    pub(crate) fn publish(&mut self, hash: &str) {
-        *self = Self { hash: Some(hash.to_owned()), published: true };
-    }
-
-    /// Takes in what a session says, unless it says nothing or the account knows better.
+    /// Takes in what a session says, unless it says nothing.
     pub(crate) fn learn(&mut self, presence: &Stanza) {
         let said = presence.find("x", NS_UPDATE).and_then(|x| x.find("photo")).map(Element::text);
-        if let (Some(hash), false) = (said.filter(|hash| !hash.is_empty()), self.published) {
-            self.hash = Some(hash);
+        if let Some(hash) = said.filter(|hash| !hash.is_empty()) {
+            self.learned = Some(hash);
         }
     }
 
     /// Puts the hash into a payload that speaks of avatars.
-    pub(crate) fn put_into(&self, payload: &mut [Element]) {
-        let Some(hash) = &self.hash else { return };
+    pub(crate) fn put_into(&self, profile: &Profile, payload: &mut [Element]) {
+        let Some(hash) = profile.avatar.as_ref().or(self.learned.as_ref()) else { return };
         for x in payload.iter_mut().filter(|child| child.is("x", NS_UPDATE)) {
             x.nodes.retain(|node| !matches!(node, Node::Element(child) if child.is("photo", NS_UPDATE)));
             let photo = Element::build("photo", NS_UPDATE);
@@ -51,30 +44,30 @@ mod tests {
     }
 
     #[track_caller]
-    fn shows(avatar: &Avatar, photo: &str, expected: &str) {
+    fn shows(avatar: &Avatar, published: Option<&str>, photo: &str, expected: &str) {
         let mut shown = presence(photo);
-        avatar.put_into(&mut shown.children);
+        let mut profile = Profile::default();
+        profile.avatar = published.map(ToOwned::to_owned);
+        avatar.put_into(&profile, &mut shown.children);
         assert_eq!(shown, presence(expected));
     }
 
     #[test]
     fn n10_a_session_that_knows_no_avatar_takes_none_away() {
         let mut avatar = Avatar::default();
-        shows(&avatar, "<photo/>", "<photo/>");
+        shows(&avatar, None, "<photo/>", "<photo/>");
         avatar.learn(&presence("<photo>abc</photo>"));
         avatar.learn(&presence("<photo/>"));
         avatar.learn(&presence(""));
-        shows(&avatar, "<photo/>", "<photo>abc</photo>");
-        shows(&avatar, "", "<photo>abc</photo>");
+        shows(&avatar, None, "<photo/>", "<photo>abc</photo>");
+        shows(&avatar, None, "", "<photo>abc</photo>");
     }
 
     #[test]
     fn n10_what_is_published_counts_more_than_what_a_session_says() {
         let mut avatar = Avatar::default();
-        avatar.publish("new");
         avatar.learn(&presence("<photo>old</photo>"));
-        shows(&avatar, "<photo>old</photo>", "<photo>new</photo>");
-        avatar.publish("");
-        shows(&avatar, "<photo>old</photo>", "<photo/>");
+        shows(&avatar, Some("new"), "<photo>old</photo>", "<photo>new</photo>");
+        shows(&avatar, Some(""), "<photo>old</photo>", "<photo/>");
     }
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use self::avatar::Avatar;
+use crate::bouncer::account::Profile;
 use crate::config::limit;
 use crate::event::SessionId;
 use crate::room::history::HistoryRequest;
@@ -289,12 +290,6 @@ impl Sessions {
         self.attached.iter_mut().map(|(session, attachment)| (*session, attachment))
     }
 
-    /// Takes in the avatar that the account has published.
-    pub(crate) fn publish_avatar(&mut self, hash: &str) {
-        self.changes += 1;
-        self.avatar.publish(hash);
-    }
-
     /// How much has happened to them: while this is the same, the room need not be shown anything else.
     pub(crate) fn changes(&self) -> u64 {
         self.changes
@@ -333,9 +328,9 @@ impl Sessions {
     }
 
     /// The presence that the room is shown: the representative's, with the account's avatar (N10).
-    pub(crate) fn shown(&self) -> Option<Kept> {
+    pub(crate) fn shown(&self, profile: &Profile) -> Option<Kept> {
         let mut shown = Stanza::clone(&self.representative()?.presence);
-        self.avatar.put_into(&mut shown.children);
+        self.avatar.put_into(profile, &mut shown.children);
         Some(Kept::own(shown))
     }
 

@@ -124,8 +124,7 @@ impl World {
         }
         let stanza = stanza.from(from);
         self.tell(|| format!("D{who} ({}): {}", session.0, stanza.to_xml()));
-        let account_knows = self.bouncer.concerns_client(ACCOUNT, ROOM, asks_to_join(&stanza));
-        if !account_knows {
+        if !asks_to_join(&stanza) && !self.bouncer.concerns(ACCOUNT, ROOM) {
             return Verdict::Pass("does not concern the core");
         }
         let verdict =
@@ -272,7 +271,7 @@ impl World {
         let Some(stanza) = self.down.pop_front() else { return };
         let stanza = stanza.to(jid(ACCOUNT));
         self.tell(|| format!("room: {}", stanza.to_xml()));
-        if !self.bouncer.concerns_account(ACCOUNT, ROOM) {
+        if !self.bouncer.concerns(ACCOUNT, ROOM) {
             return self.note_passed(&stanza);
         }
         self.note_heard(&stanza);

@@ -268,9 +268,12 @@ fn of_session(number: u32, what: &str) -> Event {
             stanza: None,
         },
         _ if what.starts_with("loses ") => lost(session, address, &what["loses ".len()..]),
-        "watches" | "watches no longer" => {
-            Event::Watches { session, service: BareJid::new("rooms.example"), watches: what == "watches" }
-        }
+        "watches" | "watches no longer" => Event::Watches {
+            session,
+            account: BareJid::new(ACCOUNT),
+            service: BareJid::new("rooms.example"),
+            watches: what == "watches",
+        },
         "is in" => Event::AlreadyIn {
             session,
             jid: FullJid::new(&address).expect("a session's address"),
