@@ -1,0 +1,121 @@
+//! Events that concern more than one room: of a session, of an account, of a service or of the host.
+
+use super::Bouncer;
+use super::account::Profile;
+use crate::config::Config;
+use crate::event::{Now, Outcome, SessionId, Verdict};
+use crate::occupancy::Occupancy;
+use crate::turn::Turn;
+use crate::xmpp::jid::{BareJid, Jid};
+
+impl Bouncer {
+    /// Lets every occupancy of a session's account decide.
+    pub(super) fn in_all_rooms(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        decide: impl FnMut(&mut Occupancy, &mut Turn<'_>),
+    ) -> Outcome {
+        let Some(account) = self.state.sessions.get(&session).cloned() else {
+            return self.pass("a session without rooms");
+        };
+        self.everywhere(now, self.rooms_of(&account), decide)
+    }
+
+    pub(super) fn session_gone(&mut self, now: Now, session: SessionId) -> Outcome {
+        let outcome =
+            self.in_all_rooms(now, session, |occupancy, turn| occupancy.session_ended(turn, session));
+        if let Some(account) = self.state.sessions.remove(&session) {
+            if let Some(known) = self.state.accounts.get_mut(&account) {
+                known.profile.forget_session(session);
+            }
+            self.forget_idle(&account);
+        }
+        outcome
+    }
+
+    pub(super) fn note_watches(
+        &mut self,
+        session: SessionId,
+        account: BareJid,
+        service: BareJid,
+        watches: bool,
+    ) -> Outcome {
+        let known = self.state.accounts.entry(account.clone()).or_default();
+        known.profile.note_watches(session, service, watches);
+        self.forget_idle(&account);
+        self.state.sessions.insert(session, account);
+        self.pass("a service may be told")
+    }
+
+    pub(super) fn note_blocked(&mut self, now: Now, account: &BareJid, blocked: Vec<Jid>) -> Outcome {
+        let rooms = self.rooms_of(account);
+        let outcome = self.everywhere(now, rooms, |occupancy, turn| occupancy.note_blocked(turn, &blocked));
+        self.state.accounts.entry(account.clone()).or_default().profile.blocked = blocked;
+        self.forget_idle(account);
+        outcome
+    }
+
+    /// The rooms that the account is in are told, and those that it joins later (N10).
+    pub(super) fn avatar_published(&mut self, now: Now, account: &BareJid, hash: String) -> Outcome {
+        self.state.accounts.entry(account.clone()).or_default().profile.avatar = Some(hash);
+        self.everywhere(now, self.rooms_of(account), |occupancy, _| occupancy.look_again())
+    }
+
+    /// Its rooms are left, and nothing of it is remembered (L8).
+    pub(super) fn account_gone(&mut self, now: Now, account: &BareJid) -> Outcome {
+        let outcome = self.everywhere(now, self.rooms_of(account), Occupancy::abandon);
+        if let Some(known) = self.state.accounts.get_mut(account) {
+            known.profile = Profile::default();
+        }
+        self.forget_idle(account);
+        outcome
+    }
+
+    pub(super) fn configure(&mut self, now: Now, config: &Config) -> Outcome {
+        self.config = config.clone();
+        for place in self.state.accounts.values_mut().flat_map(|known| known.rooms.values_mut()) {
+            self.timetable.note(place, config);
+        }
+        let excluded = self.all_rooms().into_iter().filter(|(_, room)| config.excludes(room)).collect();
+        self.everywhere(now, excluded, Occupancy::hand_back)
+    }
+
+    pub(super) fn wake(&mut self, now: Now) -> Outcome {
+        let due = self.timetable.take_due(now.monotonic_ms);
+        for (account, room) in &due {
+            let known = self.state.accounts.get_mut(account);
+            if let Some(place) = known.and_then(|known| known.rooms.get_mut(room)) {
+                place.noted_ms = None;
+            }
+        }
+        self.everywhere(now, due, Occupancy::wake)
+    }
+
+    /// Lets those occupancies decide.
+    pub(super) fn everywhere(
+        &mut self,
+        now: Now,
+        rooms: Vec<(BareJid, BareJid)>,
+        mut decide: impl FnMut(&mut Occupancy, &mut Turn<'_>),
+    ) -> Outcome {
+        let mut actions = Vec::new();
+        for (account, room) in rooms {
+            let outcome = self.in_room(now, &account, &room, |occupancy, turn| {
+                decide(occupancy, turn);
+                Verdict::Handled
+            });
+            actions.extend(outcome.actions);
+        }
+        self.outcome(Verdict::Handled, actions)
+    }
+
+    pub(super) fn all_rooms(&self) -> Vec<(BareJid, BareJid)> {
+        self.state.accounts.keys().flat_map(|account| self.rooms_of(account)).collect()
+    }
+
+    fn rooms_of(&self, account: &BareJid) -> Vec<(BareJid, BareJid)> {
+        let rooms = self.state.accounts.get(account).into_iter().flat_map(|known| known.rooms.keys());
+        rooms.map(|room| (account.clone(), room.clone())).collect()
+    }
+}

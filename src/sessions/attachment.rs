@@ -1,0 +1,197 @@
+//! A session that is attached: what it has seen of the room, and what it has sent.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::limit;
+use crate::room::history::HistoryRequest;
+use crate::turn::Turn;
+use crate::xmpp::delay::is_delayed;
+use crate::xmpp::jid::{FullJid, Nick};
+use crate::xmpp::muc::sets_subject;
+use crate::xmpp::stanza::{Element, Kept, Kind, MessageType};
+
+/// A session that is in the room through the account, or about to be.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Attachment {
+    pub(crate) jid: FullJid,
+    /// What it last sent to the room, without what is not for others.
+    pub(crate) presence: Kept,
+    /// When it sent it, by the count of all presences.
+    pub(super) order: u64,
+    /// The nick that it takes for its own though the account has another (J7).
+    pub(crate) alias: Option<Nick>,
+    pub(crate) stage: Stage,
+    pub(crate) connection: Connection,
+}
+
+/// What is known of a session's stream (XEP-0198).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Connection {
+    /// It has not been interrupted.
+    #[default]
+    Steady,
+    /// It broke, and may be resumed.
+    Broken,
+    /// It broke and was resumed.
+    Resumed { at_ms: u64 },
+}
+
+impl Connection {
+    /// Whether the session may not know yet what happened meanwhile (design decision 5).
+    pub(crate) fn was_just_resumed(self, turn: &Turn<'_>) -> bool {
+        matches!(self, Self::Resumed { at_ms } if turn.since(at_ms) < limit::RESUMED_MS)
+    }
+}
+
+/// What a session has seen of the room.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Stage {
+    /// Nothing since it asked.
+    Waiting(Ask),
+    /// A part.
+    Replaying(Replay),
+    /// Everything.
+    Live,
+}
+
+/// A join that is not answered yet.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Ask {
+    /// The join as the session sent it.
+    pub(crate) join: Kept,
+    pub(crate) nick: Nick,
+    pub(crate) history: HistoryRequest,
+    /// Whether the room was created by this join (J9).
+    pub(crate) created: bool,
+    /// What the session sent since (M3).
+    pub(crate) held: Vec<Kept>,
+    /// What came for it alone and is shown after the subject (P3).
+    pub(crate) later: Vec<Kept>,
+    /// What came for it alone and is shown before the occupants (J23).
+    pub(crate) first: Vec<Kept>,
+    /// Whether the room has been asked for the affiliation versions that it wants (J22).
+    pub(crate) versions_told: bool,
+}
+
+/// A room that is being shown.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Replay {
+    pub(crate) queue: VecDeque<Kept>,
+    /// What the session sent since it asked (M3).
+    pub(crate) held: Vec<Kept>,
+}
+
+impl Ask {
+    /// Keeps a message that comes while the session waits, to be shown after the subject. Presences, subject and
+    /// history are part of what it is shown anyway.
+    pub(crate) fn keep_for_later(&mut self, stanza: &Kept) {
+        let is_live = match stanza.kind {
+            Kind::Message(MessageType::Groupchat) => !sets_subject(stanza) && !is_delayed(stanza),
+            Kind::Message(_) => true,
+            Kind::Presence(_) | Kind::Iq(_) => false,
+        };
+        if is_live && self.later.len() < limit::LATER {
+            self.later.push(stanza.share());
+        }
+    }
+
+    /// Nothing of an earlier join of the same session gets lost.
+    fn take_over(&mut self, before: &mut Self) {
+        self.held.append(&mut before.held);
+        self.later.append(&mut before.later);
+        self.first.append(&mut before.first);
+        self.created |= before.created;
+        self.versions_told |= before.versions_told;
+    }
+
+    /// What came in a stay that has ended is history, if anything.
+    pub(crate) fn forget_groupchat(&mut self) {
+        self.later.retain(|message| message.kind != Kind::Message(MessageType::Groupchat));
+    }
+
+    /// The password that came with the join.
+    pub(crate) fn password(&self) -> Option<String> {
+        let x = self.join.find("x", crate::xmpp::muc::NS_MUC)?;
+        x.find("password").map(Element::text)
+    }
+}
+
+impl Attachment {
+    /// A session that asks to join; its presence is the latest of all, by that count.
+    pub(super) fn new(jid: FullJid, presence: Kept, order: u64, ask: Ask) -> Self {
+        let stage = Stage::Waiting(ask);
+        Self { jid, presence, order, alias: None, stage, connection: Connection::default() }
+    }
+
+    /// It asks to join once more; what it has sent meanwhile stays held.
+    pub(super) fn ask_anew(&mut self, presence: Kept, order: u64, mut ask: Ask) {
+        match &mut self.stage {
+            Stage::Waiting(before) => ask.take_over(before),
+            Stage::Replaying(before) => ask.held.append(&mut before.held),
+            Stage::Live => {}
+        }
+        self.presence = presence;
+        self.order = order;
+        self.stage = Stage::Waiting(ask);
+    }
+
+    /// Whether it is shown what happens in the room as it happens.
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self.stage, Stage::Live)
+    }
+
+    /// Whether its stream is up.
+    pub(crate) fn is_awake(&self) -> bool {
+        self.connection != Connection::Broken
+    }
+
+    /// Whether the session takes that nick for the account's: it is its alias, or what it asks for.
+    pub(crate) fn means_account_by(&self, nick: &Nick) -> bool {
+        self.alias.as_ref() == Some(nick) || self.ask().is_some_and(|ask| ask.nick == *nick)
+    }
+
+    /// It is shown the room, as one in which it knows the account by that alias; what it sent stays held.
+    pub(crate) fn begin_replay(&mut self, queue: VecDeque<Kept>, alias: Option<Nick>) {
+        let held = self.held_mut().map(std::mem::take).unwrap_or_default();
+        self.stage = Stage::Replaying(Replay { queue, held });
+        self.alias = alias;
+    }
+
+    /// The stay that it waited to be shown has ended.
+    pub(super) fn forget_stay(&mut self) {
+        self.alias = None;
+        if let Stage::Waiting(ask) = &mut self.stage {
+            ask.forget_groupchat();
+        }
+    }
+
+    /// What it has sent since it asked to join.
+    pub(crate) fn into_held(mut self) -> Vec<Kept> {
+        self.held_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    fn held_mut(&mut self) -> Option<&mut Vec<Kept>> {
+        match &mut self.stage {
+            Stage::Waiting(ask) => Some(&mut ask.held),
+            Stage::Replaying(replay) => Some(&mut replay.held),
+            Stage::Live => None,
+        }
+    }
+
+    /// The join that is not answered yet.
+    pub(crate) fn ask(&self) -> Option<&Ask> {
+        match &self.stage {
+            Stage::Waiting(ask) => Some(ask),
+            Stage::Replaying(_) | Stage::Live => None,
+        }
+    }
+
+    /// Keeps what the session sends until its join is answered; false if there is no more room.
+    pub(crate) fn hold(&mut self, stanza: Kept) -> bool {
+        let Some(held) = self.held_mut().filter(|held| held.len() < limit::HELD_BACK) else { return false };
+        held.push(stanza);
+        true
+    }
+}

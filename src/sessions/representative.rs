@@ -1,0 +1,145 @@
+//! Whose presence the room is shown, and who answers for the account (design decision 4).
+
+use super::{Attachment, Sessions};
+use crate::bouncer::account::Profile;
+use crate::event::SessionId;
+use crate::xmpp::stanza::{Element, Kept, NS_CLIENT, Node, Stanza};
+
+impl Sessions {
+    /// Chooses the session whose presence the room is shown: the best, and the present one as long as none is
+    /// better (design decision 4).
+    pub(crate) fn elect(&mut self) {
+        let rank = |attachment: &Attachment| rank(&attachment.presence);
+        let Some(best) = self.attached.values().map(rank).min() else { return };
+        let stays = self.representative.filter(|session| self.get(*session).is_some_and(|a| rank(a) == best));
+        self.representative = stays.or_else(|| {
+            let equals = self.iter().filter(|(_, attachment)| rank(attachment) == best);
+            equals.max_by_key(|(_, attachment)| attachment.order).map(|(session, _)| session)
+        });
+    }
+
+    /// The session that was chosen.
+    fn representative(&self) -> Option<&Attachment> {
+        self.get(self.representative?)
+    }
+
+    /// The presence that the room is shown: the representative's, with the account's avatar (N10).
+    pub(crate) fn shown(&self, profile: &Profile) -> Option<Kept> {
+        let mut shown = Stanza::clone(&self.representative()?.presence);
+        self.avatar.put_into(profile, &mut shown.children);
+        Some(Kept::own(shown))
+    }
+
+    /// The session that answers for the account: the one the room is shown, but not a hibernating one while
+    /// another is there (I5). One that is not shown the room yet is asked nothing.
+    pub(crate) fn spokesman(&self) -> Option<SessionId> {
+        let is_live = |session: &SessionId| self.get(*session).is_some_and(Attachment::is_live);
+        let awake =
+            |session: &SessionId| is_live(session) && self.get(*session).is_some_and(Attachment::is_awake);
+        self.representative
+            .filter(awake)
+            .or_else(|| self.iter().map(|(session, _)| session).find(awake))
+            .or_else(|| self.iter().map(|(session, _)| session).find(is_live))
+    }
+}
+
+/// How available a presence says its sender is: less is better.
+fn rank(presence: &Stanza) -> u8 {
+    match presence.text_of("show").as_deref() {
+        Some("chat") => 0,
+        Some("dnd") => 2,
+        Some("away") => 3,
+        Some("xa") => 4,
+        None | Some(_) => 1,
+    }
+}
+
+/// The payload of the presence of an account without attached sessions.
+pub(crate) fn nobody_there() -> Vec<Element> {
+    vec![Element::build("show", NS_CLIENT).text("xa").done()]
+}
+
+/// Whether that is such a payload.
+pub(crate) fn is_nobody_there(payload: &[Element]) -> bool {
+    let [show] = payload else { return false };
+    show.is("show", NS_CLIENT) && matches!(show.nodes.as_slice(), [Node::Text(text)] if &**text == "xa")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Ask, Connection, Stage};
+    use super::*;
+    use crate::room::history::HistoryRequest;
+    use crate::xmpp::jid::FullJid;
+    use crate::xmpp::jid::Jid;
+    use crate::xmpp::jid::Nick;
+
+    fn kept(show: &str) -> Kept {
+        let show = if show.is_empty() { String::new() } else { format!("<show>{show}</show>") };
+        Kept::own(Stanza::from_xml(&format!("<presence>{show}</presence>")).unwrap())
+    }
+
+    fn ask() -> Ask {
+        Ask {
+            join: kept(""),
+            nick: Nick::new("alice"),
+            history: HistoryRequest::default(),
+            created: false,
+            held: Vec::new(),
+            later: Vec::new(),
+            first: Vec::new(),
+            versions_told: false,
+        }
+    }
+
+    fn sessions(shows: &[&str]) -> Sessions {
+        let mut sessions = Sessions::default();
+        for (number, show) in (0..).zip(shows) {
+            let jid = FullJid::new(&Jid::new(&format!("alice@example.org/{number}"))).unwrap();
+            sessions.attach(SessionId(number), jid, kept(show), ask());
+        }
+        sessions
+    }
+
+    #[track_caller]
+    fn represented(sessions: &mut Sessions) -> String {
+        sessions.elect();
+        sessions.representative().unwrap().jid.as_jid().resource().unwrap().to_owned()
+    }
+
+    #[test]
+    fn the_best_presence_represents_the_account() {
+        for (shows, best) in [
+            (["away", "", "dnd"], "1"),
+            (["chat", "", ""], "0"),
+            (["xa", "away", "away"], "2"),
+            (["dnd", "away", "xa"], "0"),
+        ] {
+            assert_eq!(represented(&mut sessions(&shows)), best, "{shows:?}");
+        }
+    }
+
+    #[test]
+    fn f28_a_presence_that_is_no_better_changes_nothing() {
+        let mut sessions = sessions(&["", "away"]);
+        assert_eq!(represented(&mut sessions), "0");
+        sessions.update(SessionId(1), kept(""));
+        assert_eq!(represented(&mut sessions), "0");
+        sessions.update(SessionId(0), kept("away"));
+        assert_eq!(represented(&mut sessions), "1");
+    }
+
+    #[test]
+    fn i5_a_sleeping_session_does_not_answer_while_another_is_awake() {
+        let mut sessions = sessions(&["", "away"]);
+        for (_, attachment) in sessions.iter_mut() {
+            attachment.stage = Stage::Live;
+        }
+        sessions.elect();
+        assert_eq!(sessions.spokesman(), Some(SessionId(0)));
+        if let Some(sleeper) = sessions.get_mut(SessionId(0)) {
+            sleeper.connection = Connection::Broken;
+        }
+        assert_eq!(sessions.spokesman(), Some(SessionId(1)));
+    }
+}
