@@ -85,21 +85,6 @@ async def f16_invited_from_another_room(scene: JudgedScene) -> None:
     check(not await scene.judge_saw(phone, laptop), "the judge sees nobody come")
 
 
-@judged("B3", "I1")
-async def invites_for_both(scene: JudgedScene) -> None:
-    """One device invites; the answer that somebody will not come reaches both."""
-    phone, laptop = await scene.phone(), await scene.laptop()
-    await phone.join(scene.room, "me")
-    await laptop.join(scene.room, "me")
-    carol = await scene.person("carol")
-    send_invitation(phone, carol.account)
-    invitation = await invited_once(carol)
-    send_decline(carol, invitation)
-    for device in (phone, laptop):
-        await device.expect(DECLINE)
-        check(not any(DECLINE(stanza) for stanza in await device.drain(scene.room)), "once")
-
-
 @compared("B3", "B1")
 async def invites_and_hears_a_decline(scene: ComparedScene) -> None:
     """A single device invites somebody, who declines; what both receive is as without the module."""

@@ -104,7 +104,7 @@ async def queries_to_occupants(scene: ComparedScene) -> None:
     await scene.me.drain(scene.room)
 
 
-@compared("N8")
+@compared("N8", "N11")
 async def general_presence(scene: ComparedScene) -> None:
     """What goes to nobody in particular does not reach the room."""
     bob = await scene.owner()

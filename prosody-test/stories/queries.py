@@ -93,23 +93,6 @@ async def pictures_and_lists_of_occupants(scene: ComparedScene) -> None:
         await scene.settle(bob, scene.me)
 
 
-@judged("I7", "I1", "M4")
-async def queries_of_one_device(scene: JudgedScene) -> None:
-    """Results with what is private, and errors, reach the device that asked and no other."""
-    await scene.judge.affiliate(scene.me, "owner")
-    phone, laptop = await two_devices(scene)
-    for payload in (
-        f"<query xmlns='{xml.MUC_OWNER}'/>",
-        f"<query xmlns='{xml.MUC_ADMIN}'><item affiliation='owner'/></query>",
-        "<query xmlns='jabber:iq:register'/>",
-        "<nonsense xmlns='urn:example:nonsense'/>",
-    ):
-        for asker, other in ((phone, laptop), (laptop, phone)):
-            check((await asker.query("get", scene.room, payload)).get("to") == asker.jid, "answered")
-            check(not await other.drain(scene.room), f"{other.jid} sees nothing of it")
-            await asker.drain(scene.room)
-
-
 # ---- the room's archive ----
 
 
