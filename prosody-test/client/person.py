@@ -132,8 +132,6 @@ class Person(RawClient):
         await self._submit({f"muc#roomconfig_{name}": value for name, value in fields.items()})
 
     async def _submit(self, fields: dict[str, str]) -> None:
-        form = "".join(
-            f"<field var='{name}'><value>{escape(value)}</value></field>" for name, value in fields.items()
-        )
+        form = "".join(f"<field var='{name}'><value>{escape(value)}</value></field>" for name, value in fields.items())
         form = f"<field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#roomconfig</value></field>{form}"
         await self.command(f"<x xmlns='jabber:x:data' type='submit'>{form}</x>", xml.MUC_OWNER)

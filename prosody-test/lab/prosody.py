@@ -105,7 +105,8 @@ def web_options(address: str, port: int) -> dict[str, object]:
 
 def _host_lines(host: Host) -> list[str]:
     if host.secret:
-        return [f"\nComponent {lua(host.name)}", *_option_lines({"component_secret": host.secret, "modules_enabled": ["lab_peers"]})]
+        options = {"component_secret": host.secret, "modules_enabled": ["lab_peers"]}
+        return [f"\nComponent {lua(host.name)}", *_option_lines(options)]
     if host.component:
         options = {"modules_enabled": ["lab_peers", *host.modules], **host.options}
         return [f"\nComponent {lua(host.name)} {lua(host.component)}", *_option_lines(options)]

@@ -1,6 +1,5 @@
 """Several devices of one account, watched by somebody on another host."""
 
-
 from client import xml
 from client.person import Person
 from harness.scene import JudgedScene
