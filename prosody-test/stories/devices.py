@@ -8,8 +8,16 @@ from harness.story import check, judged
 UNAVAILABLE = xml.presence(type="unavailable", status={"110"})
 
 
-async def two_devices(scene: JudgedScene) -> tuple[Person, Person]:
-    phone, laptop = await scene.phone(), await scene.laptop()
+async def one_device(scene: JudgedScene, managed: bool = False) -> Person:
+    phone = await scene.phone(managed)
+    await phone.join(scene.room, "me")
+    await scene.judge_saw(phone)
+    return phone
+
+
+async def two_devices(scene: JudgedScene, managed: bool = False) -> tuple[Person, Person]:
+    """The first one has stream management if `managed`."""
+    phone, laptop = await scene.phone(managed), await scene.laptop()
     await phone.join(scene.room, "me")
     await laptop.join(scene.room, "me")
     await scene.judge_saw(phone, laptop)
@@ -24,11 +32,10 @@ async def second_device_attaches(scene: JudgedScene) -> None:
     check(len(await scene.judge_saw(phone)) == 1, "the judge sees one join")
     id = laptop.send_join(scene.room, "me")
     came = await laptop.joined()
-    own = next(stanza for stanza in came if "110" in xml.codes(stanza))
+    own = xml.self_presence(came)
     check(own.get("id") == id, "its own id")
     check(xml.item(own).get("jid") in (None, laptop.jid), "its own full JID")
-    check(not await scene.judge_saw(phone, laptop), "the judge sees nothing of the second one")
-    scene.check_one_occupant("me")
+    await scene.saw_nothing("me", phone, laptop)
     await phone.say("from the phone")
     await laptop.expect(xml.message(body="from the phone"))
     await scene.judge.say("from the judge")
@@ -45,8 +52,7 @@ async def quit_like_profanity(scene: JudgedScene) -> None:
     await laptop.leave()
     await phone.close(phone.leave_stanza("quit"))
     await scene.judge.say("after the quit")
-    check(not await scene.judge_saw(laptop), "the judge sees no leave")
-    scene.check_one_occupant("me")
+    await scene.saw_nothing("me", laptop)
     again = await scene.device("me", "tablet")
     came = await again.join(scene.room, "me")
     check(any(xml.message(body="after the quit")(stanza) for stanza in came), "what was said meanwhile is history")
@@ -73,12 +79,9 @@ async def five_devices_one_occupant(scene: JudgedScene) -> None:
 @judged("L4")
 async def general_unavailable(scene: JudgedScene) -> None:
     """A client that says goodbye to everybody has not left its rooms."""
-    phone = await scene.phone()
-    await phone.join(scene.room, "me")
-    await scene.judge_saw(phone)
+    phone = await one_device(scene)
     phone.send("<presence type='unavailable'/>")
-    info = "<query xmlns='http://jabber.org/protocol/disco#info'/>"
-    await phone.query("get", scene.room, info)  # a leave that is held back goes before it
+    await phone.query("get", scene.room, xml.DISCO_INFO)  # a leave that is held back goes before it
     await scene.settle(scene.judge)
     check(not any(stanza.get("type") == "unavailable" for stanza in await scene.judge_saw()), "no leave is seen")
     scene.check_one_occupant("me")
@@ -87,26 +90,20 @@ async def general_unavailable(scene: JudgedScene) -> None:
 @judged("L4", "J1", "H1")
 async def disconnect_and_return(scene: JudgedScene) -> None:
     """The only device loses its connection and comes back as a new session."""
-    phone = await scene.phone()
-    await phone.join(scene.room, "me")
-    await scene.judge_saw(phone)
+    phone = await one_device(scene)
     await phone.drop()
     await scene.judge.say("while you were away")
     again = await scene.device("me", "tablet")
     came = await again.join(scene.room, "me")
     missed = [stanza for stanza in came if xml.message(body="while you were away")(stanza)]
     check(len(missed) == 1 and missed[0].find(xml.DELAY) is not None, "what it missed comes once, as history")
-    check(not await scene.judge_saw(again), "the judge sees neither leave nor join")
-    scene.check_one_occupant("me")
+    await scene.saw_nothing("me", again)
 
 
 @judged("L5", "M13")
 async def resume_beside_another(scene: JudgedScene) -> None:
     """One device is away and resumes; each gets all, once and in order."""
-    phone, laptop = await scene.phone(managed=True), await scene.laptop()
-    await phone.join(scene.room, "me")
-    await laptop.join(scene.room, "me")
-    await scene.judge_saw(phone, laptop)
+    phone, laptop = await two_devices(scene, managed=True)
     await phone.drop()
     bodies = [f"number {number}" for number in range(5)]
     for body in bodies:
@@ -122,12 +119,11 @@ async def resume_beside_another(scene: JudgedScene) -> None:
 async def a_clients_errors_are_absorbed(scene: JudgedScene) -> None:
     """poezio answers its own nick change with a presence error, for which a room throws out."""
     phone, laptop = await two_devices(scene)
-    error = "<error type='cancel'><undefined-condition xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
+    error = xml.error("cancel", "undefined-condition")
     phone.send(f"<presence type='error' to='{scene.room}/me'>{error}</presence>")
     phone.send(f"<message type='error' to='{scene.room}'>{error}</message>")
     phone.send(f"<message type='error' to='{scene.room}/judge'>{error}</message>")
-    check(not await scene.judge_saw(phone, laptop), "the judge sees nothing")
-    scene.check_one_occupant("me")
+    await scene.saw_nothing("me", phone, laptop)
     await laptop.say("still here")
 
 
@@ -161,5 +157,4 @@ async def one_in_a_browser(scene: JudgedScene) -> None:
     await laptop.say("to the browser")
     await browser.expect(xml.message(body="to the browser"))
     check((await browser.ping(f"{scene.room}/me")).get("type") == "result", "in")
-    await scene.judge_saw(browser, laptop)
-    scene.check_one_occupant("me")
+    await scene.sees_one("me", browser, laptop)

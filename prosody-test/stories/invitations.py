@@ -43,19 +43,14 @@ async def f16_invited_while_offline(scene: JudgedScene) -> None:
     send_invitation(scene.judge, scene.me)
     await scene.settle(scene.judge)
     await scene.arrived()
-    phone = await scene.device("me", "phone", online=False)
-    await phone.connect()
-    phone.send("<presence/>")
+    phone = await scene.arriving("phone")
     invitation = await invited_once(phone)
-    laptop = await scene.device("me", "laptop", online=False)
-    await laptop.connect()
-    laptop.send("<presence/>")
+    laptop = await scene.arriving("laptop")
     check(not any(INVITATION(stanza) for stanza in await laptop.drain()), "the next one is not asked again")
     send_decline(phone, invitation)
     await scene.judge.expect(DECLINE)
     await phone.join(scene.room, "me")
-    await scene.judge_saw(phone)
-    scene.check_one_occupant("me")
+    await scene.sees_one("me", phone)
 
 
 @judged("F16", "B1", "B2", "M6")
@@ -68,8 +63,7 @@ async def f16_invited_with_one_device_in(scene: JudgedScene) -> None:
     await invited_once(laptop)
     asked = [stanza for stanza in await phone.drain(scene.room) if INVITATION(stanza)]
     check(len(asked) <= 1, f"the one that is in is asked {len(asked)} times")
-    check(not await scene.judge_saw(phone, laptop), "the judge sees nothing")
-    scene.check_one_occupant("me")
+    await scene.saw_nothing("me", phone, laptop)
 
 
 @judged("F16", "B1", "B3")

@@ -12,7 +12,6 @@ from harness.story import check, compared, judged
 from stories.devices import two_devices
 
 VERSION = "jabber:iq:version"
-DISCO = "http://jabber.org/protocol/disco#info"
 MAM = "urn:xmpp:mam:2"
 RESULT = f"{{{MAM}}}result"
 UNANSWERED_S = 40
@@ -32,8 +31,8 @@ async def queries_of_the_room(scene: ComparedScene) -> None:
     """Features, occupants, the reserved nick and the registration, before and after joining, and nonsense."""
     bob = await scene.owner()
     for _ in range(2):
-        await scene.me.query("get", scene.room, f"<query xmlns='{DISCO}'/>")
-        await scene.me.query("get", scene.room, f"<query xmlns='{DISCO}' node='x-roomuser-item'/>")
+        await scene.me.query("get", scene.room, xml.DISCO_INFO)
+        await scene.me.query("get", scene.room, f"<query xmlns='{xml.DISCO}' node='x-roomuser-item'/>")
         await scene.me.query("get", scene.room, "<query xmlns='http://jabber.org/protocol/disco#items'/>")
         await scene.me.query("get", scene.room, "<query xmlns='jabber:iq:register'/>")
         await scene.me.query("get", scene.room, "<nonsense xmlns='urn:example:nonsense'/>")
@@ -48,12 +47,10 @@ async def registration(scene: ComparedScene) -> None:
     """Registers a nick with the room from within, asks for it, and takes it back."""
     bob = await scene.owner()
     await scene.me.join(scene.room, "me")
-    field = "<field var='FORM_TYPE' type='hidden'><value>http://jabber.org/protocol/muc#register</value></field>"
-    field += "<field var='muc#register_roomnick'><value>me</value></field>"
-    form = f"<x xmlns='jabber:x:data' type='submit'>{field}</x>"
+    form = xml.form("http://jabber.org/protocol/muc#register", {"muc#register_roomnick": ["me"]})
     await scene.me.query("set", scene.room, f"<query xmlns='jabber:iq:register'>{form}</query>")
     await scene.settle(bob, scene.me)
-    await scene.me.query("get", scene.room, f"<query xmlns='{DISCO}' node='x-roomuser-item'/>")
+    await scene.me.query("get", scene.room, f"<query xmlns='{xml.DISCO}' node='x-roomuser-item'/>")
     await scene.me.query("set", scene.room, "<query xmlns='jabber:iq:register'><remove/></query>")
     await scene.settle(bob, scene.me)
 
@@ -88,7 +85,7 @@ async def pictures_and_lists_of_occupants(scene: ComparedScene) -> None:
     for _ in range(2):
         for to in (f"{scene.room}/bob", f"{scene.room}/nobody", scene.room):
             await scene.me.query("get", to, vcard)
-        await scene.me.query("get", f"{scene.room}/nobody", f"<query xmlns='{DISCO}'/>")
+        await scene.me.query("get", f"{scene.room}/nobody", xml.DISCO_INFO)
         await scene.me.join(scene.room, "me")
         await scene.settle(bob, scene.me)
 
@@ -130,8 +127,7 @@ async def _answer(device: Person, asked: list[Person]) -> None:
     while True:
         question = await device.expect(IS_QUESTION, timeout=UNANSWERED_S)
         asked.append(device)
-        ends = f"id='{question.get('id')}' to='{question.get('from')}'"
-        device.send(f"<iq type='result' {ends}>{xml.text(question[0])}</iq>")
+        device.answer(question, xml.text(question[0]))
 
 
 @contextlib.asynccontextmanager
@@ -151,7 +147,7 @@ QUESTIONS = {
     "ping": "<ping xmlns='urn:xmpp:ping'/>",
     "vcard": "<vCard xmlns='vcard-temp'/>",
     "time": "<time xmlns='urn:xmpp:time'/>",
-    "disco": f"<query xmlns='{DISCO}'/>",
+    "disco": xml.DISCO_INFO,
     "version": f"<query xmlns='{VERSION}'/>",
 }
 
