@@ -210,7 +210,7 @@ async def f8_before_the_room_is_configured(scene: JudgedScene) -> None:
     check("muc_membersonly" in features, f"what the room says of itself: {features}")
 
 
-@judged("F8", "K1", "J17")
+@judged("F8", "F9", "K1", "J17")
 async def f8_made_and_given_up(scene: JudgedScene) -> None:
     """The first device thinks better of it: both are out, and nobody comes back by himself."""
     scene.room = scene.room.replace("-room@", "-new-room@")

@@ -90,6 +90,34 @@ async def pictures_and_lists_of_occupants(scene: ComparedScene) -> None:
         await scene.settle(bob, scene.me)
 
 
+@compared("I10")
+async def rooms_of_the_account(scene: ComparedScene) -> None:
+    """Somebody asks the account which rooms it is in, before it joins one and after (XEP-0045 §6.7)."""
+    await scene.owner()
+    carol = await scene.person("carol")
+    scene.recorded.append(carol)
+    rooms = "<query xmlns='http://jabber.org/protocol/disco#items' node='http://jabber.org/protocol/muc#rooms'/>"
+    for _ in range(2):
+        answer = await carol.query("get", scene.me.account, rooms)
+        check(scene.service not in xml.text(answer), f"no room is named: {xml.text(answer)}")
+        await scene.me.join(scene.room, "me")
+
+
+@compared("I14")
+async def service_itself(scene: ComparedScene) -> None:
+    """What goes to the service and to no room of it, before joining one and after."""
+    await scene.owner()
+    for _ in range(2):
+        await scene.me.query("get", scene.service, xml.DISCO_INFO)
+        await scene.me.ping(scene.service)
+        scene.me.send_message("anybody?", to=scene.service)
+        scene.me.send(f"<presence id='{scene.me.new_id('presence')}' to='{scene.service}'/>")
+        scene.me.send(f"<presence type='unavailable' id='{scene.me.new_id('presence')}' to='{scene.service}'/>")
+        await scene.me.query("get", scene.service, xml.DISCO_INFO)
+        await scene.me.join(scene.room, "me")
+        await scene.me.drain(scene.room)
+
+
 # ---- the room's archive ----
 
 
