@@ -204,9 +204,7 @@ async def word_about_carbons(scene: JudgedScene) -> None:
 @judged("L5", "P4", "M7", "L4", host=BOUNCING)
 async def private_message_to_one_that_never_wakes(scene: JudgedScene) -> None:
     """What came while its stream could have been resumed is not bounced; what was private is kept."""
-    phone, witness = await scene.phone(managed=True), await scene.device("me", "tablet")
-    await phone.join(scene.room, "me")
-    await scene.judge_saw(phone)
+    phone, witness = await one_device(scene, managed=True), await scene.device("me", "tablet")
     await phone.drop()
     await scene.judge.say("to all")
     scene.judge.send_message("psst", to=f"{scene.room}/me")
