@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from lab import signals
-from lab.prosody import CORE, WRAPPER
+from lab.prosody import CHECKOUT, check_built
 from lab.server import ServerFailed
 from smack.hosts import SIDES, WITHOUT, Place, Side
 from smack.suite import JARS, SuiteFailed, run
@@ -103,16 +103,6 @@ def report_rooms(watch: Watch) -> bool:
     return bool(first) and not wrong
 
 
-def check_there() -> None:
-    for needed, how in (
-        (WRAPPER / "mod_minimix" / "mod_minimix.lua", "it belongs to the checkout"),
-        (CORE / "minimix_core.so", "run 'make'"),
-        (JARS, "run 'make deps'"),
-    ):
-        if not needed.exists():
-            sys.exit(f"interop: {needed} is missing: {how}")
-
-
 async def interop(options: argparse.Namespace) -> bool:
     directory = Path(tempfile.mkdtemp(prefix="minimix-interop-"))
     place = Place(directory, options.late)
@@ -139,7 +129,9 @@ async def interop(options: argparse.Namespace) -> bool:
 
 def main() -> None:
     options = arguments()
-    check_there()
+    check_built()
+    if not JARS.exists():
+        sys.exit(f"{JARS.relative_to(CHECKOUT)} is missing: run 'make deps'")
     try:
         sys.exit(0 if signals.run(interop(options)) else 1)
     except ServerFailed as failure:

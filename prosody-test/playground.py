@@ -12,10 +12,9 @@ import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 from lab import network, prosody
-from lab.prosody import CHECKOUT, CORE, MODULES, WRAPPER, Host, Settings
+from lab.prosody import CHECKOUT, MODULES, Host, Settings, check_built
 from lab.server import Server, ServerFailed
 
 ADDRESS = "127.0.0.1"
@@ -122,14 +121,6 @@ def only_one() -> object:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return lock
     sys.exit("another `make run` of this checkout is active")
-
-
-def check_built(
-    files: tuple[Path, ...] = (WRAPPER / "mod_minimix" / "mod_minimix.lua", CORE / "minimix_core.so"),
-) -> None:
-    for needed in files:
-        if not needed.exists():
-            sys.exit(f"{needed.relative_to(CHECKOUT)} is missing")
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from harness.runner import run_all
 from harness.story import STORIES, Form, Story
 from lab import signals
 from lab.lab import WITH, WITHOUT, Lab
-from lab.prosody import CORE, WRAPPER
+from lab.prosody import check_built
 
 # Whose rooms are played, by what server B is.
 KINDS = {"prosody": {"local", "slow", "remote", "puppet"}, "ejabberd": {"remote"}, "irc": {"irc"}}
@@ -46,13 +46,6 @@ def chosen(words: list[str]) -> list[Story]:
     for module in pkgutil.iter_modules(stories.__path__):
         importlib.import_module(f"stories.{module.name}")
     return [story for story in STORIES if not words or any(word in story.name for word in words)]
-
-
-def check_module() -> None:
-    """Without the module nothing would be tested, so its absence is a failure."""
-    for needed in (WRAPPER / "mod_minimix" / "mod_minimix.lua", CORE / "minimix_core.so"):
-        if not needed.exists():
-            sys.exit(f"prosody-test: {needed} is missing")
 
 
 async def run(options: argparse.Namespace, selected: list[Story]) -> bool:
@@ -89,7 +82,7 @@ def main() -> None:
     if options.stock:
         selected = [story for story in selected if story.form is Form.COMPARED or options.all]
     else:
-        check_module()
+        check_built()
     sys.exit(0 if signals.run(run(options, selected)) else 1)
 
 

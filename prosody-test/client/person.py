@@ -101,6 +101,11 @@ class Person(RawClient):
     async def query(self, type: str, to: str, payload: str) -> Element:
         return await self.expect(xml.answer(self.send_query(type, to, payload)))
 
+    def answer(self, question: Element, payload: str = "") -> None:
+        """Answers somebody's query with a result."""
+        addresses = f"id='{question.get('id')}' to={quoteattr(question.get('from'))}"
+        self.send(f"<iq type='result' {addresses}>{payload}</iq>")
+
     async def ping(self, to: str) -> Element:
         return await self.query("get", to, "<ping xmlns='urn:xmpp:ping'/>")
 
@@ -123,17 +128,14 @@ class Person(RawClient):
     async def stop_archiving(self) -> None:
         """Turns the room's archive off, by the name that its form has for it."""
         form = await self.query("get", self.room, f"<query xmlns='{xml.MUC_OWNER}'/>")
-        names = {field.get("var", "") for field in form.iter("{jabber:x:data}field")}
+        names = {field.get("var", "") for field in form.iter(f"{{{xml.DATA}}}field")}
         [name] = names & {"muc#roomconfig_enablearchiving", "muc#roomconfig_mam", "mam"}
-        await self._submit({name: "0"})
+        await self._submit({name: ["0"]})
 
-    async def configure(self, **fields: str) -> None:
-        """Sets fields of the room, named without `muc#roomconfig_`."""
-        await self._submit({f"muc#roomconfig_{name}": value for name, value in fields.items()})
+    async def configure(self, **fields: str | list[str]) -> None:
+        """Sets fields of the room, named without `muc#roomconfig_`; a list if a field has several values."""
+        values = {name: [value] if isinstance(value, str) else value for name, value in fields.items()}
+        await self._submit({f"muc#roomconfig_{name}": value for name, value in values.items()})
 
-    async def _submit(self, fields: dict[str, str]) -> None:
-        form = "".join(
-            f"<field var='{name}'><value>{escape(value)}</value></field>" for name, value in fields.items()
-        )
-        form = f"<field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#roomconfig</value></field>{form}"
-        await self.command(f"<x xmlns='jabber:x:data' type='submit'>{form}</x>", xml.MUC_OWNER)
+    async def _submit(self, fields: dict[str, list[str]]) -> None:
+        await self.command(xml.form("http://jabber.org/protocol/muc#roomconfig", fields), xml.MUC_OWNER)

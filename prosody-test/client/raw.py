@@ -157,7 +157,7 @@ class RawClient:
         """
         came = await self._marker(self._host, "<ping xmlns='urn:xmpp:ping'/>")
         if room:
-            came += await self._marker(room, "<query xmlns='http://jabber.org/protocol/disco#info'/>")
+            came += await self._marker(room, xml.DISCO_INFO)
         return came
 
     async def synchronise(self) -> None:

@@ -1,6 +1,6 @@
 """Stanzas as they come from the stream, and what tests ask of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
@@ -15,7 +15,10 @@ MUC = "http://jabber.org/protocol/muc"
 MUC_USER = "http://jabber.org/protocol/muc#user"
 MUC_ADMIN = "http://jabber.org/protocol/muc#admin"
 MUC_OWNER = "http://jabber.org/protocol/muc#owner"
-STANZA_ERRORS = "{urn:ietf:params:xml:ns:xmpp-stanzas}"
+DATA = "jabber:x:data"
+DISCO = "http://jabber.org/protocol/disco#info"
+DISCO_INFO = f"<query xmlns='{DISCO}'/>"
+STANZA_ERRORS = "urn:ietf:params:xml:ns:xmpp-stanzas"
 DELAY = "{urn:xmpp:delay}delay"
 
 __all__ = ["Element", "escape", "quoteattr"]
@@ -45,8 +48,28 @@ def condition(stanza: Element) -> str | None:
     error = stanza.find(CLIENT + "error")
     if error is None:
         return None
-    names = [kind(child) for child in error if child.tag.startswith(STANZA_ERRORS)]
+    names = [kind(child) for child in error if child.tag.startswith(f"{{{STANZA_ERRORS}}}")]
     return next((name for name in names if name != "text"), None)
+
+
+def self_presence(stanzas: Iterable[Element]) -> Element:
+    """The first presence with which the room tells somebody about himself."""
+    return next(stanza for stanza in stanzas if "110" in codes(stanza))
+
+
+def error(type: str, condition: str) -> str:
+    """The payload of an error stanza."""
+    return f"<error type='{type}'><{condition} xmlns='{STANZA_ERRORS}'/></error>"
+
+
+def form(type: str, fields: Mapping[str, Iterable[str]]) -> str:
+    """A form that is filled in, of that FORM_TYPE, with the values of each field."""
+
+    def field(name: str, values: Iterable[str]) -> str:
+        return f"<field var='{name}'>{''.join(f'<value>{escape(value)}</value>' for value in values)}</field>"
+
+    filled = "".join(field(name, values) for name, values in {"FORM_TYPE": [type], **fields}.items())
+    return f"<x xmlns='{DATA}' type='submit'>{filled}</x>"
 
 
 @dataclass(frozen=True)

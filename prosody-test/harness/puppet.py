@@ -2,11 +2,12 @@
 
 from client import xml
 from client.person import Person
-from client.xml import Element, Match, escape
+from client.xml import Element, Match, escape, quoteattr
 from harness.scene import DevicesScene
 
 PUPPET = "urn:lab:puppet"
 GOT = f"{{{PUPPET}}}got"
+JOIN = Match(lambda stanza: stanza.find(f"{{{xml.MUC}}}x") is not None and stanza.get("type") is None, "a join")
 
 
 def _inside(stanza: Element) -> Element | None:
@@ -38,19 +39,27 @@ class ScriptedScene(DevicesScene):
 
     async def drain(self, device: Person) -> list[Element]:
         """Returns all that the room's earlier stanzas still bring to the device."""
-        id = device.send_query("get", self.room, "<query xmlns='http://jabber.org/protocol/disco#info'/>")
+        id = device.send_query("get", self.room, xml.DISCO_INFO)
         asked = await self.got(Match(lambda stanza: stanza.tag == xml.CLIENT + "iq", "a query"))
-        addresses = f"id='{asked.get('id')}' from='{self.room}' to='{asked.get('from')}'"
-        await self.emit(f"<iq xmlns='jabber:client' type='result' {addresses}/>")
+        await self.answer(asked)
         return (await device.until(xml.answer(id)))[:-1]
+
+    async def answer(self, query: Element) -> None:
+        """Answers a query with an empty result, from where it was sent to."""
+        addresses = f"id='{query.get('id')}' from={quoteattr(query.get('to'))} to='{query.get('from')}'"
+        await self.emit(f"<iq xmlns='jabber:client' type='result' {addresses}/>")
+
+    async def asked_in(self, device: Person) -> Element:
+        """Lets a device ask to join; returns the join that goes up for it."""
+        device.send_join(self.room, "me")
+        return await self.got(JOIN)
 
     async def let_in(self, join: Element, nick: str = "") -> None:
         """Answers a join as a small room would."""
-        to, id = join.get("from"), join.get("id")
-        nick = nick or join.get("to").partition("/")[2]
+        to, own = join.get("from"), f"{self.room}/{nick}" if nick else join.get("to")
         await self.emit(
             self.presence(f"{self.room}/other", to, item="affiliation='owner' role='moderator'")
-            + self.presence(f"{self.room}/{nick}", to, codes=("110",), id=id)
+            + self.presence(own, to, codes=("110",), id=join.get("id"))
             + self.message(self.room, to, "<subject/>")
         )
 

@@ -99,13 +99,9 @@ async def _compare(lab: Lab, story: Story, kind: str, module_host: str) -> str |
 
 
 async def _record(scene: ComparedScene, story: Story) -> list[str]:
-    try:
-        await scene.prepare()
-        await story.tell(scene)
-        normaliser = Normaliser(scene.labels(), scene.known_ids(), story.ignored_codes, scene.is_ejabberd)
-        return [line for person in scene.recorded for line in _transcript(person, normaliser)]
-    finally:
-        await scene.end()
+    await _play(scene, story)
+    normaliser = Normaliser(scene.labels(), scene.known_ids(), story.ignored_codes, scene.is_ejabberd)
+    return [line for person in scene.recorded for line in _transcript(person, normaliser)]
 
 
 def _transcript(person: Person, normaliser: Normaliser) -> list[str]:
@@ -113,7 +109,7 @@ def _transcript(person: Person, normaliser: Normaliser) -> list[str]:
     return [f"==== {name}/{person.jid.rpartition('/')[2]} received:", *normaliser.lines(person.received)]
 
 
-async def _play(scene: JudgedScene | ScriptedScene | ChannelScene, story: Story) -> None:
+async def _play(scene: ComparedScene | JudgedScene | ScriptedScene | ChannelScene, story: Story) -> None:
     try:
         await scene.prepare()
         await story.tell(scene)

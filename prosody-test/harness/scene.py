@@ -1,6 +1,8 @@
 """The stage of one story: a room of its own, people of its own, and their end."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 
 from client import xml
 from client.person import Person
@@ -65,6 +67,15 @@ class Scene:
         """Tells the module at run time which rooms it has to leave alone."""
         await self._lab.exclude(*patterns)
 
+    @contextlib.asynccontextmanager
+    async def without_module(self) -> AsyncIterator[None]:
+        """Takes the module off the account's host, and puts it back."""
+        await self.order(f"module unload minimix {self.host}")
+        try:
+            yield
+        finally:
+            await self.order(f"module load minimix {self.host}")
+
     @property
     def is_ejabberd(self) -> bool:
         return self.kind == "remote" and self._lab.remote == "ejabberd"
@@ -111,6 +122,13 @@ class DevicesScene(Scene):
 
     async def laptop(self, managed: bool = False) -> Person:
         return await self.device("me", "laptop", managed=managed)
+
+    async def arriving(self, resource: str) -> Person:
+        """A device that comes online: what has waited for the account is part of the story."""
+        device = await self.device("me", resource, online=False)
+        await device.connect()
+        device.send("<presence/>")
+        return device
 
     @property
     def me(self) -> str:
@@ -183,6 +201,17 @@ class JudgedScene(DevicesScene):
         """The account occupies the room once, as itself and not as one of its sessions."""
         occupants = self.occupants()
         check(occupants == {nick: self.me}, f"the judge sees {occupants} and should see {nick} as {self.me}")
+
+    async def sees_one(self, nick: str, *devices: Person) -> None:
+        """Waits for what these devices caused; the account is in once, whatever else the judge has seen."""
+        await self.judge_saw(*devices)
+        self.check_one_occupant(nick)
+
+    async def saw_nothing(self, nick: str, *devices: Person) -> None:
+        """The judge has seen nothing of what these devices did since the last question, and the account is in once."""
+        saw = await self.judge_saw(*devices)
+        check(not saw, f"the judge sees {[xml.text(stanza) for stanza in saw]}")
+        self.check_one_occupant(nick)
 
     def check_no_occupant(self) -> None:
         check(not self.occupants(), f"the judge still sees {self.occupants()}")

@@ -53,9 +53,7 @@ def compared(*statements: str, ignored_codes: set[str] = frozenset(), kinds: tup
     return decorate
 
 
-def judged(
-    *statements: str, kinds: tuple[str, ...] = ROOM_KINDS, alone: bool = False, host: str = ""
-) -> Callable:
+def judged(*statements: str, kinds: tuple[str, ...] = ROOM_KINDS, alone: bool = False, host: str = "") -> Callable:
     """Registers a story of several devices; one that disturbs a whole server runs `alone`, after the others.
 
     `host` is where the account is, if it needs one with options of its own.

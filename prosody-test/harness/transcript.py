@@ -21,7 +21,7 @@ from xml.etree.ElementTree import Element
 from client import xml
 from client.raw import MARKER
 from client.xml import CLIENT
-from harness.ejabberd import without_peculiarities
+from ejabberd import without_peculiarities
 
 STAMP = re.compile(r"\d{4}-?\d\d-?\d\dT\d\d:?\d\d:?\d\d(\.\d+)?Z?$")
 LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"

@@ -10,7 +10,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import ejabberd, irc, network, prosody
+import ejabberd
+from lab import irc, network, prosody
 from lab.container import Container
 from lab.names import Names
 from lab.prosody import Host, Settings

@@ -1,5 +1,6 @@
 """Configurations of Prosody, and the command that runs one."""
 
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +18,13 @@ MODULES = [
     "carbons", "mam", "smacks", "csi_simple", "admin_shell", "lab_peers",
 ]  # fmt: skip
 ROOM_MODULES = ["muc_mam", "lab_peers"]
+
+
+def check_built() -> None:
+    """Ends the program if there is no module: without it nothing would be shown."""
+    for needed in (WRAPPER / "mod_minimix" / "mod_minimix.lua", CORE / "minimix_core.so"):
+        if not needed.exists():
+            sys.exit(f"{needed.relative_to(CHECKOUT)} is missing: run 'make'")
 
 
 @dataclass(frozen=True)
@@ -105,7 +113,8 @@ def web_options(address: str, port: int) -> dict[str, object]:
 
 def _host_lines(host: Host) -> list[str]:
     if host.secret:
-        return [f"\nComponent {lua(host.name)}", *_option_lines({"component_secret": host.secret, "modules_enabled": ["lab_peers"]})]
+        options = {"component_secret": host.secret, "modules_enabled": ["lab_peers"]}
+        return [f"\nComponent {lua(host.name)}", *_option_lines(options)]
     if host.component:
         options = {"modules_enabled": ["lab_peers", *host.modules], **host.options}
         return [f"\nComponent {lua(host.name)} {lua(host.component)}", *_option_lines(options)]
@@ -142,13 +151,13 @@ def shell(directory: Path, words: str) -> list[str]:
     return ["prosodyctl", "--config", str(directory / "prosody.cfg.lua"), "shell", *words.split()]
 
 
-def command(settings: Settings, binary: str = "prosody") -> Command:
+def command(settings: Settings) -> Command:
     """Writes the configuration and returns what runs it."""
     for name in ("data", "certs"):
         (settings.directory / name).mkdir(parents=True, exist_ok=True)
     write(settings)
     return Command(
-        argv=[binary, "-F", "--config", str(settings.file)],
+        argv=["prosody", "-F", "--config", str(settings.file)],
         ready="The lab's server is up",
         environment={"LUA_CPATH": f"{CORE}/?.so;;"},
     )

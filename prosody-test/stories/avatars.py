@@ -5,6 +5,7 @@ from harness.scene import ComparedScene
 from harness.story import check, compared
 
 PHOTO = "<vCard xmlns='vcard-temp'><PHOTO><TYPE>image/png</TYPE><BINVAL>iVBORw0KGgo=</BINVAL></PHOTO></vCard>"
+OTHER_PHOTO = PHOTO.replace("Ggo=", "GgoA")
 HASH = ".//{vcard-temp:x:update}photo"
 
 
@@ -14,8 +15,7 @@ async def own_picture(scene: ComparedScene) -> None:
     await scene.owner()
     await scene.me.query("set", scene.me.account, PHOTO)
     came = await scene.me.join(scene.room, "me")
-    own = next(stanza for stanza in came if "110" in xml.codes(stanza))
-    check(own.findtext(HASH), "the server put the hash in")
+    check(xml.self_presence(came).findtext(HASH), "the server put the hash in")
     await scene.me.update("<show>away</show>")
     await scene.me.drain(scene.room)
 
@@ -26,6 +26,6 @@ async def picture_of_the_room(scene: ComparedScene) -> None:
     bob = await scene.owner()
     await bob.query("set", scene.room, PHOTO)
     await scene.me.join(scene.room, "me")
-    await bob.query("set", scene.room, PHOTO.replace("Ggo=", "GgoA"))
+    await bob.query("set", scene.room, OTHER_PHOTO)
     await bob.drain(scene.room)
     await scene.me.drain(scene.room)

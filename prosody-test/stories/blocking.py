@@ -6,6 +6,7 @@ from harness.scene import JudgedScene
 from harness.story import check, judged
 from lab.lab import BOUNCING
 from stories.devices import UNAVAILABLE, two_devices
+from stories.invitations import send_invitation
 
 
 async def block(device: Person, jid: str, command: str = "block") -> None:
@@ -71,8 +72,7 @@ async def return_while_blocked(scene: JudgedScene) -> None:
     await eve.say("hello again")
     for device in (phone, laptop):
         await device.expect(xml.message(body="hello again"))
-    check(not await scene.judge_saw(phone, laptop), "the judge sees nothing of it")
-    scene.check_one_occupant("me")
+    await scene.saw_nothing("me", phone, laptop)
 
 
 @judged("F17", "R2")
@@ -104,8 +104,7 @@ async def blocked_room(scene: JudgedScene, blocked: str) -> None:
         check(not came, f"{device.jid} gets nothing of the room")
     await unblock(phone, blocked)
     await phone.join(scene.room, "me")
-    await scene.judge_saw(phone)
-    scene.check_one_occupant("me")
+    await scene.sees_one("me", phone)
 
 
 @judged("F17", "R2", "M7")
@@ -132,9 +131,8 @@ async def invited_by_somebody_blocked(scene: JudgedScene) -> None:
     eve = await scene.guest("eve")
     await block(phone, eve.occupant_jid)
     await scene.settle(phone, laptop)
-    eve.send(f"<message to='{scene.room}'><x xmlns='{xml.MUC_USER}'><invite to='{scene.me}'/></x></message>")
+    send_invitation(eve, scene.me)
     await scene.settle(eve, scene.judge)
     await scene.arrived()
-    check(not await scene.judge_saw(phone, laptop), "the account is not thrown out")
-    scene.check_one_occupant("me")
+    await scene.saw_nothing("me", phone, laptop)
     await phone.say("still here")

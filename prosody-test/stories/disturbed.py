@@ -9,12 +9,9 @@ from stories.devices import two_devices
 
 async def joins_by_itself(scene: JudgedScene) -> Person:
     """A session that joins before the module is there."""
-    await scene.order(f"module unload minimix {scene.host}")
-    try:
+    async with scene.without_module():
         phone = await scene.phone()
         await phone.join(scene.room, "me")
-    finally:
-        await scene.order(f"module load minimix {scene.host}")
     return phone
 
 
@@ -23,8 +20,7 @@ async def module_reloaded(scene: JudgedScene) -> None:
     """Nobody notices."""
     phone, laptop = await two_devices(scene)
     await scene.order(f"module reload minimix {scene.host}")
-    check(not await scene.judge_saw(phone, laptop), "the judge sees nothing")
-    scene.check_one_occupant("me")
+    await scene.saw_nothing("me", phone, laptop)
     await phone.say("after the reload")
     await laptop.expect(xml.message(body="after the reload"))
     check((await laptop.ping(f"{scene.room}/me")).get("type") == "result", "both are in")
@@ -55,5 +51,4 @@ async def connection_between_servers_lost(scene: JudgedScene) -> None:
     check((await phone.ping(f"{scene.room}/me")).get("type") == "result", "still in")
     await laptop.say("still here")
     await phone.expect(xml.message(body="still here"))
-    check(not await scene.judge_saw(phone, laptop), "the judge sees nothing")
-    scene.check_one_occupant("me")
+    await scene.saw_nothing("me", phone, laptop)

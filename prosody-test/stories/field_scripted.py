@@ -3,12 +3,11 @@
 from client import xml
 from client.person import Person
 from client.xml import Element, Match
-from harness.puppet import GOT, ScriptedScene
+from harness.puppet import GOT, JOIN, ScriptedScene
 from harness.story import check, scripted
-from stories.scripted import JOIN, SELF_PING
+from stories.avatars import HASH, OTHER_PHOTO, PHOTO
+from stories.scripted import SELF_PING
 
-HASH = ".//{vcard-temp:x:update}photo"
-PHOTO = "<vCard xmlns='vcard-temp'><PHOTO><TYPE>image/png</TYPE><BINVAL>%s</BINVAL></PHOTO></vCard>"
 UPDATE = Match(lambda stanza: stanza.tag == xml.CLIENT + "presence" and stanza.get("type") is None, "a presence")
 
 
@@ -20,8 +19,7 @@ def own(stanzas: list[Element]) -> list[str | None]:
 async def two_in(scene: ScriptedScene, crowd: int = 0) -> tuple[Person, Person, Element]:
     """Two devices in a room with so many others; and the account's join."""
     phone, laptop = await scene.phone(), await scene.laptop()
-    phone.send_join(scene.room, "me")
-    join = await scene.got(JOIN)
+    join = await scene.asked_in(phone)
     await scene.emit("".join(scene.presence(f"{scene.room}/person{n}", join.get("from")) for n in range(crowd)))
     await scene.let_in(join)
     await phone.joined()
@@ -66,8 +64,7 @@ async def f2_nick_change_never_answered(scene: ScriptedScene) -> None:
     await scene.got(xml.presence())
     ping = await scene.got(SELF_PING)
     check(ping.get("to") == f"{scene.room}/ally", f"asks {ping.get('to')}")
-    ends = f"id='{ping.get('id')}' from='{ping.get('to')}' to='{ping.get('from')}'"
-    await scene.emit(f"<iq xmlns='jabber:client' type='result' {ends}/>")
+    await scene.answer(ping)
     for device in (phone, laptop):
         await device.expect(xml.presence(type="unavailable", status={"303", "110"}))
         await device.expect(xml.presence(sender=f"{scene.room}/ally", status={"110"}))
@@ -123,7 +120,7 @@ async def f13_speaking_during_the_replay(scene: ScriptedScene) -> None:
 async def f19_blinking_avatar(scene: ScriptedScene) -> None:
     """One device knows nothing of avatars; whichever stands for the account, the room sees the same picture."""
     phone, laptop = await scene.phone(), await scene.laptop()
-    await phone.query("set", phone.account, PHOTO % "iVBORw0KGgo=")
+    await phone.query("set", phone.account, PHOTO)
     phone.send_join(scene.room, "me", beside="<x xmlns='vcard-temp:x:update'/>")
     join = await scene.got(JOIN)
     await scene.let_in(join)
@@ -140,22 +137,21 @@ async def f19_blinking_avatar(scene: ScriptedScene) -> None:
     hashes |= {presence.findtext(HASH) for presence in seen}
     check(seen, "the room was shown something at all")
     check(len(hashes) == 1 and not hashes & {None, ""}, f"and one picture: {hashes}")
-    await phone.query("set", phone.account, PHOTO % "iVBORw0KGgoA")
+    await phone.query("set", phone.account, OTHER_PHOTO)
     changed = await answer_updates(scene, phone)
     check(len(changed) == 1 and changed[0].findtext(HASH) not in hashes, "the new one once")
 
 
 async def answer_updates(scene: ScriptedScene, device: Person) -> list[Element]:
     """Reflects the presences that have come since the last time, as the device finds them answered."""
-    id = device.send_query("get", scene.room, "<query xmlns='http://jabber.org/protocol/disco#info'/>")
+    id = device.send_query("get", scene.room, xml.DISCO_INFO)
     got = Match(lambda stanza: stanza.find(f"{GOT}/{xml.CLIENT}iq") is not None, "the query")
     came = [stanza.find(GOT)[0] for stanza in await scene.handler.until(got) if stanza.find(GOT) is not None]
     asked = came.pop()
     updates = [stanza for stanza in came if UPDATE(stanza)]
     for presence in updates:
         await reflect(scene, presence)
-    ends = f"id='{asked.get('id')}' from='{scene.room}' to='{asked.get('from')}'"
-    await scene.emit(f"<iq xmlns='jabber:client' type='result' {ends}/>")
+    await scene.answer(asked)
     await device.expect(xml.answer(id))
     return updates
 
@@ -174,9 +170,8 @@ async def f24_other_ids(scene: ScriptedScene) -> None:
         check(bodies == [phone.jid, laptop.jid], f"{device.jid} got {bodies}")
     laptop.send(f"<message type='groupchat' id='m1' to='{scene.room}'><body>refused</body></message>")
     await scene.got(xml.message(body="refused"))
-    refusal = "<error type='auth'><forbidden xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
     head = f"xmlns='jabber:client' type='error' id='m1' from='{scene.room}' to='{join.get('from')}'"
-    await scene.emit(f"<message {head}>{refusal}</message>")
+    await scene.emit(f"<message {head}>{xml.error('auth', 'forbidden')}</message>")
     await laptop.expect(xml.message(id="m1", type="error"))
     check(not [s for s in await scene.drain(phone) if s.get("type") == "error"], "not the other one's error")
 

@@ -108,11 +108,8 @@ async def unloaded_and_loaded(scene: JudgedScene) -> None:
     """Each session goes on by itself, and through the account again when it next joins."""
     phone, laptop = await two_devices(scene)
     outside = await scene.device("me", "tablet")
-    await scene.order(f"module unload minimix {scene.host}")
-    try:
+    async with scene.without_module():
         await go_on_by_themselves(scene, phone, laptop, outside, "by themselves")
-    finally:
-        await scene.order(f"module load minimix {scene.host}")
     await all_hear_once(scene, "loaded again", phone, laptop)
     for device in (phone, laptop):
         await device.join(scene.room, "me")
@@ -161,24 +158,21 @@ async def domain_excluded_at_run_time(scene: JudgedScene) -> None:
 @judged("R1", "X5", kinds=("local", "remote"), alone=True)
 async def contacts_from_before_the_module(scene: JudgedScene) -> None:
     """A contact that was sent presence looks like a room then; it is none, for no device of the account."""
-    await scene.order(f"module unload minimix {scene.host}")
-    try:
+    async with scene.without_module():
         phone = await scene.phone()
         friend = await scene.person("friend")
         phone.send(f"<presence to='{friend.jid}'><show>dnd</show></presence>")
         await friend.expect(xml.presence(sender=phone.jid))
-    finally:
-        await scene.order(f"module load minimix {scene.host}")
     laptop = await scene.laptop()
     for device in (phone, laptop):
         device.send(f"<presence to='{friend.jid}'><show>away</show></presence>")
         await friend.expect(xml.presence(sender=device.jid))
-        device.send(f"<message type='chat' id='{device.new_id('chat')}' to='{friend.jid}'><body>hi</body></message>")
+        device.send_message("hi", to=friend.jid)
         await friend.expect(xml.message(body="hi", sender=device.jid))
         device.send_query("get", friend.jid, "<query xmlns='urn:example:ask'/>")
         await friend.expect(xml.Match(lambda stanza, of=device.jid: stanza.get("from") == of, "the query"))
         for to in (device.jid, scene.me):
-            friend.send(f"<message type='chat' id='{friend.new_id('chat')}' to='{to}'><body>for {to}</body></message>")
+            friend.send_message(f"for {to}", to=to)
             got = await device.expect(xml.message(body=f"for {to}"))
             check(got.get("from") == friend.jid, xml.text(got))
         check((await friend.ping(scene.me)).get("type") == "result", "the server answers for the account")
@@ -197,14 +191,10 @@ async def contacts_from_before_the_module(scene: JudgedScene) -> None:
 @judged("X4", "L5", "M13", alone=True)
 async def handed_back_while_one_sleeps(scene: JudgedScene) -> None:
     """Its stream is to be resumed: the room hears of it by itself too, and it misses nothing."""
-    phone, laptop = await scene.phone(managed=True), await scene.laptop()
-    await phone.join(scene.room, "me")
-    await laptop.join(scene.room, "me")
-    await scene.judge_saw(phone, laptop)
+    phone, laptop = await two_devices(scene, managed=True)
     await phone.drop()
     await scene.judge.say("before")
-    await scene.order(f"module unload minimix {scene.host}")
-    try:
+    async with scene.without_module():
         await scene.settle(laptop, scene.judge)
         await scene.judge.say("after")
         await laptop.drain(scene.room)
@@ -214,5 +204,3 @@ async def handed_back_while_one_sleeps(scene: JudgedScene) -> None:
         await check_occupant(scene, phone.jid, laptop.jid)
         await all_hear_once(scene, "awake", phone, laptop)
         await no_leave(scene, phone, laptop)
-    finally:
-        await scene.order(f"module load minimix {scene.host}")

@@ -8,6 +8,7 @@ from harness.story import check, judged
 
 OCCUPANT_ID = "{urn:xmpp:occupant-id:0}occupant-id"
 ORIGIN_ID = "{urn:xmpp:sid:0}origin-id"
+STANZA_ID = "{urn:xmpp:sid:0}stanza-id"
 
 
 def occupant_ids(stanza: Element) -> list[str | None]:
@@ -22,8 +23,7 @@ async def occupant_id_is_the_accounts(scene: JudgedScene) -> None:
     alone = occupant_ids((await scene.judge_saw(phone))[-1])
     check(len(alone) == (0 if scene.is_ejabberd else 1), f"the room gives {alone}")
     came = await laptop.join(scene.room, "me")
-    own = next(stanza for stanza in came if "110" in xml.codes(stanza))
-    check(occupant_ids(own) == alone, "the second device is shown the same")
+    check(occupant_ids(xml.self_presence(came)) == alone, "the second device is shown the same")
     await laptop.say("from the laptop")
     heard = await scene.judge.expect(xml.message(body="from the laptop"))
     check(occupant_ids(heard) == alone, "what either says has the same")
@@ -33,18 +33,20 @@ async def occupant_id_is_the_accounts(scene: JudgedScene) -> None:
     check(occupant_ids((await scene.judge_saw(phone, laptop))[-1]) == alone, "so has the next stay")
 
 
-@judged("X2", "X3")
+@judged("X2", "X3", "A7")
 async def ids_are_left_alone(scene: JudgedScene) -> None:
-    """The ids of a message stay the sender's; an occupant-id that a client makes up is replaced by the room."""
+    """The ids of a message stay the sender's; what only the room or the account's server may give does not go up."""
     phone, laptop = await scene.phone(), await scene.laptop()
     came = await phone.join(scene.room, "me")
-    real = occupant_ids(next(stanza for stanza in came if "110" in xml.codes(stanza)))
+    real = occupant_ids(xml.self_presence(came))
     await laptop.join(scene.room, "me")
     forged = "<origin-id xmlns='urn:xmpp:sid:0' id='mine'/><occupant-id xmlns='urn:xmpp:occupant-id:0' id='forged'/>"
-    sent = await phone.say("signed", extra=forged)
+    sent = await phone.say("signed", extra=f"{forged}<stanza-id xmlns='urn:xmpp:sid:0' by='{scene.me}' id='forged'/>")
     for witness in (laptop, scene.judge):
         heard = await witness.expect(xml.message(body="signed"))
         origin = [child.get("id") for child in heard.findall(ORIGIN_ID)]
+        by = [child.get("by") for child in heard.findall(STANZA_ID)]
+        check(scene.me not in by, f"stanza-ids by {by}")
         check(heard.get("id") == sent.get("id") and origin == ["mine"], f"its ids: {xml.text(heard)}")
         if not scene.is_ejabberd:
             check(occupant_ids(heard) == real, f"the room's occupant-id: {xml.text(heard)}")

@@ -43,19 +43,14 @@ async def f16_invited_while_offline(scene: JudgedScene) -> None:
     send_invitation(scene.judge, scene.me)
     await scene.settle(scene.judge)
     await scene.arrived()
-    phone = await scene.device("me", "phone", online=False)
-    await phone.connect()
-    phone.send("<presence/>")
+    phone = await scene.arriving("phone")
     invitation = await invited_once(phone)
-    laptop = await scene.device("me", "laptop", online=False)
-    await laptop.connect()
-    laptop.send("<presence/>")
+    laptop = await scene.arriving("laptop")
     check(not any(INVITATION(stanza) for stanza in await laptop.drain()), "the next one is not asked again")
     send_decline(phone, invitation)
     await scene.judge.expect(DECLINE)
     await phone.join(scene.room, "me")
-    await scene.judge_saw(phone)
-    scene.check_one_occupant("me")
+    await scene.sees_one("me", phone)
 
 
 @judged("F16", "B1", "B2", "M6")
@@ -68,8 +63,7 @@ async def f16_invited_with_one_device_in(scene: JudgedScene) -> None:
     await invited_once(laptop)
     asked = [stanza for stanza in await phone.drain(scene.room) if INVITATION(stanza)]
     check(len(asked) <= 1, f"the one that is in is asked {len(asked)} times")
-    check(not await scene.judge_saw(phone, laptop), "the judge sees nothing")
-    scene.check_one_occupant("me")
+    await scene.saw_nothing("me", phone, laptop)
 
 
 @judged("F16", "B1", "B3")
@@ -83,21 +77,6 @@ async def f16_invited_from_another_room(scene: JudgedScene) -> None:
     send_decline(laptop, invitation)
     await scene.judge.expect(DECLINE)
     check(not await scene.judge_saw(phone, laptop), "the judge sees nobody come")
-
-
-@judged("B3", "I1")
-async def invites_for_both(scene: JudgedScene) -> None:
-    """One device invites; the answer that somebody will not come reaches both."""
-    phone, laptop = await scene.phone(), await scene.laptop()
-    await phone.join(scene.room, "me")
-    await laptop.join(scene.room, "me")
-    carol = await scene.person("carol")
-    send_invitation(phone, carol.account)
-    invitation = await invited_once(carol)
-    send_decline(carol, invitation)
-    for device in (phone, laptop):
-        await device.expect(DECLINE)
-        check(not any(DECLINE(stanza) for stanza in await device.drain(scene.room)), "once")
 
 
 @compared("B3", "B1")

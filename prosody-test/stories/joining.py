@@ -146,7 +146,7 @@ async def service_is_down(scene: ComparedScene) -> None:
     scene.service = DOWN
     for _ in range(2):
         await scene.me.refused(scene.room, "me")
-        await scene.me.query("get", scene.room, "<query xmlns='http://jabber.org/protocol/disco#info'/>")
+        await scene.me.query("get", scene.room, xml.DISCO_INFO)
         id = scene.me.send_message("anybody?")
         await scene.me.expect(xml.message(id=id, type="error"))
     await scene.me.drain()

@@ -4,8 +4,7 @@ from client import xml
 from client.person import Person
 from harness.scene import ComparedScene
 from harness.story import check, compared
-
-UNAVAILABLE = xml.presence(type="unavailable", status={"110"})
+from stories.devices import UNAVAILABLE
 
 
 async def neighbour(scene: ComparedScene) -> Person:

@@ -3,14 +3,13 @@
 from client.slix import SlixClient
 from harness.scene import JudgedScene
 from harness.story import check, judged
+from stories.devices import one_device
 
 
 @judged("J1", "M2", "L1", "L3", "I2")
 async def slixmpp_joins_talks_and_leaves(scene: JudgedScene) -> None:
     """It joins as the second device, sees who is there, talks, pings itself, and leaves."""
-    phone = await scene.phone()
-    await phone.join(scene.room, "me")
-    await scene.judge_saw(phone)
+    phone = await one_device(scene)
     library = SlixClient(scene.me, "library")
     try:
         await library.go_online(scene.endpoint)

@@ -2,15 +2,15 @@
 
 from client import xml
 from client.person import Person
-from client.xml import Element, Match
+from client.xml import Element
 from harness.scene import JudgedScene
 from harness.story import check, judged
 from lab.lab import BOUNCING
+from stories.devices import one_device
+from stories.queries import MAM, RESULT
 
 CARBONS = "urn:xmpp:carbons:2"
 FORWARDED = "{urn:xmpp:forward:0}forwarded"
-MAM = "urn:xmpp:mam:2"
-RESULT = f"{{{MAM}}}result"
 
 
 async def with_carbons(device: Person) -> Person:
@@ -41,11 +41,8 @@ def copied(carbon: Element) -> Element:
 
 async def archived(device: Person, peer: str) -> list[str | None]:
     """What the account's archive has of that peer, asked for as a client does."""
-    form = f"<field var='FORM_TYPE' type='hidden'><value>{MAM}</value></field>"
-    form += f"<field var='with'><value>{xml.escape(peer)}</value></field>"
-    id = device.send_query(
-        "set", device.account, f"<query xmlns='{MAM}'><x xmlns='jabber:x:data' type='submit'>{form}</x></query>"
-    )
+    form = xml.form(MAM, {"with": [peer]})
+    id = device.send_query("set", device.account, f"<query xmlns='{MAM}'>{form}</query>")
     came = await device.until(xml.answer(id))
     results = [stanza.find(RESULT) for stanza in came if stanza.find(RESULT) is not None]
     return [result.findtext(f"{FORWARDED}/{xml.CLIENT}message/{xml.CLIENT}body") for result in results]
@@ -140,26 +137,21 @@ async def private_message_refused(scene: JudgedScene) -> None:
     nowhere = f"<message type='chat' id='last' to='{scene.room}/nobody'><body>anybody</body></message>"
     await phone.close(nowhere)
     await scene.arrived()
-    again = await scene.device("me", "desk", online=False)
-    await again.connect()
-    again.send("<presence/>")
-    check(not await messages(again), "nothing was stored")
+    check(not await messages(await scene.arriving("desk")), "nothing was stored")
     check(not await scene.judge_saw(), "and the account is in")
 
 
-async def stored_for_later(scene: JudgedScene, device: Person) -> None:
+async def stored_for_later(scene: JudgedScene) -> None:
     """The judge says something in private, and a session that comes online is given it once."""
     scene.judge.send_message("psst", to=f"{scene.room}/me")
     came = await scene.judge.drain(scene.room)
     check(not [stanza for stanza in came if stanza.get("type") == "error"], "nothing bounces")
     await scene.arrived()
-    await device.connect()
-    device.send("<presence/>")
+    device = await scene.arriving("laptop")
     got = await device.expect(xml.message(body="psst"))
     check(got.get("from") == f"{scene.room}/judge" and got.find(xml.DELAY) is not None, xml.text(got))
     check(not await messages(device), "once")
-    check(not await scene.judge_saw(), "the account is not thrown out")
-    scene.check_one_occupant("me")
+    await scene.saw_nothing("me")
     came = await device.join(scene.room, "me")
     check(not any(xml.message(body="psst")(stanza) for stanza in came), "it is no history of the room")
 
@@ -167,11 +159,9 @@ async def stored_for_later(scene: JudgedScene, device: Person) -> None:
 @judged("P4", "M7", "H11")
 async def private_message_for_later(scene: JudgedScene) -> None:
     """Nobody is online: it is kept for the next login."""
-    phone = await scene.phone()
-    await phone.join(scene.room, "me")
-    await scene.judge_saw(phone)
+    phone = await one_device(scene)
     await phone.close()
-    await stored_for_later(scene, await scene.device("me", "laptop", online=False))
+    await stored_for_later(scene)
 
 
 @judged("P4", "M7", "M6")
@@ -181,7 +171,7 @@ async def private_message_with_a_device_outside(scene: JudgedScene) -> None:
     await phone.join(scene.room, "me")
     await scene.judge_saw(phone)
     await phone.close()
-    await stored_for_later(scene, await scene.device("me", "laptop", online=False))
+    await stored_for_later(scene)
     came = [stanza for stanza in outside.received if scene.room in stanza.get("from", "")]
     check(not came, "the one outside gets nothing")
 
@@ -189,21 +179,16 @@ async def private_message_with_a_device_outside(scene: JudgedScene) -> None:
 @judged("P4", "L3", "L4")
 async def private_message_between_leave_and_quit(scene: JudgedScene) -> None:
     """A client that quits says that it leaves: what comes before its stream ends is kept as well."""
-    phone = await scene.phone()
-    await phone.join(scene.room, "me")
-    await scene.judge_saw(phone)
+    phone = await one_device(scene)
     phone.send_leave()
     await phone.expect(xml.presence(type="unavailable", status={"110"}))
     scene.judge.send_message("psst", to=f"{scene.room}/me")
     await scene.judge.drain(scene.room)
     await scene.arrived()
     await phone.close()
-    laptop = await scene.device("me", "laptop", online=False)
-    await laptop.connect()
-    laptop.send("<presence/>")
+    laptop = await scene.arriving("laptop")
     await laptop.expect(xml.message(body="psst"))
-    check(not await scene.judge_saw(), "the account stays")
-    scene.check_one_occupant("me")
+    await scene.saw_nothing("me")
 
 
 @judged("P3", "M2")
@@ -216,29 +201,10 @@ async def word_about_carbons(scene: JudgedScene) -> None:
         check(got.find(f"{{{CARBONS}}}private") is None, xml.text(got))
 
 
-@judged("P9")
-async def private_talk_with_one_that_renames(scene: JudgedScene) -> None:
-    """What is sent to the old nick is refused, and reaches nobody under the new one."""
-    phone, laptop, _ = await in_and_outside(scene)
-    carol = await scene.guest("carol")
-    phone.send_message("one", to=carol.occupant_jid)
-    await carol.expect(xml.message(body="one"))
-    await carol.change_nick("caroline")
-    await scene.settle(carol, phone, laptop)
-    id = phone.send_message("two", to=f"{scene.room}/carol")
-    await phone.expect(xml.message(id=id, type="error"))
-    phone.send_message("three", to=carol.occupant_jid)
-    await carol.expect(xml.message(body="three"))
-    is_error = Match(lambda stanza: stanza.get("type") == "error", "an error")
-    check(not any(is_error(stanza) for stanza in await laptop.drain(scene.room)), "the error is the sender's")
-
-
 @judged("L5", "P4", "M7", "L4", host=BOUNCING)
 async def private_message_to_one_that_never_wakes(scene: JudgedScene) -> None:
     """What came while its stream could have been resumed is not bounced; what was private is kept."""
-    phone, witness = await scene.phone(managed=True), await scene.device("me", "tablet")
-    await phone.join(scene.room, "me")
-    await scene.judge_saw(phone)
+    phone, witness = await one_device(scene, managed=True), await scene.device("me", "tablet")
     await phone.drop()
     await scene.judge.say("to all")
     scene.judge.send_message("psst", to=f"{scene.room}/me")
@@ -250,9 +216,7 @@ async def private_message_to_one_that_never_wakes(scene: JudgedScene) -> None:
     check(not left, "the account is not thrown out")
     scene.check_one_occupant("me")
     check(not [s for s in witness.received if s.get("from", "").startswith(scene.room + "/")], "nothing outside")
-    laptop = await scene.device("me", "laptop", online=False)
-    await laptop.connect()
-    laptop.send("<presence/>")
+    laptop = await scene.arriving("laptop")
     await laptop.expect(xml.message(body="psst"))
     check(not await messages(laptop), "the private one once, and nothing else")
     came = await laptop.join(scene.room, "me")

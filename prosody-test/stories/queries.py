@@ -12,7 +12,6 @@ from harness.story import check, compared, judged
 from stories.devices import two_devices
 
 VERSION = "jabber:iq:version"
-DISCO = "http://jabber.org/protocol/disco#info"
 MAM = "urn:xmpp:mam:2"
 RESULT = f"{{{MAM}}}result"
 UNANSWERED_S = 40
@@ -32,8 +31,8 @@ async def queries_of_the_room(scene: ComparedScene) -> None:
     """Features, occupants, the reserved nick and the registration, before and after joining, and nonsense."""
     bob = await scene.owner()
     for _ in range(2):
-        await scene.me.query("get", scene.room, f"<query xmlns='{DISCO}'/>")
-        await scene.me.query("get", scene.room, f"<query xmlns='{DISCO}' node='x-roomuser-item'/>")
+        await scene.me.query("get", scene.room, xml.DISCO_INFO)
+        await scene.me.query("get", scene.room, f"<query xmlns='{xml.DISCO}' node='x-roomuser-item'/>")
         await scene.me.query("get", scene.room, "<query xmlns='http://jabber.org/protocol/disco#items'/>")
         await scene.me.query("get", scene.room, "<query xmlns='jabber:iq:register'/>")
         await scene.me.query("get", scene.room, "<nonsense xmlns='urn:example:nonsense'/>")
@@ -48,12 +47,10 @@ async def registration(scene: ComparedScene) -> None:
     """Registers a nick with the room from within, asks for it, and takes it back."""
     bob = await scene.owner()
     await scene.me.join(scene.room, "me")
-    field = "<field var='FORM_TYPE' type='hidden'><value>http://jabber.org/protocol/muc#register</value></field>"
-    field += "<field var='muc#register_roomnick'><value>me</value></field>"
-    form = f"<x xmlns='jabber:x:data' type='submit'>{field}</x>"
+    form = xml.form("http://jabber.org/protocol/muc#register", {"muc#register_roomnick": ["me"]})
     await scene.me.query("set", scene.room, f"<query xmlns='jabber:iq:register'>{form}</query>")
     await scene.settle(bob, scene.me)
-    await scene.me.query("get", scene.room, f"<query xmlns='{DISCO}' node='x-roomuser-item'/>")
+    await scene.me.query("get", scene.room, f"<query xmlns='{xml.DISCO}' node='x-roomuser-item'/>")
     await scene.me.query("set", scene.room, "<query xmlns='jabber:iq:register'><remove/></query>")
     await scene.settle(bob, scene.me)
 
@@ -88,26 +85,37 @@ async def pictures_and_lists_of_occupants(scene: ComparedScene) -> None:
     for _ in range(2):
         for to in (f"{scene.room}/bob", f"{scene.room}/nobody", scene.room):
             await scene.me.query("get", to, vcard)
-        await scene.me.query("get", f"{scene.room}/nobody", f"<query xmlns='{DISCO}'/>")
+        await scene.me.query("get", f"{scene.room}/nobody", xml.DISCO_INFO)
         await scene.me.join(scene.room, "me")
         await scene.settle(bob, scene.me)
 
 
-@judged("I7", "I1", "M4")
-async def queries_of_one_device(scene: JudgedScene) -> None:
-    """Results with what is private, and errors, reach the device that asked and no other."""
-    await scene.judge.affiliate(scene.me, "owner")
-    phone, laptop = await two_devices(scene)
-    for payload in (
-        f"<query xmlns='{xml.MUC_OWNER}'/>",
-        f"<query xmlns='{xml.MUC_ADMIN}'><item affiliation='owner'/></query>",
-        "<query xmlns='jabber:iq:register'/>",
-        "<nonsense xmlns='urn:example:nonsense'/>",
-    ):
-        for asker, other in ((phone, laptop), (laptop, phone)):
-            check((await asker.query("get", scene.room, payload)).get("to") == asker.jid, "answered")
-            check(not await other.drain(scene.room), f"{other.jid} sees nothing of it")
-            await asker.drain(scene.room)
+@compared("I10")
+async def rooms_of_the_account(scene: ComparedScene) -> None:
+    """Somebody asks the account which rooms it is in, before it joins one and after (XEP-0045 §6.7)."""
+    await scene.owner()
+    carol = await scene.person("carol")
+    scene.recorded.append(carol)
+    rooms = "<query xmlns='http://jabber.org/protocol/disco#items' node='http://jabber.org/protocol/muc#rooms'/>"
+    for _ in range(2):
+        answer = await carol.query("get", scene.me.account, rooms)
+        check(scene.service not in xml.text(answer), f"no room is named: {xml.text(answer)}")
+        await scene.me.join(scene.room, "me")
+
+
+@compared("I14")
+async def service_itself(scene: ComparedScene) -> None:
+    """What goes to the service and to no room of it, before joining one and after."""
+    await scene.owner()
+    for _ in range(2):
+        await scene.me.query("get", scene.service, xml.DISCO_INFO)
+        await scene.me.ping(scene.service)
+        scene.me.send_message("anybody?", to=scene.service)
+        scene.me.send(f"<presence id='{scene.me.new_id('presence')}' to='{scene.service}'/>")
+        scene.me.send(f"<presence type='unavailable' id='{scene.me.new_id('presence')}' to='{scene.service}'/>")
+        await scene.me.query("get", scene.service, xml.DISCO_INFO)
+        await scene.me.join(scene.room, "me")
+        await scene.me.drain(scene.room)
 
 
 # ---- the room's archive ----
@@ -147,8 +155,7 @@ async def _answer(device: Person, asked: list[Person]) -> None:
     while True:
         question = await device.expect(IS_QUESTION, timeout=UNANSWERED_S)
         asked.append(device)
-        ends = f"id='{question.get('id')}' to='{question.get('from')}'"
-        device.send(f"<iq type='result' {ends}>{xml.text(question[0])}</iq>")
+        device.answer(question, xml.text(question[0]))
 
 
 @contextlib.asynccontextmanager
@@ -168,7 +175,7 @@ QUESTIONS = {
     "ping": "<ping xmlns='urn:xmpp:ping'/>",
     "vcard": "<vCard xmlns='vcard-temp'/>",
     "time": "<time xmlns='urn:xmpp:time'/>",
-    "disco": f"<query xmlns='{DISCO}'/>",
+    "disco": xml.DISCO_INFO,
     "version": f"<query xmlns='{VERSION}'/>",
 }
 

@@ -3,18 +3,16 @@
 from client import xml
 from client.person import Person
 from client.xml import Element
-from harness.puppet import ScriptedScene
+from harness.puppet import GOT, JOIN, ScriptedScene
 from harness.story import check, scripted
 
-JOIN = xml.Match(lambda stanza: stanza.find(f"{{{xml.MUC}}}x") is not None and stanza.get("type") is None, "a join")
 LEAVE = xml.presence(type="unavailable")
 SELF_PING = xml.Match(lambda stanza: stanza.find("{urn:xmpp:ping}ping") is not None, "a self-ping")
 
 
 async def enter(scene: ScriptedScene, device: Person) -> Element:
     """A device joins a room that lets the account in; returns what the room was asked."""
-    device.send_join(scene.room, "me")
-    join = await scene.got(JOIN)
+    join = await scene.asked_in(device)
     await scene.let_in(join)
     await device.joined()
     return join
@@ -24,23 +22,21 @@ async def enter(scene: ScriptedScene, device: Person) -> Element:
 async def the_account_joins_once(scene: ScriptedScene) -> None:
     """What goes up is one join from the bare JID."""
     phone, laptop = await scene.phone(), await scene.laptop()
-    phone.send_join(scene.room, "me")
-    join = await scene.got(JOIN)
+    join = await scene.asked_in(phone)
     check(join.get("from") == scene.me, f"the join comes from {join.get('from')}")
     laptop.send_join(scene.room, "me")
     await laptop.drain()
     await scene.let_in(join)
     await phone.joined()
     await laptop.joined()
-    check(not any(stanza.find("{urn:lab:puppet}got") is not None for stanza in await scene.handler.drain()), "only one")
+    check(not any(stanza.find(GOT) is not None for stanza in await scene.handler.drain()), "only one")
 
 
 @scripted("J31", "J4", "H10")
 async def no_live_traffic_within_a_join(scene: ScriptedScene) -> None:
     """What is said between the self-presence and the subject is history, and comes once."""
     phone = await scene.phone()
-    phone.send_join(scene.room, "me")
-    join = await scene.got(JOIN)
+    join = await scene.asked_in(phone)
     await scene.emit(
         scene.presence(f"{scene.room}/other", join.get("from"))
         + scene.presence(f"{scene.room}/me", join.get("from"), ("110",), join.get("id"))
@@ -83,8 +79,7 @@ async def join_never_answered(scene: ScriptedScene) -> None:
     await scene.got(LEAVE)
     await scene.emit(scene.presence(f"{scene.room}/me", first.get("from"), ("110",), first.get("id")))
     check(not await scene.drain(phone), "a late answer reaches nobody")
-    phone.send_join(scene.room, "me")
-    again = await scene.got(JOIN)
+    again = await scene.asked_in(phone)
     check(again.get("from") == scene.me, "silence is no reason to let a session join by itself")
 
 
@@ -144,8 +139,7 @@ async def lost_connection_ends_the_trust(scene: ScriptedScene) -> None:
     id = phone.send_query("get", f"{scene.room}/me", "<ping xmlns='urn:xmpp:ping'/>")
     asked = await scene.got(SELF_PING)
     check(asked.get("from") == scene.me and asked.get("to") == f"{scene.room}/me", xml.text(asked))
-    addresses = f"id='{asked.get('id')}' from='{scene.room}/me' to='{scene.me}'"
-    await scene.emit(f"<iq xmlns='jabber:client' type='result' {addresses}/>")
+    await scene.answer(asked)
     check((await phone.expect(xml.answer(id))).get("type") == "result", "still in")
 
 
@@ -187,7 +181,7 @@ async def a_room_that_forgot_us(scene: ScriptedScene) -> None:
     await enter(scene, phone)
     id = phone.send_message("anybody?")
     said = await scene.got(xml.message(body="anybody?"))
-    refusal = "<error type='cancel'><not-acceptable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
+    refusal = xml.error("cancel", "not-acceptable")
     head = f"xmlns='jabber:client' type='error' to='{said.get('from')}'"
     await scene.emit(f"<message {head} id='{said.get('id')}' from='{scene.room}'>{refusal}</message>")
     await phone.expect(xml.message(id=id, type="error"))
@@ -204,8 +198,7 @@ async def late_traffic_of_an_earlier_stay(scene: ScriptedScene) -> None:
     first = await enter(scene, phone)
     await phone.leave()
     await scene.got(LEAVE)
-    phone.send_join(scene.room, "me")
-    second = await scene.got(JOIN)
+    second = await scene.asked_in(phone)
     await scene.emit(scene.presence(f"{scene.room}/me", first.get("from"), codes=("110",), type="unavailable"))
     await scene.let_in(second)
     came = await phone.joined()
@@ -218,8 +211,7 @@ async def late_traffic_of_an_earlier_stay(scene: ScriptedScene) -> None:
 async def room_without_subject(scene: ScriptedScene) -> None:
     """A service that sends none: after 5 s the join is complete, with an empty one."""
     phone = await scene.phone()
-    phone.send_join(scene.room, "me")
-    join = await scene.got(JOIN)
+    join = await scene.asked_in(phone)
     await scene.emit(scene.presence(f"{scene.room}/me", join.get("from"), ("110",), join.get("id")))
     came = await phone.joined()
     check(not (came[-1].findtext(xml.CLIENT + "subject") or ""), "an empty subject ends the join")
@@ -229,8 +221,7 @@ async def room_without_subject(scene: ScriptedScene) -> None:
 async def message_before_the_presences(scene: ScriptedScene) -> None:
     """It is neither subject nor history, and keeps its place."""
     phone = await scene.phone()
-    phone.send_join(scene.room, "me")
-    join = await scene.got(JOIN)
+    join = await scene.asked_in(phone)
     await scene.emit(scene.message(scene.room, join.get("from"), "<diff xmlns='urn:example:diff'/>"))
     await scene.let_in(join)
     came = await phone.joined()
@@ -260,8 +251,7 @@ async def renamed_by_the_room(scene: ScriptedScene) -> None:
 async def leave_while_joining(scene: ScriptedScene) -> None:
     """Answered at once; when the room lets the account in all the same, it is left again."""
     phone = await scene.phone()
-    phone.send_join(scene.room, "me")
-    join = await scene.got(JOIN)
+    join = await scene.asked_in(phone)
     await phone.leave()
     await scene.let_in(join)
     await scene.got(LEAVE)

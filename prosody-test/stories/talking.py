@@ -3,6 +3,7 @@
 from client import xml
 from harness.scene import ComparedScene
 from harness.story import check, compared
+from stories.invitations import send_invitation
 
 CHAT_STATE = "<active xmlns='http://jabber.org/protocol/chatstates'/>"
 
@@ -130,23 +131,19 @@ async def voice(scene: ComparedScene) -> None:
     await scene.me.drain(scene.room)
 
 
-IS_FORM = xml.Match(lambda stanza: stanza.find("{jabber:x:data}x") is not None, "a form")
+IS_FORM = xml.Match(lambda stanza: stanza.find(f"{{{xml.DATA}}}x") is not None, "a form")
 
 
 def voice_request(room: str) -> str:
-    fields = (
-        "<field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#request</value></field>"
-        "<field var='muc#role'><value>participant</value></field>"
-    )
-    return f"<message to='{room}'><x xmlns='jabber:x:data' type='submit'>{fields}</x></message>"
+    form = xml.form("http://jabber.org/protocol/muc#request", {"muc#role": ["participant"]})
+    return f"<message to='{room}'>{form}</message>"
 
 
 @compared("M10", "B1")
 async def invited_and_told(scene: ComparedScene) -> None:
     """What a room sends to an account that is not in: an invitation, and the notice of an affiliation."""
     bob = await scene.owner()
-    invite = f"<x xmlns='{xml.MUC_USER}'><invite to='{scene.me.account}'><reason>come</reason></invite></x>"
-    bob.send(f"<message id='{bob.new_id('invite')}' to='{scene.room}'>{invite}</message>")
+    send_invitation(bob, scene.me.account)
     await scene.me.expect(xml.Match(lambda stanza: xml.kind(stanza) == "message", "an invitation"))
     await bob.affiliate(scene.me.account, "member")
     await scene.settle(bob, scene.me)

@@ -318,7 +318,7 @@ fn tell_action(action: &Action) -> String {
     }
 }
 
-/// M7, R4: whatever happens, the account sends no error to a room, and nothing from anybody else.
+/// Whatever happens, no error goes to a room (M7), and nothing from anybody but the account (R4).
 fn checked(stanza: &Stanza) -> &Stanza {
     let is_error =
         matches!(stanza.kind, Kind::Presence(PresenceType::Error) | Kind::Message(MessageType::Error));

@@ -1,11 +1,17 @@
-"""Configurations of ejabberd, and the command that runs one."""
+"""ejabberd in the place of server B: how it is run, and what its rooms do otherwise than Prosody's."""
 
 import ipaddress
 import json
+from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
+from client import xml
+from client.xml import CLIENT, Element
 from lab.server import Command
+
+# ---- the server ----
 
 LIBRARIES = sorted(Path("/usr/lib").glob("*-linux-gnu*/ejabberd-*"))
 
@@ -110,3 +116,68 @@ def command(settings: Settings) -> Command:
             "HOME": str(directory),
         },
     )
+
+
+# ---- its rooms ----
+
+
+def without_peculiarities(stanzas: list[Element], known_ids: set[str]) -> list[Element]:
+    """Returns copies of the stanzas, without what ejabberd's rooms do and the module evens out for its clients.
+
+    Other services do these things otherwise, so no client can rely on them. Both sides of a comparison lose them:
+    - The room has a presence of its own, and takes it back right before an occupant's leave. The module answers a
+      leave itself, as Prosody would (L1). The id of that presence is made anew for each occupant; a replay has none.
+    - The presence under a new nick carries the id of the join; the module gives it that of the request (N3).
+    - The removal from a destroyed room lacks the 110; the module adds it (K1).
+    - Show and status stand behind everything else.
+    - An invitation and its text name the inviter by real JID: the account and not the session, if it was us.
+    """
+    kept = [stanza for stanza, after in _with_next(stanzas) if not _announces_leave(stanza, after, known_ids)]
+    before = [None, *kept]
+    return [_evened(stanza, previous) for stanza, previous in zip(kept, before, strict=False)]
+
+
+def _with_next(stanzas: list[Element]) -> Iterator[tuple[Element, Element | None]]:
+    return zip(stanzas, [*stanzas[1:], None], strict=False)
+
+
+def _is_of_room(stanza: Element) -> bool:
+    return stanza.tag == CLIENT + "presence" and "@" in stanza.get("from", "") and "/" not in stanza.get("from")
+
+
+def _announces_leave(stanza: Element, after: Element | None, known_ids: set[str]) -> bool:
+    is_end = stanza.get("type") == "unavailable" and _is_of_room(stanza)
+    return is_end and after is not None and after.get("type") == "unavailable" and after.get("id") in known_ids
+
+
+def _evened(stanza: Element, previous: Element | None) -> Element:
+    copy = deepcopy(stanza)
+    if stanza.tag == CLIENT + "message":
+        _name_account_as_inviter(copy)
+    if stanza.tag != CLIENT + "presence":
+        return copy
+    copy[:] = sorted(copy, key=lambda child: not child.tag.startswith(CLIENT))
+    follows_nick_change = previous is not None and "303" in xml.codes(previous)
+    if _is_of_room(stanza) or follows_nick_change:
+        copy.attrib.pop("id", None)
+    x = copy.find(f"{{{xml.MUC_USER}}}x")
+    if x is not None and x.find(f"{{{xml.MUC_USER}}}destroy") is not None:
+        copy[list(copy).index(x)] = _without_codes(x)
+    return copy
+
+
+def _name_account_as_inviter(message: Element) -> None:
+    invite = message.find(f"{{{xml.MUC_USER}}}x/{{{xml.MUC_USER}}}invite")
+    body = message.find(CLIENT + "body")
+    if invite is None or body is None:
+        return
+    inviter = invite.get("from", "")
+    account = inviter.partition("/")[0]
+    invite.set("from", account)
+    body.text = (body.text or "").replace(inviter, account)
+
+
+def _without_codes(x: Element) -> Element:
+    copy = Element(x.tag, dict(x.attrib))
+    copy.extend(child for child in x if not child.tag.endswith("}status"))
+    return copy
