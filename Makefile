@@ -108,8 +108,9 @@ check-core: build ## The core brings no Lua along and exports nothing but its en
 	@scripts/check-core $(MODULE)
 
 .PHONY: lua-test
-lua-test: build ## The binding in a real Lua
+lua-test: build ## The binding and the wrapper in a real Lua, and once more under valgrind
 	@scripts/lua-test $(TARGET)/module
+	@scripts/memcheck $(TARGET)/module
 
 .PHONY: prosody-test
 prosody-test: build ## Real Prosodies and real clients; STORIES="kick ban" chooses
