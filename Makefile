@@ -15,6 +15,7 @@ IMAGE = localhost/minimix-prosody
 
 LUA_FEATURE = lua$(subst .,,$(LUA))
 MODULE_FEATURES = --no-default-features --features module,$(LUA_FEATURE)
+CORE_FEATURES = --no-default-features
 VENDORED_FEATURES = --no-default-features --features vendored,$(LUA_FEATURE)
 CARGO_FLAGS = --locked --target-dir $(TARGET)
 
@@ -61,20 +62,27 @@ run: deps-run build ## A Prosody with the module on loopback, with accounts and 
 ##@ Testing
 
 .PHONY: test
-test: deps fmt clippy cargo-test lint hygiene check-core lua-test cost prosody-test interop ## Everything, on a fresh Debian too
+test: deps fmt clippy pure cargo-test lint hygiene check-core lua-test cost prosody-test interop ## Everything, on a fresh Debian too
 
 .PHONY: fmt
 fmt: ## The format of the Rust files
 	$(CARGO) fmt --all --check
 
 .PHONY: clippy
-clippy: ## Rust lints, for the module and for the tests
+clippy: ## Rust lints, for the core, the module and the tests
+	$(CARGO) clippy $(CARGO_FLAGS) --all-targets $(CORE_FEATURES) -- -D warnings
 	$(CARGO) clippy $(CARGO_FLAGS) $(MODULE_FEATURES) -- -D warnings
 	$(CARGO) clippy $(CARGO_FLAGS) --all-targets $(VENDORED_FEATURES) -- -D warnings
 
+.PHONY: pure
+pure: ## The core builds without Lua and without a warning
+	$(CARGO) clippy $(CARGO_FLAGS) $(CORE_FEATURES) -- -D warnings
+	@scripts/check-pure
+
 .PHONY: cargo-test
-cargo-test: ## Unit tests, transcripts and the binding against a vendored Lua
-	$(CARGO) test $(CARGO_FLAGS) $(VENDORED_FEATURES)
+cargo-test: ## All cargo tests of the core alone, and the unit tests with the binding and a vendored Lua
+	$(CARGO) test $(CARGO_FLAGS) $(CORE_FEATURES)
+	$(CARGO) test $(CARGO_FLAGS) --lib $(VENDORED_FEATURES)
 
 .PHONY: lint
 lint: ## Lua lints
@@ -100,8 +108,9 @@ check-core: build ## The core brings no Lua along and exports nothing but its en
 	@scripts/check-core $(MODULE)
 
 .PHONY: lua-test
-lua-test: build ## The binding in a real Lua
+lua-test: build ## The binding and the wrapper in a real Lua, and once more under valgrind
 	@scripts/lua-test $(TARGET)/module
+	@scripts/memcheck $(TARGET)/module
 
 .PHONY: prosody-test
 prosody-test: build ## Real Prosodies and real clients; STORIES="kick ban" chooses

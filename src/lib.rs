@@ -2,12 +2,13 @@
 //!
 //! Read [`event`] first: all that goes in and comes out. [`bouncer::Bouncer`] finds the occupancy that an event
 //! is about, `occupancy` decides, one file per kind of thing that happens; everything below are small machines
-//! and the words of the field. [`lua`] is the binding, and the only part that knows Lua. `docs/architecture.md`
-//! has the contract and the design decisions that comments here cite by number.
+//! and the words of the field. `lua` is the binding: the only part that knows Lua, and there only with the feature
+//! of that name. `docs/architecture.md` has the contract and the design decisions that comments here cite by number.
 pub mod bouncer;
 pub mod config;
 pub mod event;
 mod ids;
+#[cfg(feature = "lua")]
 pub mod lua;
 mod occupancy;
 mod pending;

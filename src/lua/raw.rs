@@ -16,11 +16,9 @@
 #![allow(unsafe_code)]
 
 use std::cell::RefCell;
-use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::os::raw::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr;
 use std::rc::Rc;
 use std::slice;
 
@@ -34,9 +32,7 @@ const MAX_NUMBERS: usize = 16;
 /// What a function of ours holds as its upvalues.
 const NAME: c_int = 1;
 const ATTR: c_int = 2;
-/// What drops the owner when Lua has no more use for the function.
-const KEEPER: c_int = 3;
-const ENTRY: c_int = KEEPER + 1;
+const ENTRY: c_int = 3;
 
 /// The keys that can be looked for in a table.
 #[derive(Clone, Copy, Debug)]
@@ -45,19 +41,10 @@ pub(super) enum Key {
     Attr = ATTR as isize,
 }
 
-/// A plain function and what it is about, as long as that is there.
+/// A plain function and what it is about, as long as that is there. It lies in memory of Lua that a function holds.
 struct Entry<T> {
     owner: RefCell<Option<Rc<T>>>,
     call: fn(&T, &mut Frame<'_>),
-}
-
-/// Drops the owner of an entry.
-struct Keeper<T: 'static>(&'static Entry<T>);
-
-impl<T> Drop for Keeper<T> {
-    fn drop(&mut self) {
-        self.0.owner.take();
-    }
 }
 
 /// The call of a function: its arguments, and what it gives back.
@@ -100,28 +87,43 @@ pub(super) enum Found<'walk> {
 
 /// Makes a function of Lua. It gives back `false` if the plain one panics.
 ///
-/// Its entry is never freed, which costs a few bytes each time the module is loaded: a finalizer of Lua may call a
-/// function whose upvalues have been finalized.
+/// Its owner is dropped when Lua finalizes what the function holds. A finalizer that runs later may still call the
+/// function, which does nothing then.
 pub(super) fn function<T: 'static>(
     lua: &Lua,
     owner: Rc<T>,
     call: fn(&T, &mut Frame<'_>),
 ) -> mlua::Result<Function> {
-    let entry: &'static Entry<T> = Box::leak(Box::new(Entry { owner: RefCell::new(Some(owner)), call }));
-    let keeper = lua.create_any_userdata(Keeper(entry))?;
-    // SAFETY: the closure leaves one value, the function, in the place of the arguments.
+    let entry = Entry { owner: RefCell::new(Some(owner)), call };
+    // SAFETY: the closure leaves one value, the function, in the place of the arguments. It takes four of the slots
+    // that every C function has. Memory of Lua is aligned for anything.
     unsafe {
-        lua.exec_raw(("name", "attr", keeper), |state| {
-            ffi::lua_pushlightuserdata(state, ptr::from_ref(entry).cast_mut().cast::<c_void>());
+        lua.exec_raw(("name", "attr"), |state| {
+            ffi::lua_newuserdata(state, size_of::<Entry<T>>()).cast::<Entry<T>>().write(entry);
+            ffi::lua_createtable(state, 0, 1);
+            ffi::lua_pushcfunction(state, release::<T>);
+            ffi::lua_setfield(state, -2, c"__gc".as_ptr());
+            ffi::lua_setmetatable(state, -2);
             ffi::lua_pushcclosure(state, enter::<T>, ENTRY);
         })
     }
 }
 
+/// Drops the owner of an entry. The entry has nothing else to drop, and stays readable until Lua frees it.
+///
+/// # Safety
+/// Lua may call it as the finalizer that [`function`] has set.
+unsafe extern "C-unwind" fn release<T>(state: *mut ffi::lua_State) -> c_int {
+    // SAFETY: a finalizer is given its object, which is an entry.
+    let entry = unsafe { &*ffi::lua_touserdata(state, 1).cast::<Entry<T>>() };
+    drop(catch_unwind(AssertUnwindSafe(|| drop(entry.owner.take()))));
+    0
+}
+
 /// # Safety
 /// Lua may call it as the function that [`function`] has made.
 unsafe extern "C-unwind" fn enter<T>(state: *mut ffi::lua_State) -> c_int {
-    // SAFETY: the last upvalue is the address of an entry, which is never freed.
+    // SAFETY: the last upvalue is an entry, which Lua keeps as long as the function.
     let entry = unsafe { &*ffi::lua_touserdata(state, ffi::lua_upvalueindex(ENTRY)).cast::<Entry<T>>() };
     let mut frame = Frame { state, given: Given::Nothing, call: PhantomData };
     let ended = catch_unwind(AssertUnwindSafe(|| {

@@ -213,6 +213,22 @@ fn a_panic_gives_false_and_what_a_function_holds_lives_as_long_as_it() {
     assert_eq!(Rc::strong_count(&owner), 1);
 }
 
+/// Finalizers run in the reverse order of their making, so that of `late` comes after that of the function it has.
+#[test]
+fn a_finalizer_may_call_a_function_that_has_been_finalized() {
+    let lua = Lua::new();
+    let late = "late = setmetatable({}, { __gc = function (self) given = self.call(); called = true; end })";
+    lua.load(late).exec().unwrap();
+    let says_true = function(&lua, Rc::new(()), |(), frame| frame.give_flag(true)).unwrap();
+    assert!(says_true.call::<bool>(()).unwrap());
+    lua.globals().get::<Table>("late").unwrap().set("call", says_true).unwrap();
+    lua.globals().set("late", mlua::Nil).unwrap();
+    lua.gc_collect().unwrap();
+    lua.gc_collect().unwrap();
+    assert!(lua.globals().get::<bool>("called").unwrap());
+    assert_eq!(lua.globals().get::<Option<bool>>("given").unwrap(), None);
+}
+
 #[test]
 fn numbers_are_given_in_a_table() {
     let lua = Lua::new();

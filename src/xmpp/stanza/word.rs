@@ -96,7 +96,7 @@ static TABLE: LazyLock<HashMap<&'static [u8], &'static &'static str, FxBuildHash
 
 impl Word {
     /// Takes bytes, which have to be looked at no closer if they are a usual text.
-    pub(crate) fn read<'a>(bytes: &'a [u8], text: impl FnOnce(&'a [u8]) -> Option<&'a str>) -> Option<Self> {
+    pub fn read<'a>(bytes: &'a [u8], text: impl FnOnce(&'a [u8]) -> Option<&'a str>) -> Option<Self> {
         match TABLE.get(bytes) {
             Some(usual) => Some(Self(Text::Usual(usual))),
             None => text(bytes).map(|text| Self(Text::Own(text.into()))),
