@@ -23,13 +23,13 @@ pub struct Config {
     pub history_bytes: usize,
     /// How old a kept message may be (H12).
     pub history_age_ms: u64,
-    /// For how long after a sign of life an answer is given without asking the room (J29, I2).
+    /// How long after a sign of life sessions are answered without asking the room (J29, I2).
     pub trust_ms: u64,
     /// For how long the account stays in a room after its last session detached; `None` is for ever.
     pub linger_ms: Option<u64>,
     /// The same where the account has an affiliation above none.
     pub linger_affiliated_ms: Option<u64>,
-    /// How long no session may be attached before the room is shown `xa`.
+    /// How long after its last session detached the account is shown as `xa`.
     pub away_delay_ms: u64,
     /// In how many rooms one account may be (J25).
     pub rooms_per_account: usize,
@@ -83,11 +83,11 @@ pub mod limit {
     pub const SELF_PING_MS: u64 = 30 * SECOND_MS;
     /// How long after a self-ping an error in the room does not cause another one (K9).
     pub const CHECK_PAUSE_MS: u64 = MINUTE_MS;
-    /// How long the leave of the last session is held back (design decision 3).
+    /// How long the leave of the last session waits (design decision 3).
     pub const LEAVE_HOLD_MS: u64 = 2 * SECOND_MS;
-    /// How long a room that the account has left is swallowed (M8).
+    /// How long after a leave the stanzas of the room are swallowed (M8).
     pub const SWALLOW_MS: u64 = HOUR_MS;
-    /// How long a session is told that it is out, after the account was in (J14).
+    /// How long after the account was in its sessions are told that they are out (J14).
     pub const REMEMBER_MS: u64 = DAY_MS;
     /// How long a former nick is known (design decision 5).
     pub const FORMER_NICK_MS: u64 = HOUR_MS;
@@ -101,8 +101,8 @@ pub mod limit {
     pub const QUERY_MS: u64 = 2 * MINUTE_MS;
     /// How long a session may take to answer a query from an occupant (I5).
     pub const ANSWER_MS: u64 = 20 * SECOND_MS;
-    /// How long a service that shows the account nothing gets to take its leave in: biboumi waits for the IRC
-    /// server, and takes all sessions of the account for gone then (design decision 1).
+    /// How long the sessions wait before they join a service that shows the account nothing. biboumi passes
+    /// the account's leave on to the IRC server, and then takes all sessions for gone (design decision 1).
     pub const RETREAT_MS: u64 = 3 * SECOND_MS;
     /// How long a session's own join or withdrawal is watched (design decision 1, X5).
     pub const WITHDRAW_MS: u64 = MINUTE_MS;
@@ -112,7 +112,7 @@ pub mod limit {
     pub const ARCHIVE_QUERIES: usize = 64;
     /// How many services a session may watch for activity (L9).
     pub const WATCHED_SERVICES: usize = 100;
-    /// How many rooms more than it may be in are known of an account: those that it has left, and those that
+    /// How many more rooms of an account are known than it may be in: rooms that it has left, and rooms that
     /// its sessions are in by themselves.
     pub const ROOMS_LEFT: usize = 1_000;
     /// How many services are known to take no accounts.
@@ -133,7 +133,7 @@ pub mod limit {
     pub const QUERIES: usize = 2_000;
     /// How many more may wait for their turn (I12).
     pub const QUERIES_WAITING: usize = 2_000;
-    /// How many occupants are known for having been asked something (I5).
+    /// How many occupants are remembered because a session asked them something (I5).
     pub const ASKED_OCCUPANTS: usize = 256;
     /// How many occupants of a room are kept; those above are relayed and not replayed (R7).
     pub const OCCUPANTS: usize = 20_000;

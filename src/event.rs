@@ -16,7 +16,7 @@ pub struct Now {
     pub utc_ms: i64,
 }
 
-/// A session as the wrapper numbers it; never used again for another session.
+/// The wrapper's number of a session. No other session ever gets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SessionId(pub u32);
 
@@ -55,7 +55,7 @@ pub enum Event {
         /// What was sent; `to` is the account or the session, `from` the room or an occupant.
         stanza: Stanza,
     },
-    /// What a room had sent could not be delivered to a session.
+    /// A stanza of a room could not be delivered to a session.
     DeliveryFailed {
         /// The session, if it is known.
         session: Option<SessionId>,
@@ -66,12 +66,12 @@ pub enum Event {
         /// The stanza itself, if it is still there.
         stanza: Option<Stanza>,
     },
-    /// A connection to another server was lost: whether the account is still in the rooms there is unknown.
+    /// A stream to another server was lost. Accounts may be out of the rooms there.
     ServiceLost {
         /// The other server.
         domain: String,
     },
-    /// A session is in a room by itself: it was before the module was loaded.
+    /// A session has been in a room by itself since before the module was loaded.
     AlreadyIn {
         /// The session.
         session: SessionId,
@@ -80,7 +80,7 @@ pub enum Event {
         /// Its occupant JID.
         occupant: Jid,
     },
-    /// A session wants to be told of activity in the rooms of a service that it is not in (XEP-0437), or no longer.
+    /// A session begins or ends to watch a service for activity in rooms that it is not in (XEP-0437).
     Watches {
         /// The session.
         session: SessionId,
@@ -88,10 +88,10 @@ pub enum Event {
         account: BareJid,
         /// The service.
         service: BareJid,
-        /// Whether it does.
+        /// Whether it watches.
         watches: bool,
     },
-    /// Whom the account blocks (XEP-0191): occupants, rooms, services. Replaces what was said before.
+    /// The whole block list of the account (XEP-0191): occupants, rooms, services.
     Blocks {
         /// The account.
         account: BareJid,
@@ -122,7 +122,7 @@ pub enum Event {
         /// The room.
         room: BareJid,
     },
-    /// The time that was asked for has come.
+    /// The earliest deadline has come.
     Wake,
     /// The module is unloaded for good: every session takes over its rooms itself.
     HandBack,
@@ -187,7 +187,7 @@ pub enum Action {
     Reply {
         /// The error.
         error: StanzaError,
-        /// Who says it: the room.
+        /// The room, which the error names in `by`.
         by: BareJid,
     },
     /// A stanza that the core made, from the account to the room; queued.
@@ -209,11 +209,12 @@ pub enum Action {
         /// The room.
         room: BareJid,
     },
-    /// The stanza in hand, which these sessions did not send, as a *sent* carbon to those that enabled carbons.
+    /// A *sent* carbon of a stanza that another session sent, to those of these sessions that enabled
+    /// carbons.
     Mirror {
         /// The other sessions.
         sessions: Vec<SessionId>,
-        /// The stanza, if it is not the one in hand: it was held until the session's join was answered.
+        /// The stanza, if it was held until a join was answered. Otherwise it is the one in hand.
         stanza: Option<Kept>,
     },
     /// A private message into the account's offline storage.

@@ -21,7 +21,7 @@ pub(crate) struct Turn<'a> {
     direct_service: bool,
 }
 
-/// What a decision about a stanza is about.
+/// The stanza that a decision is about.
 #[derive(Debug)]
 enum InHand {
     /// The stanza that the event brought.
@@ -128,12 +128,12 @@ impl<'a> Turn<'a> {
         self.in_hand = in_hand;
     }
 
-    /// Has sessions shown that instead of the stanza in hand.
+    /// Shows sessions that stanza instead of the one in hand.
     pub(crate) fn show_as(&mut self, shown: Kept) {
         self.in_hand = InHand::ShownAs(shown);
     }
 
-    /// Orders the stanza in hand to be relayed; to nobody is no order.
+    /// Orders a relay of the stanza in hand, if it has any receivers.
     pub(crate) fn relay(&mut self, sessions: Vec<(SessionId, Id)>) {
         let InHand::ShownAs(shown) = &self.in_hand else {
             if !sessions.is_empty() {

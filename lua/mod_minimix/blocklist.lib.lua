@@ -14,7 +14,7 @@ return function (tell, known_accounts)
 		if blocking[event.stanza.attr.to] then return look(event); end
 	end
 
-	-- Most hosts have nobody who blocks, and every message of a room would come by.
+	-- On most hosts nobody blocks anybody, and these hooks would see every message of a room.
 	local hooked = false;
 	local function note_blocking(account, blocks)
 		blocking[account] = blocks or nil;
@@ -44,7 +44,7 @@ return function (tell, known_accounts)
 		if account and not read[account] then tell_core(session.username, account); end
 	end
 
-	-- Told whether or not it has been asked about: it may be in rooms since before a reload.
+	-- The core is told even if the list was not read before: the account may be in rooms since before a reload.
 	local function changed(event)
 		local session = event.origin;
 		local username = session.username;
@@ -55,7 +55,7 @@ return function (tell, known_accounts)
 	module:hook("iq-set/self/urn:xmpp:blocking:block", changed, 1); -- stored by mod_blocklist at -1
 	module:hook("iq-set/self/urn:xmpp:blocking:unblock", changed, 1);
 
-	-- Has everything that comes for an account that blocks somebody looked at.
+	-- Sets the function that looks at every stanza for an account that blocks somebody.
 	function blocklist.look_with(looks)
 		look = looks;
 		for _, account in ipairs(known_accounts) do

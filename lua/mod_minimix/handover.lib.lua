@@ -1,5 +1,5 @@
--- What rooms still send to the accounts after the module has been unloaded: Prosody would show the account's
--- own leave to every session, also to those outside the room. It is swallowed for a minute.
+-- After an unload rooms still send stanzas to the accounts. Prosody would show the account's own leave to every
+-- session, even outside the room. So these stanzas are swallowed for a minute.
 
 local add_task = require "util.timer".add_task;
 local jid_bare = require "util.jid".bare;

@@ -29,7 +29,7 @@ local function count(name)
 	return math.max(0, math.floor(value));
 end
 
--- Rooms and services as the core compares them; one that is no JID is said and left out.
+-- Rooms and services as the core compares them. An entry that is no JID is logged and left out.
 local function addresses(name)
 	local prepared = {};
 	for _, entry in ipairs(module:get_option_array(name) or {}) do

@@ -16,7 +16,7 @@ return function (next_id)
 		return list;
 	end
 
-	-- The number of a session, which it gets when the core might first hear of it; a dead one gets none.
+	-- The number of a session. The session gets it when the core may first hear of it. A destroyed one gets none.
 	function sessions.id(session)
 		local id = session.minimix_id;
 		if id or session.destroyed then return id; end

@@ -62,7 +62,7 @@ impl Bouncer {
         self.everywhere(now, self.rooms_of(account), |occupancy, _| occupancy.look_again())
     }
 
-    /// Its rooms are left, and nothing of it is remembered (L8).
+    /// The account leaves its rooms, and its block list is forgotten (L8).
     pub(super) fn account_gone(&mut self, now: Now, account: &BareJid) -> Outcome {
         let outcome = self.everywhere(now, self.rooms_of(account), Occupancy::abandon);
         if let Some(known) = self.state.accounts.get_mut(account) {

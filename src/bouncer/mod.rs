@@ -304,7 +304,7 @@ impl Bouncer {
         })
     }
 
-    /// A session was in before we came. What is no room looks the same and does no harm here.
+    /// A session was in before the module was loaded. A contact looks the same, and does no harm here.
     fn already_in(&mut self, now: Now, session: SessionId, jid: &FullJid, occupant: &Jid) -> Outcome {
         let Some(nick) = occupant.nick() else { return self.pass("not an occupant") };
         let (account, room) = (jid.account(), occupant.to_bare());

@@ -1,5 +1,5 @@
-//! What the binding asks before it reads a stanza: answered from addresses alone, so that what is none of our
-//! business costs next to nothing.
+//! Questions that the binding asks before it reads a stanza. Addresses alone answer them, so a stanza that
+//! does not concern the module costs next to nothing.
 
 use std::collections::BTreeSet;
 
@@ -43,7 +43,8 @@ impl Bouncer {
         occupied.into_iter().map(ToString::to_string).collect()
     }
 
-    /// Whether messages of that room to the account may be results of its archive, which nobody else may see.
+    /// Whether messages of that room to the account may be results of its archive. They are one session's
+    /// alone.
     pub fn awaits_archive_results(&self, account: &str, from: &str) -> bool {
         self.occupancy(account, from).is_some_and(Occupancy::awaits_archive_results)
     }
@@ -55,7 +56,7 @@ impl Bouncer {
         occupancy.is_some_and(|occupancy| occupancy.is_archive_result(message))
     }
 
-    /// Whether the account blocks that address of a room, so that nobody else may see what it sends.
+    /// Whether the account blocks that address of a room. Then no other module may see its stanzas.
     pub fn blocks(&self, account: &str, from: &str) -> bool {
         self.occupancy(account, from).is_some_and(|occupancy| occupancy.blocks(&Jid::new(from)))
     }

@@ -11,7 +11,7 @@ use crate::xmpp::jid::BareJid;
 /// All services, by their domains.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Services {
-    /// The services that take no accounts, and until when that is believed (design decision 1).
+    /// The direct services, and until when each counts as direct (design decision 1).
     direct: BTreeMap<String, u64>,
     /// Which account knows which room there.
     #[serde(skip)]

@@ -12,7 +12,7 @@ use crate::xmpp::jid::BareJid;
 pub(crate) struct Timetable(BTreeSet<(u64, BareJid, BareJid)>);
 
 impl Timetable {
-    /// Takes in when an occupancy wants to be woken; what is put off for ever needs no timer.
+    /// Notes the deadline of an occupancy. A deadline that never comes needs no entry.
     pub(crate) fn note(&mut self, place: &mut Place, config: &Config) {
         let deadline_ms = place.occupancy.deadline(config).filter(|deadline_ms| *deadline_ms < u64::MAX);
         let Some(deadline_ms) = deadline_ms else { return };
@@ -39,7 +39,7 @@ impl Timetable {
         due
     }
 
-    /// Takes out an occupancy that is no more.
+    /// Removes an occupancy that is forgotten.
     pub(crate) fn remove(&mut self, place: &Place) {
         if let Some(noted_ms) = place.noted_ms {
             let (account, room) = (place.occupancy.account().clone(), place.occupancy.room().clone());

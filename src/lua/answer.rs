@@ -31,7 +31,7 @@ pub(super) enum Answer {
     Report(Report),
 }
 
-/// What has to be told at length.
+/// An answer that takes a table or a text.
 #[derive(Debug)]
 pub(super) enum Report {
     /// What the core has decided.
@@ -41,7 +41,7 @@ pub(super) enum Report {
 }
 
 impl Answer {
-    /// What says all of an outcome.
+    /// The shortest answer that tells all of an outcome.
     pub(super) fn new(outcome: Outcome, wake_in: Option<f64>, log: Vec<Entry>) -> Self {
         if !outcome.actions.is_empty() || wake_in.is_some() || !log.is_empty() {
             return Self::Report(Report::Decided { outcome, wake_in, log });

@@ -1,4 +1,4 @@
-//! A core and what it takes to speak to it.
+//! A core, and what its calls share.
 
 use std::cell::{Cell, RefCell};
 
@@ -92,8 +92,8 @@ impl Host {
         }
     }
 
-    /// In how many seconds the core wants to be woken, if that is sooner than the wrapper's timer will do it.
-    /// Being woken too early costs one call; arming the timer with every stanza would cost more.
+    /// In how many seconds the core wants to be woken, if the wrapper's timer would come later. Waking early
+    /// costs one call. Arming the timer with every stanza would cost more.
     fn sooner(&self, now: Now, wake_at: Option<u64>) -> Option<f64> {
         let wake_at = wake_at.filter(|wanted| self.armed_ms.get().is_none_or(|armed| *wanted < armed))?;
         self.armed_ms.set(Some(wake_at));

@@ -1,9 +1,9 @@
 //! The binding: the only Rust that names mlua.
 //!
-//! Lua hands in strings and stanza tables and gets back what it is to do. Nothing here calls Lua back, so the
-//! core is never borrowed while an action is performed, and a call never comes to stand inside another one.
-//! What is wrong with a stanza comes back in a report; calls with a stanza raise no error, a panic included. The
-//! others do, if the core panics or an argument is of no use.
+//! Lua hands in strings and stanza tables, and gets orders back. Nothing here calls Lua back, so the core is
+//! never borrowed while an action is performed, and no call runs inside another. A call with a stanza raises
+//! no error: a fault of the stanza comes back in a report, and a panic as a missing report. Another call
+//! raises an error if the core panics or an argument makes no sense.
 
 mod answer;
 mod build;

@@ -1,5 +1,5 @@
-//! What the core is told with a stanza, or asked with nearly every one: functions that Lua calls without a detour.
-//! The core is asked first whether it wants a stanza, which then is read.
+//! Calls that come with nearly every stanza: functions that Lua calls without a detour. Each asks the core
+//! first whether it wants the stanza, and only then reads it.
 
 use std::os::raw::c_int;
 use std::rc::Rc;
@@ -127,7 +127,7 @@ fn delivery_failed(host: &Host, frame: &mut Frame<'_>) {
     give(host, frame, answer);
 }
 
-/// A stanza as it comes out of the core: what would be delivered of one that was kept.
+/// Gives a stanza back as the core would deliver it.
 fn copy(host: &Host, frame: &mut Frame<'_>) {
     let report = match read::stanza(frame.argument(1)) {
         Ok(stanza) => {

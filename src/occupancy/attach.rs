@@ -8,15 +8,15 @@ use crate::xmpp::jid::FullJid;
 use crate::xmpp::stanza::{Kept, Stanza};
 
 impl Occupancy {
-    /// A session asks to join. It is shown the room when the account is known to be in and its copy to be right.
+    /// A session asks to join. It is shown the room once the room is trusted and the copy is right.
     pub(super) fn attach(&mut self, session: SessionId, jid: FullJid, ask: Ask) {
         log::debug!("{jid} attaches to {}", self.me.room);
         let presence = super::join::shown_presence(&ask.join);
         self.sessions.attach(session, jid, presence, ask);
     }
 
-    /// A session is no longer in, whatever the cause: nothing of it waits for the room. What it has sent and was
-    /// held is in the attachment.
+    /// A session is no longer in, whatever the cause: nothing of it waits for the room. Its held stanzas are
+    /// in the attachment.
     pub(super) fn detach(&mut self, turn: &mut Turn<'_>, session: SessionId) -> Option<Attachment> {
         let attachment = self.sessions.detach(session)?;
         if let Phase::In(stay) = &mut self.phase {
@@ -27,7 +27,7 @@ impl Occupancy {
         Some(attachment)
     }
 
-    /// The session has ended: what still comes for it reaches nobody, and misleads nobody.
+    /// The session has ended: answers to it reach nobody.
     pub(crate) fn session_ended(&mut self, turn: &mut Turn<'_>, session: SessionId) {
         if let Phase::In(stay) = &mut self.phase {
             stay.forget_pingers_of(session); // nobody is there to be answered
@@ -63,7 +63,7 @@ impl Occupancy {
         self.sessions.note_connection(session, Connection::Resumed { at_ms: turn.now.monotonic_ms });
     }
 
-    /// The session was only quitting: what was said to the account alone meanwhile is stored (P4).
+    /// The session was only quitting: the private messages that have come meanwhile are stored (P4).
     fn cancel_leave_of(&mut self, turn: &mut Turn<'_>, session: SessionId) {
         let Some(held) = self.take_held_leave_of(session) else { return };
         for message in held.private {

@@ -1,4 +1,4 @@
-//! Blocked occupants (XEP-0191): the room's state is followed, nothing of theirs is shown, nothing bounces.
+//! Blocked occupants (XEP-0191): the copy follows them, sessions see nothing of them, and nothing bounces.
 
 use std::collections::BTreeSet;
 
@@ -42,7 +42,8 @@ impl Occupancy {
         self.blocked.hides_address(from)
     }
 
-    /// Takes in whom the account blocks. A blocked room is left; who is no longer blocked is shown again (R2).
+    /// Takes in the block list. A blocked room is left. Occupants that are blocked no longer are shown again
+    /// (R2).
     pub(crate) fn note_blocked(&mut self, turn: &mut Turn<'_>, blocked: &[Jid]) {
         let room = &self.me.room;
         let is_room = |jid: &Jid| jid.as_str() == room.as_str() || jid.as_str() == room.domain();

@@ -70,7 +70,7 @@ impl Trust {
         self.sign_ms = Some(turn.now.monotonic_ms);
     }
 
-    /// Everything but an error shows that the room knows the account.
+    /// Any stanza but an error shows that the room knows the account.
     pub(super) fn note_sign_of_life(&mut self, turn: &Turn<'_>, stanza: &Stanza) {
         let is_error = matches!(
             stanza.kind,
@@ -134,14 +134,14 @@ impl Stay {
         }
     }
 
-    /// Answers all who wait for a check: with a result, or with that error.
+    /// Answers all pings that wait for a check: with a result, or with that error.
     pub(super) fn answer_pingers(&mut self, turn: &mut Turn<'_>, error: Option<StanzaError>, me: &Identity) {
         for pinger in self.take_pingers(|_| true) {
             pinger.answer(turn, error, me);
         }
     }
 
-    /// Answers one session that waits for a check and is no longer in.
+    /// Answers the pings of a session that is no longer in.
     pub(super) fn refuse_pingers_of(&mut self, turn: &mut Turn<'_>, session: SessionId, me: &Identity) {
         for pinger in self.take_pingers(|pinger| pinger.session == session) {
             pinger.answer(turn, Some(StanzaError::NOT_JOINED), me);
@@ -158,7 +158,7 @@ impl Stay {
         pingers.map(|pingers| pingers.extract_if(.., |pinger| wanted(pinger)).collect()).unwrap_or_default()
     }
 
-    /// What an answer says of the account, if it answers the check.
+    /// The finding of an answer, if it answers the check.
     fn finding(&self, answer: &Stanza) -> Option<(Asks, Finding)> {
         let check = self.check.as_ref().filter(|check| answer.id.as_deref() == Some(&check.id))?;
         Some((check.asks, finding(check.asks, answer)))
@@ -193,7 +193,7 @@ impl Occupancy {
         }
     }
 
-    /// What the room said before no longer shows that the account is in: who asks next waits for a check (K9).
+    /// Ends the trust: the next session that asks waits for a check (K9).
     pub(crate) fn end_trust(&mut self) {
         if let Phase::In(stay) = &mut self.phase {
             stay.trust.end();
@@ -219,8 +219,8 @@ impl Occupancy {
         true
     }
 
-    /// Nobody knows: an outage is not a removal (K5). Whoever waits is told; the account stays. A sign of life
-    /// that came meanwhile is as good as an answer.
+    /// The check has found nothing. An outage is no removal (K5): waiting sessions get an error, and the
+    /// account stays. A sign of life that came meanwhile counts as an answer.
     pub(super) fn found_nothing(&mut self, turn: &mut Turn<'_>) {
         let Phase::In(stay) = &mut self.phase else { return };
         if stay.trust.is_fresh(turn) {

@@ -69,7 +69,7 @@ impl Occupancy {
         Why::ALL.iter().filter_map(|why| self.when(*why, config)).min()
     }
 
-    /// A time that was asked for has come, or an earlier one: then nothing happens.
+    /// Does what is due. Waking early is harmless.
     pub(crate) fn wake(&mut self, turn: &mut Turn<'_>) {
         let is_due = |occupancy: &Self, turn: &Turn<'_>, why| {
             occupancy.when(why, turn.config).is_some_and(|deadline_ms| turn.is_due(deadline_ms))

@@ -1,6 +1,6 @@
-//! Sessions that are in the room by themselves, beside the account or instead of it: a service that does not
-//! take a bare JID (design decision 1), a join from before the module was loaded, a group call; how such a
-//! session is adopted (X5), and how all are handed back (X4).
+//! Sessions that are in the room by themselves, beside the account or instead of it: on a service that
+//! refuses bare JIDs (design decision 1), since before the module was loaded, or in a group call. The account
+//! can adopt such a session (X5), and can hand all sessions back (X4).
 
 use std::collections::BTreeMap;
 
@@ -43,7 +43,7 @@ enum State {
 }
 
 impl State {
-    /// Until when it is waited for what ends it; nothing if only the session ends it.
+    /// When the state ends by itself; never, if only the session ends it.
     fn until_ms(self) -> Option<u64> {
         match self {
             Self::Trying { until_ms } | Self::Withdrawing { until_ms } | Self::Leaving { until_ms } => {
@@ -118,7 +118,7 @@ impl Occupancy {
         self.has_directs() || self.room_archive.has_asked()
     }
 
-    /// What becomes of a stanza of a session that is in by itself; nothing if the session is not, or no longer.
+    /// Decides about a stanza of a session that is in by itself. Gives nothing if the session is not.
     pub(super) fn sent_directly(&mut self, session: SessionId, stanza: &Stanza) -> Option<Verdict> {
         let direct = self.directs.0.get_mut(&session)?;
         match direct.state {
@@ -202,7 +202,7 @@ impl Occupancy {
         is_adopting
     }
 
-    /// The account's bare JID is not taken, or its nick is not: the session's own join tells which (R5).
+    /// The room refuses the bare JID or the nick: the session's own join tells which (R5).
     pub(super) fn try_directly(&mut self, turn: &mut Turn<'_>, session: SessionId) {
         let until_ms = turn.after(limit::WITHDRAW_MS);
         self.join_directly(turn, session, State::Trying { until_ms });

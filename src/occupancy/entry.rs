@@ -1,7 +1,7 @@
 //! A join of ours until the room is known: the first one, and each that asks the room to show itself again.
 //!
-//! The room shows its occupants, at last the account itself, then its history, at last its subject (§7.1). A room
-//! without a subject falls silent instead (J31).
+//! The room shows its occupants, the account itself as the last, then its history, and then its subject
+//! (§7.1). A room without a subject falls silent instead (J31).
 
 use serde::{Deserialize, Serialize};
 

@@ -1,5 +1,6 @@
-//! What a session sends before its join is answered: it goes up when the account is in, also if the session has
-//! left or ended meanwhile, or before the leave that ends the join; it is refused when the join fails (M3).
+//! Stanzas that a session sends before its join is answered are held. They go up when the account is in, even
+//! if the session has left or ended, and ahead of a leave that ends the join. If the join fails, they are
+//! refused (M3).
 
 use serde::{Deserialize, Serialize};
 
@@ -11,19 +12,19 @@ use crate::turn::Turn;
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::stanza::{IqType, Kept, Kind, Stanza};
 
-/// What sessions have sent that left or ended before the account was in.
+/// Held stanzas of sessions that left or ended before the account was in.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Orphans(Vec<Orphan>);
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Orphan {
-    /// Who is told what becomes of it; nobody, once the session has ended.
+    /// The session that gets answers and errors; none, once it has ended.
     session: Option<SessionId>,
     stanza: Kept,
 }
 
 impl Orphans {
-    /// Takes in what a session has sent; gives back what there is no space for.
+    /// Takes in the held stanzas of a session. Gives back those that there is no space for.
     fn adopt(&mut self, session: SessionId, mut held: Vec<Kept>) -> Vec<Kept> {
         let space = limit::HELD_BACK.saturating_sub(self.0.len()).min(held.len());
         let refused = held.split_off(space);
@@ -48,8 +49,7 @@ impl Occupancy {
         }
     }
 
-    /// What a session had sent before its join was answered goes up. Nobody waits for what an ended session
-    /// wanted to know.
+    /// Sends a held stanza up. A question of an ended session is dropped.
     pub(super) fn release(&mut self, turn: &mut Turn<'_>, session: Option<SessionId>, stanza: &Stanza) {
         turn.about_held(|turn| match (stanza.kind, session) {
             (Kind::Message(_), _) => self.message_up(turn, session, stanza),
@@ -59,7 +59,7 @@ impl Occupancy {
         });
     }
 
-    /// What a session had sent that has just been detached goes up, now or when the account is in.
+    /// Sends up the held stanzas of a session that has just been detached, at once or when the account is in.
     pub(super) fn release_held(&mut self, turn: &mut Turn<'_>, session: SessionId, attachment: Attachment) {
         let held = attachment.into_held();
         match &mut self.phase {
@@ -76,14 +76,14 @@ impl Occupancy {
         }
     }
 
-    /// What sessions had sent that have left or ended meanwhile goes up.
+    /// Sends up the orphans.
     pub(super) fn release_orphans(&mut self, turn: &mut Turn<'_>, orphans: Orphans) {
         for Orphan { session, stanza } in orphans.0 {
             self.release(turn, session, &stanza);
         }
     }
 
-    /// Nothing comes of the join.
+    /// The join has failed: the orphans are refused.
     pub(super) fn refuse_orphans(&mut self, turn: &mut Turn<'_>) {
         let Phase::Joining(joining) = &mut self.phase else { return };
         for Orphan { session, stanza } in std::mem::take(&mut joining.orphans.0) {

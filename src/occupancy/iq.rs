@@ -59,7 +59,8 @@ impl Occupancy {
         Verdict::Pass("the session is not in the room")
     }
 
-    /// Answers a self-ping, sends everything else up. Before the account is in only the room can tell (L7).
+    /// Answers a self-ping, and sends other queries up. Before the account is in, a self-ping goes up too
+    /// (L7).
     pub(super) fn query_up(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) {
         let is_self_ping = self.is_self_ping(turn, session, stanza);
         match &mut self.phase {
@@ -92,7 +93,7 @@ impl Occupancy {
         }
     }
 
-    /// Sends up what had to wait for others to be answered.
+    /// Sends up the queries whose turn has come.
     fn send_waiting_queries(&mut self, turn: &mut Turn<'_>) {
         while let Some((session, query)) = self.queries.next_waiting() {
             turn.about_held(|turn| self.map_up(turn, session, &query));
@@ -127,7 +128,7 @@ impl Occupancy {
         }
         self.send_waiting_queries(turn);
         if answer.error_condition() == Some("not-acceptable") {
-            self.suspect(turn); // K9
+            self.suspect(turn); // only an occupant is answered: one self-ping decides (K9)
         }
         Verdict::Handled
     }

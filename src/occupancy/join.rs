@@ -14,7 +14,7 @@ use crate::xmpp::stanza::{Element, Kept, Node, PresenceType, Stanza};
 impl Occupancy {
     pub(super) fn join_asked(&mut self, turn: &mut Turn<'_>, session: SessionId, join: Stanza) -> Verdict {
         let Some(nick) = join.to.as_ref().and_then(Jid::nick) else {
-            return Verdict::Pass("a join without a nick"); // J10
+            return Verdict::Pass("a join without a nick"); // the room's to refuse, no state is left (J10)
         };
         let Some(jid) = join.from.as_ref().and_then(FullJid::new) else {
             return Verdict::Pass("a join from no session");
@@ -25,7 +25,8 @@ impl Occupancy {
                 self.attach(session, jid, ask);
                 self.try_join(turn, session);
             }
-            Phase::Joining(_) => self.attach(session, jid, ask), // J12, J13
+            // It shares the join that is under way; one that asks again is answered under its last id (J12, J13).
+            Phase::Joining(_) => self.attach(session, jid, ask),
             Phase::In(_) => self.join_while_in(turn, session, jid, ask),
         }
         Verdict::Handled

@@ -31,7 +31,7 @@ pub(super) struct Joining {
     early: Vec<Kept>,
     /// What sessions have sent that left or ended meanwhile (M3).
     pub(super) orphans: Orphans,
-    /// What is remembered if nothing comes of it.
+    /// What stays remembered if the join fails.
     pub(super) past: Past,
 }
 
@@ -49,10 +49,10 @@ pub(super) struct Request {
     pub(super) is_reflected: bool,
 }
 
-/// What it means that the room has shown the account nothing (J26).
+/// How far it is known why the room has shown the account nothing (J26).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Silence {
-    /// Nothing until then; a self-ping will ask whether the account is in unseen.
+    /// A self-ping will ask at that time whether the account is in unseen.
     PingDue { at_ms: u64 },
     /// The self-ping of that id is under way.
     Pinged { id: Box<str> },
@@ -144,20 +144,20 @@ impl Joining {
         is_new
     }
 
-    /// What came was of an earlier stay.
+    /// Forgets an earlier stay, to which everything so far belonged.
     fn start_over(&mut self) {
         self.past.leave_answered();
         self.entry = Entry::Asked;
         self.early.clear();
     }
 
-    /// The presence under which the account is in all the same when this join is refused: a join that crossed
-    /// with a removal has let it in (J7).
+    /// Our presence of a resync that crossed with a removal, if the room has let the account in for it: then
+    /// the account is in although this join is refused (J7).
     fn in_as(&self) -> Option<&Kept> {
         self.past.crossed.as_ref().filter(|_| matches!(self.entry, Entry::Older(_)))
     }
 
-    /// Whether a session asks for what has gone up.
+    /// Whether a session asks for the same as the join that went up.
     fn asks_the_same(&self, attachment: &Attachment) -> bool {
         let request = &self.request;
         attachment.ask().is_some_and(|ask| ask.nick == request.nick && ask.password() == request.password)
@@ -251,7 +251,7 @@ impl Occupancy {
         self.removed(turn, stanza, occupant);
     }
 
-    /// Everything that a session has to be shown is there.
+    /// The room is known: the account is in, and waiting sessions are shown the room.
     pub(super) fn complete(&mut self, turn: &mut Turn<'_>) {
         let Phase::Joining(joining) = &mut self.phase else { return };
         let Some(shown) = joining.entry.own().cloned() else { return };
@@ -321,8 +321,8 @@ impl Occupancy {
         }
     }
 
-    /// Takes the answer to the question whether the account is in unseen: then the service is *direct*, as soon
-    /// as the account has left it. False if it is none.
+    /// Takes the answer to the self-ping of a join. If the account is in unseen, it leaves, and then the
+    /// service is *direct*. False if the stanza is no such answer.
     pub(super) fn unseen_answered(&mut self, turn: &mut Turn<'_>, answer: &Stanza) -> bool {
         let Phase::Joining(joining) = &mut self.phase else { return false };
         if !joining.is_ping_answer(answer) {

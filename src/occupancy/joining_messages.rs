@@ -1,5 +1,5 @@
-//! What the room says while the account's join is under way: history, the subject, and what asks for an
-//! answer first (XEP-0045 §7.2.13, §7.2.15, XEP-0158).
+//! Messages of the room while the account's join is under way: history, the subject, and a CAPTCHA (XEP-0045
+//! §7.2.13, §7.2.15, XEP-0158).
 
 use super::{Occupancy, Phase};
 use crate::event::{Action, Id, Verdict};
@@ -30,7 +30,7 @@ impl Occupancy {
         Verdict::Handled
     }
 
-    /// Between our 110 and the subject all is history, whoever its delay is from (H10).
+    /// Between our 110 and the subject every message is history, whoever its delay is from (H10).
     fn history_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept) {
         self.note_late_reflection(stanza);
         if !sets_subject(stanza) {
@@ -43,7 +43,7 @@ impl Occupancy {
         }
     }
 
-    /// What was said before a leave and comes back after it is answered: no error will come (M5).
+    /// A message that went up before a leave has come back: no error for it will follow (M5).
     pub(super) fn note_late_reflection(&mut self, stanza: &Stanza) {
         let is_live = stanza.kind == Kind::Message(MessageType::Groupchat) && !is_delayed(stanza);
         if is_live && stanza.sender_nick().as_ref() == Some(&self.me.nick) {
@@ -75,7 +75,7 @@ impl Occupancy {
 
     fn keep_for_waiting(&mut self, turn: &mut Turn<'_>, stanza: &Kept) {
         if self.sessions.is_empty() && is_worth_storing(stanza) {
-            turn.act(Action::StoreOffline { stanza: None }); // P4
+            turn.act(Action::StoreOffline { stanza: None }); // nobody is left to be shown it (P4)
             return;
         }
         for (_, attachment) in self.sessions.iter_mut() {

@@ -16,13 +16,13 @@ use crate::xmpp::jid::Jid;
 use crate::xmpp::muc::Departure;
 use crate::xmpp::stanza::{Element, Kept, PresenceType, Stanza};
 
-/// The leave of the last session, held back in case that session is only quitting (design decision 3).
+/// The leave of the last session. It waits, in case that session is only quitting (design decision 3).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct HeldLeave {
     pub(super) session: SessionId,
     leave: Kept,
     pub(super) until_ms: u64,
-    /// What occupants have said to the account alone since.
+    /// The private messages that have come since.
     pub(super) private: Vec<Kept>,
 }
 
@@ -30,7 +30,7 @@ impl Occupancy {
     /// A session sent `unavailable` to the room or to any occupant: a stock room asks for no more (L1).
     pub(super) fn leave_asked(&mut self, turn: &mut Turn<'_>, session: SessionId, leave: &Stanza) -> Verdict {
         let Some(attachment) = self.sessions.get(session) else {
-            return Verdict::Handled; // L6: not joined, nothing to say
+            return Verdict::Handled; // not joined, nothing to say (L6)
         };
         log::debug!("{} leaves {}", attachment.jid, self.me.room);
         let answer = self.leave_answer(attachment, leave);
@@ -56,8 +56,8 @@ impl Occupancy {
         Verdict::Handled
     }
 
-    /// Nobody waits for the account's join any more. What was said before goes up ahead of the leave: a room that
-    /// answers late hears join, words and leave in this order from any client that does not wait (L7, M3).
+    /// No session waits for the account's join any more. Held stanzas go up ahead of the leave: from a client
+    /// that does not wait, a slow room hears join, words and leave in this order (L7, M3).
     fn give_up_join(&mut self, turn: &mut Turn<'_>, orphans: Orphans, leave: &Stanza) {
         self.release_orphans(turn, orphans);
         self.leave(turn, leave);
@@ -89,8 +89,8 @@ impl Occupancy {
         left(own, self.sent_payload(), &self.me.account, leave).from(self.me.room.occupant(nick))
     }
 
-    /// A private message while a leave is held counts as after it, unless the leave turns out to be none (L3);
-    /// false if no leave is held.
+    /// Keeps a private message that comes while a leave waits. It counts as sent after the leave, unless that
+    /// was a quit (L3). False if no leave waits.
     pub(super) fn keep_with_held_leave(&mut self, stanza: &Kept) -> bool {
         let Phase::In(stay) = &mut self.phase else { return false };
         let Some(held) = stay.attendance.held_leave() else { return false };
@@ -107,7 +107,7 @@ impl Occupancy {
         }
     }
 
-    /// The account leaves, with what the session said at it.
+    /// The account leaves, with the payload of the session's leave.
     fn leave(&mut self, turn: &mut Turn<'_>, leave: &Stanza) {
         self.depart(turn, Departure::Left, &client_payload(leave));
     }
@@ -123,7 +123,7 @@ impl Occupancy {
         turn.send(leave);
     }
 
-    /// What is remembered of a phase that ends: its sessions' self-pings are answered.
+    /// Ends a phase: answers the self-pings of its sessions, and gives what stays remembered.
     pub(super) fn become_past(&mut self, turn: &mut Turn<'_>) -> Past {
         match &mut self.phase {
             Phase::Out(past) => std::mem::take(past),

@@ -59,7 +59,8 @@ impl Attendance {
 }
 
 impl Occupancy {
-    /// Notes since when nobody is attached. While a leave is held nobody knows whether that session has left.
+    /// Notes since when no session is attached. While a leave is held, it is open whether that session has
+    /// left.
     pub(super) fn note_attendance(&mut self, turn: &Turn<'_>) {
         let Phase::In(stay) = &mut self.phase else { return };
         match (&stay.attendance, self.sessions.is_empty()) {
@@ -81,7 +82,7 @@ impl Occupancy {
         Some(since_ms.saturating_add(config.away_delay_ms))
     }
 
-    /// Whether nobody has been attached for so long that the room is told.
+    /// Whether the time without a session is long enough to tell the room.
     pub(super) fn is_away(&self, turn: &Turn<'_>) -> bool {
         let since_ms = self.stay().and_then(|stay| stay.attendance.unattended_ms());
         since_ms.is_some_and(|since_ms| turn.since(since_ms) >= turn.config.away_delay_ms)
@@ -107,7 +108,7 @@ impl Occupancy {
         self.depart(turn, Departure::Left, &[]);
     }
 
-    /// The account stays; gives what was said to it alone while the leave was held.
+    /// Cancels the leave that is held. Gives the private messages that have come meanwhile.
     pub(super) fn cancel_held_leave(&mut self) -> Vec<Kept> {
         self.take_held_leave(|_| true).map(|held| held.private).unwrap_or_default()
     }

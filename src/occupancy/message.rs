@@ -51,7 +51,7 @@ impl Occupancy {
             turn.refuse(&self.me, session, stanza, StanzaError::NOT_JOINED);
             return Verdict::Handled;
         }
-        Verdict::Pass("the session is not in the room") // B3: a decline needs no occupant
+        Verdict::Pass("the session is not in the room") // a decline needs no occupant (B3)
     }
 
     /// A message goes up as the account; its sender is remembered for an error (M1, M4).
@@ -123,9 +123,9 @@ impl Occupancy {
         self.relay(turn, stanza);
     }
 
-    /// A message without what no session is to be shown, if it has any of that: stanza-ids that a groupchat message
-    /// claims to have from the account (A5; those of other messages are its archive's own, which has taken the
-    /// forged ones out), and in a private message the word of its sender's server about carbons (XEP-0280 §10).
+    /// The message as sessions may see it, if that differs. A groupchat message loses stanza-ids in the
+    /// account's name (A5); in other messages those are of the account's archive, which has removed forged
+    /// ones. A private message loses the carbons hint of its sender's server (XEP-0280 §10).
     pub(super) fn as_shown(&self, stanza: &Stanza) -> Option<Kept> {
         let account = self.me.account.as_str();
         let is_hidden = |child: &Element| match stanza.kind {
@@ -143,8 +143,8 @@ impl Occupancy {
         Some(Kept::own(shown))
     }
 
-    /// A private message: to all attached sessions once, to those that wait after their subject, into the
-    /// offline storage if there is none (P3, P4).
+    /// A private message goes to each attached session once, to a waiting one after its subject. With none
+    /// attached it goes into the offline storage (P3, P4).
     fn private_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept) {
         if !self.sessions.is_empty() {
             self.relay(turn, stanza);
@@ -153,8 +153,8 @@ impl Occupancy {
         }
     }
 
-    /// A stanza was lost with the session that was to get it. A private message is kept for later, unless
-    /// another session has it (P4); so does Prosody, but only if no session at all is left.
+    /// A stanza was lost with its session. If no other session is attached, a private message is stored (P4).
+    /// Prosody does that only if the account has no session at all.
     pub(crate) fn nobody_got(&self, turn: &mut Turn<'_>, stanza: &Stanza) {
         if is_private(stanza) && self.sessions.is_empty() && is_worth_storing(stanza) {
             turn.act(Action::StoreOffline { stanza: None });
@@ -195,7 +195,7 @@ impl Occupancy {
         }
         let is_from_room = error.sender_nick().is_none();
         if (sent.is_some() || is_from_room) && error.error_condition() == Some("not-acceptable") {
-            self.suspect(turn); // K9
+            self.suspect(turn); // only an occupant may speak: one self-ping decides (K9)
         }
         Verdict::Handled
     }

@@ -1,16 +1,8 @@
 //! One account in one room, from the first join to the last stanza of the room that has to be swallowed.
 //!
-//! ```text
-//!            join asked               complete (J31)
-//!   Out ───────────────────▶ Joining ───────────────▶ In
-//!    ▲  ◀───────────────────    │  ▲                   │
-//!    │    refused, timed out,   │  └─── removed while ─┤
-//!    │    left (L7)             │       others wait    │ left, removed, found to be out
-//!    └──────────────────────────┴──────────────────────┘
-//! ```
-//!
-//! Each file is one kind of thing that happens. What can coexist while the account is in (a check, a presence
-//! of ours that is not answered yet, a leave that is held back) are small machines in [`Stay`]. After each event
+//! `docs/states.md` draws the phases. Each file here is one kind of thing that happens. While the account is
+//! in, small machines run side by side in [`Stay`]: a check, an unanswered presence of ours, a leave that
+//! waits. After each event
 //! the bouncer calls [`Occupancy::settle`].
 
 mod attach;
@@ -160,7 +152,8 @@ impl Occupancy {
             Kind::Presence(PresenceType::Unavailable) => self.leave_asked(turn, session, &stanza),
             Kind::Presence(PresenceType::Probe) => self.probe_sent(turn, session, stanza),
             Kind::Presence(PresenceType::Error) | Kind::Message(MessageType::Error) => {
-                log::debug!("an error that a session answered to {} goes no further", self.me.room); // R6
+                // A room throws out whoever answers it with an error (R6).
+                log::debug!("an error that a session answered to {} goes no further", self.me.room);
                 Verdict::Handled
             }
             Kind::Presence(PresenceType::Other) => Verdict::Pass("a subscription"),
@@ -205,7 +198,7 @@ impl Occupancy {
         }
     }
 
-    /// Draws the consequences of an event that has been dealt with; the end of every one.
+    /// Ends every event: notes who is attached, shows waiting sessions the room, sends the next presence.
     pub(crate) fn settle(&mut self, turn: &mut Turn<'_>) {
         self.note_attendance(turn);
         self.serve(turn);
@@ -252,7 +245,7 @@ impl Occupancy {
         self.sessions.has(session)
     }
 
-    /// Whether an error to the room would throw the account out, or come from a room just left (L5).
+    /// Whether a failed delivery must not bounce: the account is in or about to be, or has just left (L5).
     pub(crate) fn absorbs_failures(&self, turn: &Turn<'_>) -> bool {
         match &self.phase {
             Phase::Out(past) => past.swallows(turn),
@@ -293,8 +286,8 @@ impl Occupancy {
     }
 }
 
-/// Whether a stanza of a session reaches the room, so that a held leave has to go first (L3). A join says itself
-/// what becomes of the leave; other presence of a session that is out is answered by us.
+/// Whether a stanza of a session reaches the room, so that a leave that waits has to go first (L3). A join
+/// decides itself about the leave. Other presence of a session that is out does not reach the room.
 fn goes_up(stanza: &Stanza) -> bool {
     match stanza.kind {
         Kind::Presence(presence_type) => presence_type == PresenceType::Probe,

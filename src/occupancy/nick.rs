@@ -42,7 +42,7 @@ impl Occupancy {
         }
     }
 
-    /// 303: the account goes on under another nick; all are told, the one who asked under its id (N2, N5).
+    /// 303: the account has another nick. All sessions are told, the one that asked under its id (N2, N5).
     pub(super) fn own_nick_changes(&mut self, turn: &mut Turn<'_>, stanza: &Stanza, occupant: &MucUser) {
         let is_nick = |nick: &&str| !nick.is_empty() && nick.len() <= limit::NICK_BYTES;
         let Some(new) = occupant.nick.as_deref().filter(is_nick).map(Nick::new) else { return };
@@ -146,7 +146,7 @@ impl Occupancy {
         self.nick_changed(turn, wish);
     }
 
-    /// The nick stays; only the session that asked for another is told, and the old one is verified.
+    /// The nick stays. The session that asked for another is told, and a check verifies the old nick.
     pub(super) fn nick_unanswered(&mut self, turn: &mut Turn<'_>, wish: &NickWish) {
         self.refuse_nick(turn, wish, StanzaError::JOIN_TIMEOUT);
         self.suspect(turn);

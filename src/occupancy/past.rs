@@ -1,4 +1,4 @@
-//! What is remembered of a room that the account is not in, and what becomes of the stanzas that still come.
+//! A room that the account is not in: what stays remembered of it, and how its late stanzas are treated.
 
 use serde::{Deserialize, Serialize};
 
@@ -72,7 +72,7 @@ impl Past {
 }
 
 impl Occupancy {
-    /// While the account is out, only a self-presence matters: a room in which nothing is held is left.
+    /// While the account is out, only a self-presence matters: it is answered by a leave.
     pub(super) fn stray_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> Verdict {
         let Phase::Out(past) = &mut self.phase else { return Verdict::Handled };
         let may_be_a_contact = past.left_ms.is_none() && !speaks_as_room(stanza);
@@ -105,7 +105,7 @@ fn is_for_the_account_itself(stanza: &Stanza) -> bool {
     matches!(stanza.kind, Kind::Message(_)) && stanza.sender_nick().is_none() && is_for_the_account(stanza)
 }
 
-/// Whether only a room says that: what it is asked to join may turn out to be a contact.
+/// Whether only a room sends such a stanza. A join may have been sent to a contact by mistake.
 fn speaks_as_room(stanza: &Stanza) -> bool {
     let is_contact_like = matches!(
         stanza.kind,

@@ -12,8 +12,8 @@ use crate::xmpp::muc::{MucUser, status};
 use crate::xmpp::stanza::{Kept, PresenceType, Stanza};
 
 impl Occupancy {
-    /// A session sent presence that does not ask to join: an update, a nick change, or a sign that it believes
-    /// to be in and is not.
+    /// A session sent presence that is no join: an update, a nick change, or presence of a session that
+    /// believes to be in and is not.
     pub(super) fn presence_sent(
         &mut self,
         turn: &mut Turn<'_>,
@@ -51,7 +51,7 @@ impl Occupancy {
         }
     }
 
-    /// J14: the session is told that it is out, if it could believe otherwise.
+    /// Tells the session that it is out, if it could believe otherwise (J14).
     fn tell_not_joined(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) -> Verdict {
         if matches!(&self.phase, Phase::Out(past) if !past.is_remembered(turn)) {
             return Verdict::Pass("the account is not in the room");
@@ -107,8 +107,8 @@ impl Occupancy {
         }
     }
 
-    /// The room shows the account. Each session sees its own presence in it, those that wait for it or all if
-    /// the room has changed something (N2, N7, N12, N13).
+    /// The room shows the account. The sessions that wait for an update see it; if the room has changed
+    /// something, all do. Each session sees its own presence in it (N2, N7, N12, N13).
     fn own_presence_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept, occupant: &MucUser) {
         let Some(nick) = stanza.sender_nick() else { return };
         if nick != self.me.nick {
@@ -185,8 +185,8 @@ impl Occupancy {
         self.show(turn, session, shown.id(None));
     }
 
-    /// The account's presence as that session has to see it, without the codes of a join; that the room chose
-    /// the nick is told where the nick is new (N2).
+    /// The account's presence for that session, without the codes of a join. A 210 stays if the nick is new
+    /// (N2).
     fn own_update(&self, attachment: &Attachment, renamed: bool) -> Option<Stanza> {
         let mut shown = self.personal(attachment)?;
         retain_codes(&mut shown, |code| match code {

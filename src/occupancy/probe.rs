@@ -49,8 +49,8 @@ impl Occupancy {
         }
     }
 
-    /// Whether a presence only answers a probe; then it is that session's alone. An answer can't be told from
-    /// what happens to the occupant at that moment, so whatever says something new is for all.
+    /// Whether a presence only answers a probe, and so is for one session alone. A presence that says
+    /// something new is for all: it may be no answer.
     pub(super) fn answers_probe(&mut self, turn: &mut Turn<'_>, presence: &Stanza) -> bool {
         let nick = presence.sender_nick();
         let is_probed = self.stay().is_some_and(|stay| stay.probes.get(&nick).is_some());

@@ -1,4 +1,4 @@
-//! A join has failed: who waits for it is told (XEP-0045 §7.2.5 to §7.2.11).
+//! A join has failed: the waiting sessions are told (XEP-0045 §7.2.5 to §7.2.11).
 
 use super::Occupancy;
 use crate::event::{Id, SessionId};
@@ -10,7 +10,7 @@ use crate::xmpp::muc::NS_MUC;
 use crate::xmpp::stanza::{Element, Stanza};
 
 impl Occupancy {
-    /// Tells sessions what the room answered to a join that was as theirs.
+    /// Passes the room's refusal on to the sessions that asked for the same.
     pub(super) fn tell_refused(&mut self, turn: &mut Turn<'_>, error: &Stanza, refused: Vec<SessionId>) {
         let (_, refused): (Vec<_>, Vec<_>) =
             refused.into_iter().partition(|session| self.gives_up_adopting(turn, *session));
@@ -49,7 +49,7 @@ impl Occupancy {
         ask.and_then(|ask| ask.join.id.clone()).map_or(Id::Remove, Id::Set)
     }
 
-    /// Takes a waiting session out; what it had sent meanwhile is refused (M3).
+    /// Detaches a waiting session, and refuses the stanzas that it has sent meanwhile (M3).
     fn refuse_waiting(&mut self, turn: &mut Turn<'_>, session: SessionId) {
         if let Some(attachment) = self.detach(turn, session) {
             self.refuse_held(turn, session, &attachment.into_held());

@@ -17,7 +17,8 @@ impl Occupancy {
         self.lose(turn, departure, told);
     }
 
-    /// The occupancy ends: whoever was shown the room is told, whoever waits is tried upstream (K2).
+    /// The occupancy ends. Sessions that have seen the room are told. The joins of waiting sessions go up
+    /// (K2).
     pub(super) fn lose(&mut self, turn: &mut Turn<'_>, departure: Departure, told: Option<&Stanza>) {
         log::debug!("{} is out of {}: {departure:?}", self.me.account, self.me.room);
         turn.act(Action::Drop { account: self.me.account.clone(), room: self.me.room.clone() });

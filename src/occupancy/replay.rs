@@ -14,8 +14,8 @@ use crate::xmpp::muc::status;
 use crate::xmpp::stanza::{Kept, Stanza};
 
 impl Occupancy {
-    /// Answers every waiting session, if the account is known to be in and its copy to be right; else finds
-    /// out first (J8, J29).
+    /// Shows waiting sessions the room. If the room is not trusted, a check goes first; if the copy is
+    /// outdated, a resync does (J8, J29).
     pub(super) fn serve(&mut self, turn: &mut Turn<'_>) {
         let Phase::In(stay) = &mut self.phase else { return };
         if !self.sessions.any_waits() || stay.upstream.resyncs() {
@@ -139,8 +139,8 @@ impl Occupancy {
         }
     }
 
-    /// Relays the stanza in hand to all who have been shown the room; whoever is being shown it gets the stanza
-    /// at the end, and whoever waits for that gets the messages that are not shown in it (J2).
+    /// Relays the stanza in hand to the live sessions. A replaying session gets it at the end of its replay.
+    /// A waiting session gets a live message after its subject (J2).
     pub(super) fn relay(&mut self, turn: &mut Turn<'_>, stanza: &Kept) {
         let mut live = Vec::new();
         let mut crowded = Vec::new();
@@ -171,7 +171,7 @@ impl Occupancy {
         self.sessions.iter().filter(move |(_, attachment)| is_live(attachment)).map(|(session, _)| session)
     }
 
-    /// Relays the stanza in hand to one session, in its place; to one that waits it says nothing any more.
+    /// Relays the stanza in hand to one session, in order. A waiting session does not need it.
     pub(super) fn relay_to(&mut self, turn: &mut Turn<'_>, session: SessionId, id: Id, stanza: &Stanza) {
         match self.sessions.get_mut(session).map(|attachment| &mut attachment.stage) {
             Some(Stage::Live) => turn.relay(vec![(session, id)]),

@@ -19,7 +19,7 @@ use crate::xmpp::stanza::{Element, Kept, Stanza};
 /// A join while the account is in.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Resync {
-    /// Who has been shown again.
+    /// The occupants that have been shown again.
     seen: BTreeSet<Nick>,
     pub(super) entry: Entry,
     /// The session for which it asks for affiliation versions (J22).
@@ -33,7 +33,7 @@ impl Resync {
 }
 
 impl Occupancy {
-    /// What asks the room to show itself again, with the messages since the last one that is known.
+    /// The payload of a resync. It asks for the messages since the newest one that is kept.
     pub(super) fn join_again(&self, turn: &Turn<'_>) -> Element {
         let history = Element::build("history", NS_MUC);
         let history = match self.room.history.newest_ms() {
@@ -77,7 +77,8 @@ impl Occupancy {
         true
     }
 
-    /// The occupants have been shown again, at last the account: whoever was not is gone (H10).
+    /// The room has shown its occupants again, and the account as the last. Occupants that it has not shown
+    /// are gone (H10).
     pub(super) fn note_all_seen(&mut self, turn: &mut Turn<'_>, own: &Kept) {
         let Some(resync) = self.resync_mut().filter(|resync| resync.entry.is_asked()) else { return };
         resync.entry.own_came(turn, own, true);
@@ -93,7 +94,7 @@ impl Occupancy {
         }
     }
 
-    /// The copy of the room is right again: whoever waits is shown it.
+    /// The copy of the room is right again: waiting sessions are shown the room.
     pub(super) fn resynced(&mut self, turn: &mut Turn<'_>) {
         if let Phase::In(stay) = &mut self.phase {
             stay.upstream.end_resync();
@@ -103,7 +104,7 @@ impl Occupancy {
         self.forget_versions();
     }
 
-    /// Takes in history and subject of a resync (H10); true if there is nothing new for the sessions in it.
+    /// Takes in history and subject of a resync (H10). False if the message belongs to none.
     pub(super) fn groupchat_resynced(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> bool {
         let Some(resync) = self.resync_mut() else { return false };
         if resync.entry.is_asked() && !delay::is_delayed(stanza) {
@@ -122,8 +123,8 @@ impl Occupancy {
         true
     }
 
-    /// Before the room has told its subject, what carries a delay is history, however late it comes (H10). After
-    /// it, what the room tells again is the answer to a resync that was given up.
+    /// Before the subject, a delayed message is history, however late it comes (H10). After the subject, a
+    /// message that the room repeats answers a resync that was given up.
     pub(super) fn late_history_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> bool {
         if !delay::is_delayed(stanza) {
             return false;

@@ -1,5 +1,5 @@
-//! The room's archive (XEP-0313): a session asks it by itself, and so gets its results. A room that has them
-//! for occupants only is asked again by the account, on behalf of the session (I8).
+//! The room's archive (XEP-0313). A session asks it by itself, and gets the results. If the room answers
+//! occupants only, the account asks again on behalf of the session (I8).
 
 use serde::{Deserialize, Serialize};
 

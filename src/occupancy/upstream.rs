@@ -1,4 +1,4 @@
-//! What we tell the room about the account: one presence at a time (design decision 4, §7.6, §7.7).
+//! Our presences to the room, one at a time (design decision 4, §7.6, §7.7).
 
 use std::collections::VecDeque;
 
@@ -20,7 +20,7 @@ pub(super) struct Upstream {
     wishes: VecDeque<NickWish>,
     echoes: Vec<Echo>,
     resync_wished: bool,
-    /// What the sessions were, by [`Sessions::changes`], when it was last seen whether the room has to be told.
+    /// The [`Sessions::changes`] at the last comparison with the presence that the room is shown.
     compared: Option<u64>,
 }
 
@@ -38,7 +38,7 @@ enum What {
     Update(Vec<Echo>),
     /// Another nick.
     Nick(NickWish),
-    /// The same nick; the room has not said which, so it is asked by a self-ping (N4).
+    /// A nick that the room has not confirmed: a ping of it asks whether it is ours (N4).
     NickAsked(NickWish),
     /// A join, to see the room again (J8).
     Resync(Resync),
@@ -175,8 +175,8 @@ impl Upstream {
         }
     }
 
-    /// Takes what a self-presence from that nick answers; `is_answer` says that it may answer any presence of
-    /// ours, and is not something that the room says of its own accord.
+    /// Takes the presence of ours that a self-presence from that nick answers. Without `is_answer` the room
+    /// may have sent it of its own accord, and it answers no update.
     pub(super) fn answered(&mut self, nick: &Nick, is_answer: bool) -> Answer {
         let answers = |pending: &mut Pending| match &pending.what {
             What::Update(_) => is_answer,
@@ -219,7 +219,7 @@ impl Upstream {
 }
 
 impl Stay {
-    /// Takes in that a session wants to be seen otherwise, and wants to see that it is.
+    /// Notes that a session has updated its presence and waits to see the update.
     pub(super) fn wish_echo(&mut self, session: SessionId, id: Option<Box<str>>) {
         if self.upstream.echoes.len() < limit::PINGERS {
             self.upstream.echoes.push(Echo { session, id });
@@ -273,8 +273,8 @@ impl Occupancy {
         }
     }
 
-    /// Whether something has happened since the room was last compared with what it should be shown: most events
-    /// change nothing of that.
+    /// Whether anything has changed since the last comparison with the presence that the room is shown. Most
+    /// events change nothing.
     fn may_look_different(&self, turn: &Turn<'_>) -> bool {
         if self.sessions.is_empty() {
             return self.is_away(turn) && !is_nobody_there(self.sent_payload());
@@ -317,8 +317,8 @@ impl Occupancy {
         turn.send(presence);
     }
 
-    /// The presence that the room has to be shown: the best of the attached sessions, or that nobody is there;
-    /// nothing if it is to be shown what it was.
+    /// The presence for the room: the best among the attached sessions, or `xa` if there are none. Nothing,
+    /// if the room is to go on seeing the last one.
     fn aggregate(&self, turn: &Turn<'_>) -> Option<Kept> {
         let away = || {
             let nobody = Stanza::new(Kind::Presence(PresenceType::Available)).children(nobody_there());

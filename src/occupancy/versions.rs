@@ -1,5 +1,5 @@
-//! Affiliation versions (XEP-0463): a session that asks what has changed since it last looked is told by the
-//! room, and nobody else is told that (J22, J23).
+//! Affiliation versions (XEP-0463): a session asks what has changed since it last looked. The room answers,
+//! and no other session gets that answer (J22, J23).
 
 use super::{Occupancy, Phase};
 use crate::event::SessionId;
@@ -65,7 +65,7 @@ impl Occupancy {
         }
     }
 
-    /// What the room has told of versions is told once.
+    /// Forgets the versions in our self-presence: the session that asked for them has them.
     pub(super) fn forget_versions(&mut self) {
         if let Phase::In(stay) = &mut self.phase
             && tells_versions(&stay.own.shown)

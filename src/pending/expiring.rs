@@ -124,7 +124,7 @@ impl<K: Ord + Clone, V: Clone> Expiring<K, V> {
 }
 
 impl<K: Ord + Clone, V: Clone + OfSession> Expiring<K, V> {
-    /// Takes out what a session asked: it has ended, and nobody waits for the answers.
+    /// Takes out the entries of a session that has ended: nobody waits for their answers.
     pub(crate) fn forget(&mut self, session: SessionId) -> Vec<V> {
         self.take_all(|value| value.session() == Some(session))
     }

@@ -35,7 +35,7 @@ struct Waiting {
 pub(crate) struct Query {
     /// The session that asked or is asked; nobody, once it has ended.
     pub(crate) session: Option<SessionId>,
-    /// The id that the one who asks knows it by.
+    /// The id that the asker gave it.
     pub(crate) id: Box<str>,
     /// The other end: whom the session asked, or who asks it.
     pub(crate) peer: Jid,
@@ -108,7 +108,7 @@ impl Queries {
         self.askers.get(nick).copied()
     }
 
-    /// The session has ended: answers to it reach nobody (I13). Gives back what it was asked and has not answered.
+    /// The session has ended: answers to it reach nobody (I13). Gives the questions that it has not answered.
     pub(crate) fn forget(&mut self, session: SessionId) -> Vec<Query> {
         self.askers.retain(|_, asker| *asker != session);
         self.waiting.retain(|waiting| waiting.session != Some(session));

@@ -30,8 +30,8 @@ impl Senders {
         self.0.insert_within(limit::SENT, id, now_ms.saturating_add(limit::SENT_MS), message);
     }
 
-    /// The oldest message that an error can be about. The room may say it of any, an occupant only of what was
-    /// sent to it: occupants make up errors as they like.
+    /// The oldest message that an error can be about. The room may refuse any message. An occupant may refuse
+    /// only messages to itself, since occupants can make up errors.
     pub(crate) fn refused(&mut self, error: &Stanza) -> Option<Sent> {
         let by = error.sender_nick();
         self.0.take(&error.id.clone()?, |sent| by.is_none() || by == sent.to)
@@ -47,7 +47,7 @@ impl Senders {
         }
     }
 
-    /// The session has ended: its errors reach nobody, and mislead nobody.
+    /// The session has ended: its errors reach nobody, and are taken for no other session's.
     pub(crate) fn disown(&mut self, session: SessionId) {
         for sent in self.0.values_mut().filter(|sent| sent.session == Some(session)) {
             sent.session = None;

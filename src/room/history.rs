@@ -25,8 +25,8 @@ const HISTORIC_NAMESPACES: [&str; 6] = [
     "urn:xmpp:reactions:0",
 ];
 
-/// By how much the room's stamp of a message may differ from the time when it came to us: it was on its way, and
-/// stamps have no fractions.
+/// How far the room's stamp of a message may be from the time of its receipt: messages travel, and stamps
+/// have no fractions.
 pub(crate) const STAMP_SLACK_MS: i64 = 5_000;
 
 /// The messages that are kept, oldest first.
@@ -55,7 +55,7 @@ pub(crate) struct HistoryRequest {
 }
 
 impl HistoryRequest {
-    /// Reads what a join asks for; one that asks for nothing gets what the operator chose.
+    /// Reads the request of a join. A join without `<history/>` gets what the operator chose.
     pub(crate) fn read(join: &Stanza, config: &Config) -> Self {
         let history = join.find("x", NS_MUC).and_then(|x| x.find("history"));
         let Some(history) = history else {
@@ -78,7 +78,8 @@ impl HistoryRequest {
 }
 
 impl History {
-    /// Keeps a message if a stock room would; one that rightly takes another back only removes that.
+    /// Keeps a message if a stock room would. A valid retraction is not kept: it removes the message that it
+    /// names.
     pub(crate) fn keep(&mut self, stanza: &Kept, stamp_ms: i64, room: &BareJid, config: &Config) {
         if !is_historic(stanza) || self.take_back(stanza, room) {
             return;
@@ -99,7 +100,7 @@ impl History {
         true
     }
 
-    /// An occupant has left, or has another nick: who comes under that one is somebody else.
+    /// An occupant has left, or has another nick. The next occupant of the old nick is somebody else.
     pub(crate) fn note_gone(&mut self, occupant: Option<&Jid>) {
         for entry in self.entries.iter_mut().filter(|entry| entry.stanza.from.as_ref() == occupant) {
             entry.author_left = true;
@@ -126,8 +127,8 @@ impl History {
         self.entries.back().map(|entry| entry.stamp_ms)
     }
 
-    /// What a session is shown, oldest first, each message with a delay by the room; nothing of what it is shown
-    /// as news.
+    /// The messages for a session, oldest first, each with a delay by the room. Messages that it is shown as
+    /// news are left out.
     pub(crate) fn select(
         &self,
         request: &HistoryRequest,

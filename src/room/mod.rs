@@ -21,7 +21,7 @@ use crate::xmpp::stanza::{Kept, Kind, MessageType, NS_CLIENT, PresenceType, Stan
 pub(crate) struct Room {
     /// Whether the account itself has been shown: the occupants of a join end with it.
     pub(crate) is_entered: bool,
-    /// Whether the kept presences are no longer what a join would show (J8).
+    /// Whether a join would show other presences than the kept ones (J8).
     pub(crate) outdated: bool,
     /// Everybody else.
     pub(crate) roster: Roster,
@@ -119,15 +119,14 @@ impl Room {
         self.renamed = Some(new);
     }
 
-    /// While a room is entered, Prosody shows members that are not there as `unavailable`, under the nicks that
-    /// are reserved for them (J21).
+    /// During a join Prosody shows absent members as `unavailable`, under their reserved nicks (J21).
     fn fold_absent(&mut self, presence: &Kept, occupant: &MucUser) {
         if !self.is_entered && occupant.nick.is_some() && !occupant.has(status::NICK_CHANGE) {
             self.fold_aside(presence);
         }
     }
 
-    /// One entry for each affiliated nobody, one for the room itself (J21).
+    /// Keeps one entry for each absent member, and one for the room itself (J21).
     fn fold_aside(&mut self, presence: &Kept) {
         let occupant = MucUser::read(presence);
         let after_self = self.is_entered;

@@ -26,8 +26,7 @@ pub(crate) enum Change {
 }
 
 impl Roster {
-    /// Takes in the presence of an occupant; a stanza without a nick is refused. What there is no space for is
-    /// not kept.
+    /// Keeps the presence of an occupant, if there is space. A stanza without a nick is ignored.
     pub(crate) fn put(&mut self, presence: Kept) -> Change {
         let Some(nick) = nick(&presence) else { return Change::Same };
         match self.position(nick) {
@@ -99,7 +98,7 @@ fn nick(presence: &Kept) -> Option<&str> {
     presence.from.as_ref().and_then(Jid::resource)
 }
 
-/// The presence of an occupant whose going was not seen.
+/// The `unavailable` of an occupant that has left unseen.
 pub(crate) fn gone(room: &BareJid, nick: &Nick) -> Stanza {
     let item =
         Element::build("item", NS_MUC_USER).attribute("affiliation", "none").attribute("role", "none").done();

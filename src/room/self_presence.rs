@@ -1,12 +1,11 @@
-//! What the room says about the account itself, made into what one session would have been told had it
-//! joined alone (XEP-0045 §7.2.2).
+//! Makes the room's self-presence of the account into the one that a session would get if it had joined alone
+//! (XEP-0045 §7.2.2).
 
 use crate::xmpp::jid::{BareJid, FullJid, Jid};
 use crate::xmpp::muc::{MucUser, NS_MUC, NS_MUC_USER, status, status_element};
 use crate::xmpp::stanza::{Element, Kind, NS_CLIENT, Node, PresenceType, Stanza};
 
-/// Payloads that come from clients and that a room only reflects; whatever else stands in a self-presence the
-/// room has added.
+/// Payloads of clients, which a room only reflects. Everything else in a self-presence is the room's own.
 const CLIENT_PAYLOADS: [(&str, &str); 8] = [
     ("show", NS_CLIENT),
     ("status", NS_CLIENT),
@@ -121,7 +120,7 @@ fn left_element(affiliation: Option<&str>, own: &Element) -> Element {
     Element::build("x", NS_MUC_USER).child(item).child(status_element(status::SELF)).done()
 }
 
-/// What tells a session that it is out of the room for no fault of its own (J14, K3): 110, 333, 307.
+/// The presence that tells a session that it is out for a technical reason (J14, K3): 110, 333, 307.
 pub(crate) fn technical(from: Jid, occupant_id: Option<&Element>) -> Stanza {
     let reason = Element::build("reason", NS_MUC_USER).text("You are not in the room").done();
     let item = Element::build("item", NS_MUC_USER)

@@ -16,7 +16,7 @@ use crate::xmpp::stanza::{Element, Kept, Kind, MessageType};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Attachment {
     pub(crate) jid: FullJid,
-    /// What it last sent to the room, without what is not for others.
+    /// Its last presence to the room, as others may see it.
     pub(crate) presence: Kept,
     /// When it sent it, by the count of all presences.
     pub(super) order: u64,
@@ -106,7 +106,7 @@ impl Ask {
         self.versions_told |= before.versions_told;
     }
 
-    /// What came in a stay that has ended is history, if anything.
+    /// Forgets the groupchat messages of a stay that has ended: they are history, if anything.
     pub(crate) fn forget_groupchat(&mut self) {
         self.later.retain(|message| message.kind != Kind::Message(MessageType::Groupchat));
     }
@@ -152,7 +152,7 @@ impl Attachment {
         self.alias.as_ref() == Some(nick) || self.ask().is_some_and(|ask| ask.nick == *nick)
     }
 
-    /// It is shown the room, as one in which it knows the account by that alias; what it sent stays held.
+    /// Starts to show it the room. It knows the account by that alias. Its held stanzas stay held.
     pub(crate) fn begin_replay(&mut self, queue: VecDeque<Kept>, alias: Option<Nick>) {
         let held = self.held_mut().map(std::mem::take).unwrap_or_default();
         self.stage = Stage::Replaying(Replay { queue, held });

@@ -1,5 +1,5 @@
-//! The hash of the account's avatar in what rooms are shown (XEP-0153 §4, XEP-0398 §4): one for the account,
-//! however little a session knows of avatars.
+//! The hash of the account's avatar in presences to rooms (XEP-0153 §4, XEP-0398 §4): one for the account,
+//! even if a session knows nothing of avatars.
 
 use serde::{Deserialize, Serialize};
 

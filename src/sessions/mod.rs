@@ -22,7 +22,7 @@ pub(crate) use self::representative::{is_nobody_there, nobody_there};
 pub(crate) struct Sessions {
     attached: BTreeMap<SessionId, Attachment>,
     representative: Option<SessionId>,
-    /// Counts what happens to them: a later presence has a higher count.
+    /// Counts the changes of the sessions. A later presence has a higher count.
     changes: u64,
     pub(crate) avatar: Avatar,
 }
@@ -51,7 +51,7 @@ impl Sessions {
         }
     }
 
-    /// What came for a waiting session before the occupants was of a stay that has ended.
+    /// Forgets messages that came before the occupants: they belong to a stay that has ended.
     pub(crate) fn forget_first(&mut self) {
         for attachment in self.attached.values_mut() {
             if let Stage::Waiting(ask) = &mut attachment.stage {
@@ -68,7 +68,7 @@ impl Sessions {
         self.attached.remove(&session)
     }
 
-    /// Detaches all that have been shown the room, or a part of it, in order. Those that wait know nothing of it.
+    /// Detaches all sessions that have seen some of the room, in order. Waiting ones have seen nothing.
     pub(crate) fn detach_shown(&mut self) -> BTreeMap<SessionId, Attachment> {
         self.changes += 1;
         self.representative = None;
@@ -117,7 +117,7 @@ impl Sessions {
         self.attached.iter_mut().map(|(session, attachment)| (*session, attachment))
     }
 
-    /// How much has happened to them: while this is the same, the room need not be shown anything else.
+    /// The count of changes. While it is the same, the presence for the room is the same.
     pub(crate) fn changes(&self) -> u64 {
         self.changes
     }

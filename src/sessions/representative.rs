@@ -6,8 +6,8 @@ use crate::event::SessionId;
 use crate::xmpp::stanza::{Element, Kept, NS_CLIENT, Node, Stanza};
 
 impl Sessions {
-    /// Chooses the session whose presence the room is shown: the best, and the present one as long as none is
-    /// better (design decision 4).
+    /// Chooses the session whose presence the room is shown. It stays until another has a better one (design
+    /// decision 4).
     pub(crate) fn elect(&mut self) {
         let rank = |attachment: &Attachment| rank(&attachment.presence);
         let Some(best) = self.attached.values().map(rank).min() else { return };
@@ -30,8 +30,8 @@ impl Sessions {
         Some(Kept::own(shown))
     }
 
-    /// The session that answers for the account: the one the room is shown, but not a hibernating one while
-    /// another is there (I5). One that is not shown the room yet is asked nothing.
+    /// The session that answers for the account: the representative. If it hibernates, another live session
+    /// answers (I5). A session that has not been shown the room is asked nothing.
     pub(crate) fn spokesman(&self) -> Option<SessionId> {
         let is_live = |session: &SessionId| self.get(*session).is_some_and(Attachment::is_live);
         let awake =

@@ -53,7 +53,8 @@ impl Jid {
         BareJid::new(self.bare())
     }
 
-    /// Whether a block of this address is one of that one: itself, its bare JID or its domain (XEP-0191 §3.1).
+    /// Whether a block of this address blocks the other: it is the other, its bare JID or its domain
+    /// (XEP-0191 §3.1).
     pub fn covers(&self, other: &Jid) -> bool {
         let bare = other.bare();
         let domain = bare.split_once('@').map_or(bare, |(_, domain)| domain);

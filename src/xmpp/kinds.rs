@@ -1,4 +1,4 @@
-//! What a message of a room is, beyond what its type says.
+//! Kinds of messages that their `type` does not tell.
 
 use crate::xmpp::muc::{MucUser, NS_MUC_USER, status};
 use crate::xmpp::stanza::{Kind, MessageType, NS_CLIENT, Stanza};
@@ -21,7 +21,7 @@ pub(crate) fn is_private(stanza: &Stanza) -> bool {
         && matches!(stanza.kind, Kind::Message(MessageType::Chat | MessageType::Normal))
 }
 
-/// Whether a private message is stored for later (P4): one without a body says nothing later.
+/// Whether a private message is worth storing (P4): without a body it means nothing later.
 pub(crate) fn is_worth_storing(stanza: &Stanza) -> bool {
     stanza.kind != Kind::Message(MessageType::Error)
         && (stanza.has("body", NS_CLIENT) || stanza.has("encryption", "urn:xmpp:eme:0"))

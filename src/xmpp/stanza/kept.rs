@@ -19,8 +19,7 @@ impl Kept {
         Self::without_to(stanza).share()
     }
 
-    /// Keeps a stanza without its address: the stanza in hand, which is for one account, or one that is made for
-    /// one session, whose address is put in on delivery.
+    /// Keeps a stanza without its `to`: on delivery it gets the address of the session.
     pub fn without_to(mut stanza: Stanza) -> Self {
         stanza.to = None;
         Self::own(stanza)
