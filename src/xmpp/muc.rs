@@ -105,8 +105,6 @@ pub struct MucUser {
     pub jid: Option<Box<str>>,
     /// `item@nick`
     pub nick: Option<Box<str>>,
-    /// Whether there is an `<item/>`.
-    pub has_item: bool,
     /// Whether there is a `<destroy/>`.
     pub destroyed: bool,
     /// Whether there is an `<invite/>` or a `<decline/>`.
@@ -128,7 +126,6 @@ impl MucUser {
             role: attribute("role"),
             jid: attribute("jid"),
             nick: attribute("nick"),
-            has_item: item.is_some(),
             destroyed: x.find("destroy").is_some(),
             invites: x.find("invite").is_some() || x.find("decline").is_some(),
         }

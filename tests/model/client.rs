@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use minimix_core::event::SessionId;
 use minimix_core::xmpp::jid::Jid;
-use minimix_core::xmpp::muc::{MucUser, NS_MUC, sets_subject, status};
+use minimix_core::xmpp::muc::{MucUser, NS_MUC, NS_MUC_USER, sets_subject, status};
 use minimix_core::xmpp::stanza::{IqType, Kind, MessageType, PresenceType, Stanza};
 
 use crate::belief::{Known, Owed, OwedKind, View};
@@ -234,7 +234,8 @@ impl Client {
             }
             Place::In => {}
         }
-        assert!(occupant.has_item, "no item (J3)");
+        let item = stanza.find("x", NS_MUC_USER).and_then(|x| x.find("item"));
+        assert!(item.is_some(), "no item (J3)");
         if self.view.own.as_ref().is_some_and(|(own, _)| *own == nick) {
             self.view.forget_alias();
         }

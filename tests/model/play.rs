@@ -48,6 +48,11 @@ impl World {
             Transition::Waits(milliseconds) => self.wait(*milliseconds),
             Transition::Settles => self.settle(),
             Transition::Reload => self.reload(),
+            Transition::EarlyWake => self.wake_early(),
+            Transition::EarlyWakeAndReload => {
+                self.wake_early();
+                self.reload_at_rest();
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
+use proptest::sample::Index;
 
 /// The nicks of a story; the account's sessions mostly ask for one of the first three.
 pub(crate) const NICKS: [&str; 6] = ["alice", "ally", "al", "bob", "carol", "dave"];
@@ -37,6 +38,10 @@ pub(crate) enum Transition {
     Settles,
     /// The module is reloaded.
     Reload,
+    /// The timer comes before its time.
+    EarlyWake,
+    /// The timer comes before its time, and then the module is reloaded.
+    EarlyWakeAndReload,
 }
 
 /// What a session does.
@@ -116,11 +121,15 @@ pub(crate) struct Story {
 /// Stories of up to that many steps.
 pub(crate) fn stories(most: usize) -> impl Strategy<Value = Story> {
     let crowd = prop_oneof![8 => Just(0), 1 => Just(3), 1 => Just(70)];
-    (any::<bool>(), crowd, vec(transition(), 1..most)).prop_map(|(is_local, crowd, steps)| Story {
-        is_local,
-        crowd,
-        steps,
-    })
+    let early = (any::<Index>(), any::<Index>());
+    (any::<bool>(), crowd, vec(transition(), 1..most), early).prop_map(
+        |(is_local, crowd, mut steps, early)| {
+            // every story has both
+            steps.insert(early.0.index(steps.len()), Transition::EarlyWake);
+            steps.insert(early.1.index(steps.len()), Transition::EarlyWakeAndReload);
+            Story { is_local, crowd, steps }
+        },
+    )
 }
 
 fn transition() -> impl Strategy<Value = Transition> {
@@ -134,6 +143,8 @@ fn transition() -> impl Strategy<Value = Transition> {
         8 => wait().prop_map(Transition::Waits),
         3 => Just(Transition::Settles),
         4 => Just(Transition::Reload),
+        4 => Just(Transition::EarlyWake),
+        4 => Just(Transition::EarlyWakeAndReload),
     ]
 }
 

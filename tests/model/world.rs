@@ -307,12 +307,55 @@ impl World {
     }
 
     pub(crate) fn reload(&mut self) {
-        self.reloads += 1;
-        self.tell(|| "reload".to_owned());
-        let snapshot = self.bouncer.snapshot().expect("a snapshot");
-        self.bouncer = Bouncer::restore(self.config.clone(), 1 + self.reloads, &snapshot).expect("a core");
-        assert_eq!(self.bouncer.snapshot().expect("a snapshot"), snapshot, "a reload changes the state");
+        self.restore();
         self.happen(Event::Wake, None);
         self.settle_queue();
     }
+
+    fn restore(&mut self) {
+        self.reloads += 1;
+        self.tell(|| "reload".to_owned());
+        let snapshot = self.snapshot();
+        self.bouncer = Bouncer::restore(self.config.clone(), 1 + self.reloads, &snapshot).expect("a core");
+        assert_eq!(self.snapshot(), snapshot, "a reload changes the state");
+    }
+
+    fn snapshot(&self) -> String {
+        self.bouncer.snapshot().expect("a snapshot")
+    }
+
+    fn is_before_its_time(&self) -> bool {
+        self.wake_at.is_none_or(|wake_at| wake_at > self.now_ms)
+    }
+
+    /// An extra wake changes nothing, and asks for no earlier one.
+    pub(crate) fn wake_early(&mut self) {
+        if !self.is_before_its_time() {
+            return;
+        }
+        self.tell(|| "wake, too early".to_owned());
+        let (before, wake_at) = (self.snapshot(), self.wake_at);
+        let outcome = self.bouncer.handle(self.now(), Event::Wake);
+        assert_eq!(outcome.actions, [], "an extra wake does something");
+        assert_eq!(self.snapshot(), before, "an extra wake changes something");
+        assert!(is_no_earlier(outcome.wake_at, wake_at), "an extra wake asks for an earlier one");
+        self.wake_at = outcome.wake_at;
+    }
+
+    /// A reload before its time changes nothing, and the restored core is woken no later than this one would be.
+    pub(crate) fn reload_at_rest(&mut self) {
+        if !self.is_before_its_time() {
+            return;
+        }
+        self.restore();
+        let outcome = self.bouncer.handle(self.now(), Event::Wake);
+        assert_eq!(outcome.actions, [], "a reload after an early wake does something");
+        assert!(is_no_earlier(outcome.wake_at, self.wake_at), "a reload changes a deadline");
+        self.wake_at = outcome.wake_at;
+    }
+}
+
+/// Whether a wake is no earlier than another; none at all comes last.
+fn is_no_earlier(wake: Option<u64>, other: Option<u64>) -> bool {
+    wake.unwrap_or(u64::MAX) >= other.unwrap_or(u64::MAX)
 }

@@ -117,13 +117,6 @@ impl Builder {
         self
     }
 
-    /// Adds an empty child in the same namespace.
-    #[must_use]
-    pub fn empty(self, name: &str) -> Self {
-        let namespace = self.0.namespace.clone();
-        self.child(Element::build(name, &namespace).done())
-    }
-
     /// Adds text.
     #[must_use]
     pub fn text(mut self, text: &str) -> Self {

@@ -27,13 +27,6 @@ pub(super) fn intern(stanza: Arc<Stanza>) -> Arc<Stanza> {
     TABLE.lock().intern(stanza)
 }
 
-/// How many different stanzas the process keeps.
-pub fn interned_count() -> usize {
-    let mut table = TABLE.lock();
-    table.sweep();
-    table.entries.len()
-}
-
 impl Table {
     fn intern(&mut self, stanza: Arc<Stanza>) -> Arc<Stanza> {
         let hash = FxBuildHasher.hash_one(&stanza);

@@ -9,12 +9,11 @@ mod word;
 mod xml;
 
 pub use element::{Builder, Element, Node};
-pub use intern::interned_count;
 pub use kept::Kept;
 pub use word::Word;
 pub use xml::XmlError;
 
-use crate::xmpp::jid::{FullJid, Jid};
+use crate::xmpp::jid::Jid;
 
 /// The namespace of stanzas and of their unqualified children.
 pub const NS_CLIENT: &str = "jabber:client";
@@ -168,12 +167,6 @@ impl Stanza {
         self
     }
 
-    /// Says whom it is for, if that is a session.
-    #[must_use]
-    pub fn to_session(self, session: &FullJid) -> Self {
-        self.to(session.as_jid().clone())
-    }
-
     /// Sets or removes the id.
     #[must_use]
     pub fn id(mut self, id: Option<&str>) -> Self {
@@ -203,16 +196,6 @@ impl Stanza {
     /// Whether there is a child of that name and namespace.
     pub fn has(&self, name: &str, namespace: &str) -> bool {
         self.find(name, namespace).is_some()
-    }
-
-    /// Removes every child of that name and namespace.
-    pub fn remove(&mut self, name: &str, namespace: &str) {
-        self.children.retain(|child| !child.is(name, namespace));
-    }
-
-    /// The `xml:lang` or another attribute that is none of `from`, `to`, `id` and `type`.
-    pub fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.iter().find(|(key, _)| &**key == name).map(|(_, value)| &**value)
     }
 
     /// The nick of the occupant that sent it, if one did.
