@@ -107,28 +107,23 @@ impl Bouncer {
         }
     }
 
-    /// The same as [`Event::RoomStanza`] for a stanza that is read only if the account has to do with the room;
-    /// nothing if it has not. `to_session` says that the stanza is for a session and not for the account.
+    /// The same as [`Event::RoomStanza`] for a stanza that is read, and the clocks with it, only if the account has
+    /// to do with the room; nothing if it has not. `to_session` says that it is for a session, not the account.
     pub fn room_stanza<E>(
         &mut self,
-        now: Now,
         [account, from]: [&str; 2],
         to_session: bool,
-        read: impl FnOnce() -> Result<Stanza, E>,
+        read: impl FnOnce() -> Result<(Now, Stanza), E>,
     ) -> Option<Result<Outcome, E>> {
-        self.try_in_room(now, account, bare_part(from), |occupancy, turn| {
-            if to_session && !occupancy.speaks_to_sessions() {
-                return Ok(Verdict::Pass("the session is not in by itself"));
-            }
-            let stanza = read()?;
+        let wanted = |occupancy: &Occupancy| !to_session || occupancy.speaks_to_sessions();
+        self.try_in_room([account, bare_part(from)], wanted, read, |occupancy, turn, stanza| {
             if occupancy.is_occupied() && invites_for_blocked(turn.profile, &stanza) {
-                return Ok(Verdict::Handled);
-            }
-            Ok(if to_session {
+                Verdict::Handled
+            } else if to_session {
                 occupancy.room_sent_to_session(turn, &stanza)
             } else {
                 occupancy.room_sent(turn, &Kept::without_to(stanza))
-            })
+            }
         })
     }
 
@@ -136,20 +131,23 @@ impl Bouncer {
     /// to do with the room; nothing if it has not.
     pub fn client_stanza<E>(
         &mut self,
-        now: Now,
         session: SessionId,
         [account, to]: [&str; 2],
-        read: impl FnOnce() -> Result<Stanza, E>,
+        read: impl FnOnce() -> Result<(Now, Stanza), E>,
     ) -> Option<Result<Outcome, E>> {
-        self.try_in_room(now, account, bare_part(to), |occupancy, turn| {
-            let stanza = read()?;
-            let is_leave = stanza.kind == Kind::Presence(PresenceType::Unavailable);
-            Ok(if is_leave && turn.profile.watches(session, occupancy.room()) {
-                occupancy.room_hidden(turn, session, &stanza)
-            } else {
-                occupancy.session_sent(turn, session, stanza)
-            })
-        })
+        self.try_in_room(
+            [account, bare_part(to)],
+            |_| true,
+            read,
+            |occupancy, turn, stanza| {
+                let is_leave = stanza.kind == Kind::Presence(PresenceType::Unavailable);
+                if is_leave && turn.profile.watches(session, occupancy.room()) {
+                    occupancy.room_hidden(turn, session, &stanza)
+                } else {
+                    occupancy.session_sent(turn, session, stanza)
+                }
+            },
+        )
     }
 
     fn room_sent(&mut self, now: Now, stanza: Stanza) -> Outcome {
@@ -157,8 +155,9 @@ impl Bouncer {
             return self.pass("a stanza without addresses");
         };
         let to_session = to.resource().is_some();
-        let read = || Ok::<_, Infallible>(stanza);
-        self.or_pass(|bouncer| bouncer.room_stanza(now, [to.bare(), from.as_str()], to_session, read))
+        self.or_pass(|bouncer| {
+            bouncer.room_stanza([to.bare(), from.as_str()], to_session, || Ok((now, stanza)))
+        })
     }
 
     fn session_sent(&mut self, now: Now, session: SessionId, stanza: Stanza) -> Outcome {
@@ -168,8 +167,9 @@ impl Bouncer {
         if asks_to_join(&stanza) {
             return self.join_asked(now, session, jid, stanza);
         }
-        let read = || Ok::<_, Infallible>(stanza);
-        self.or_pass(|bouncer| bouncer.client_stanza(now, session, [jid.as_jid().bare(), to.as_str()], read))
+        self.or_pass(|bouncer| {
+            bouncer.client_stanza(session, [jid.as_jid().bare(), to.as_str()], || Ok((now, stanza)))
+        })
     }
 
     fn join_asked(&mut self, now: Now, session: SessionId, jid: FullJid, join: Stanza) -> Outcome {
@@ -239,9 +239,10 @@ impl Bouncer {
         room: &BareJid,
         decide: impl FnOnce(&mut Occupancy, &mut Turn<'_>) -> Verdict,
     ) -> Outcome {
-        let decide =
-            |occupancy: &mut Occupancy, turn: &mut Turn<'_>| Ok::<_, Infallible>(decide(occupancy, turn));
-        self.or_pass(|bouncer| bouncer.try_in_room(now, account.as_str(), room.as_str(), decide))
+        let decide = |occupancy: &mut Occupancy, turn: &mut Turn<'_>, ()| decide(occupancy, turn);
+        self.or_pass(|bouncer| {
+            bouncer.try_in_room([account.as_str(), room.as_str()], |_| true, || Ok((now, ())), decide)
+        })
     }
 
     fn or_pass(&mut self, happen: impl FnOnce(&mut Self) -> Option<Result<Outcome, Infallible>>) -> Outcome {
@@ -251,21 +252,22 @@ impl Bouncer {
         }
     }
 
-    /// The same for a decision that may fail before it has changed anything; nothing if there is no such room.
-    fn try_in_room<E>(
+    /// The same for what is read only if that occupancy wants it; nothing if it does not, or if there is none.
+    fn try_in_room<T, E>(
         &mut self,
-        now: Now,
-        account: &str,
-        room: &str,
-        decide: impl FnOnce(&mut Occupancy, &mut Turn<'_>) -> Result<Verdict, E>,
+        [account, room]: [&str; 2],
+        wanted: impl FnOnce(&Occupancy) -> bool,
+        read: impl FnOnce() -> Result<(Now, T), E>,
+        decide: impl FnOnce(&mut Occupancy, &mut Turn<'_>, T) -> Verdict,
     ) -> Option<Result<Outcome, E>> {
         let Account { rooms, profile } = self.state.accounts.get_mut(account)?;
-        let place = rooms.get_mut(room)?;
-        let mut turn = Turn::new(now, &self.config, &mut self.ids, profile);
-        let verdict = match decide(&mut place.occupancy, &mut turn) {
-            Ok(verdict) => verdict,
+        let place = rooms.get_mut(room).filter(|place| wanted(&place.occupancy))?;
+        let (now, read) = match read() {
+            Ok(read) => read,
             Err(error) => return Some(Err(error)),
         };
+        let mut turn = Turn::new(now, &self.config, &mut self.ids, profile);
+        let verdict = decide(&mut place.occupancy, &mut turn, read);
         place.occupancy.settle(&mut turn);
         let (is_over, found_direct) = (place.occupancy.is_over(&turn), turn.found_direct_service());
         let actions = turn.into_actions();

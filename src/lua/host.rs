@@ -11,7 +11,7 @@ use super::log;
 use super::read::Unreadable;
 use crate::bouncer::Bouncer;
 use crate::config::Config;
-use crate::event::{Event, Now, Outcome};
+use crate::event::{Event, Outcome};
 
 /// The core of one `VirtualHost`.
 pub(super) struct Host {
@@ -57,26 +57,24 @@ impl Host {
 
     /// Takes in what happened and says what follows from it.
     pub(super) fn happened(&self, event: Event) -> Answer {
-        let now = now();
-        let outcome = self.bouncer.borrow_mut().handle(now, event);
-        self.answer(now, outcome)
+        let outcome = self.bouncer.borrow_mut().handle(now(), event);
+        self.answer(outcome)
     }
 
     /// Has the core decide about a stanza that it reads if it is ours; nothing if it is not.
     pub(super) fn decides(
         &self,
-        decide: impl FnOnce(&mut Bouncer, Now) -> Option<std::result::Result<Outcome, Unreadable>>,
+        decide: impl FnOnce(&mut Bouncer) -> Option<std::result::Result<Outcome, Unreadable>>,
     ) -> Option<Answer> {
-        let now = now();
-        let decided = decide(&mut self.bouncer.borrow_mut(), now)?;
+        let decided = decide(&mut self.bouncer.borrow_mut())?;
         Some(match decided {
-            Ok(outcome) => self.answer(now, outcome),
+            Ok(outcome) => self.answer(outcome),
             Err(why) => Answer::Report(Report::Unreadable(why)),
         })
     }
 
-    fn answer(&self, now: Now, outcome: Outcome) -> Answer {
-        let wake_in = self.sooner(now, outcome.wake_at);
+    fn answer(&self, outcome: Outcome) -> Answer {
+        let wake_in = self.sooner(outcome.wake_at);
         Answer::new(outcome, wake_in, log::drain())
     }
 
@@ -94,9 +92,9 @@ impl Host {
 
     /// In how many seconds the core wants to be woken, if the wrapper's timer would come later. Waking early
     /// costs one call. Arming the timer with every stanza would cost more.
-    fn sooner(&self, now: Now, wake_at: Option<u64>) -> Option<f64> {
+    fn sooner(&self, wake_at: Option<u64>) -> Option<f64> {
         let wake_at = wake_at.filter(|wanted| self.armed_ms.get().is_none_or(|armed| *wanted < armed))?;
         self.armed_ms.set(Some(wake_at));
-        Some(seconds(wake_at.saturating_sub(now.monotonic_ms)))
+        Some(seconds(wake_at.saturating_sub(now().monotonic_ms)))
     }
 }

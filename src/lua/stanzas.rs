@@ -7,6 +7,7 @@ use std::rc::Rc;
 use mlua::{Lua, Result, Table};
 
 use super::answer::{Answer, Report};
+use super::clock::now;
 use super::host::Host;
 use super::raw::{Found, Frame, function};
 use super::read;
@@ -60,8 +61,8 @@ fn client_stanza(host: &Host, frame: &mut Frame<'_>) {
     let answer = if joins {
         Some(taken_in(host, stanza, |stanza| Event::ClientStanza { session, stanza }))
     } else {
-        host.decides(|bouncer, now| {
-            bouncer.client_stanza(now, session, [account, to], || read::stanza(stanza))
+        host.decides(|bouncer| {
+            bouncer.client_stanza(session, [account, to], || Ok((now(), read::stanza(stanza)?)))
         })
     };
     if let Some(answer) = answer {
@@ -73,8 +74,8 @@ fn client_stanza(host: &Host, frame: &mut Frame<'_>) {
 fn room_stanza(host: &Host, frame: &mut Frame<'_>, to_session: bool) {
     let (Some(account), Some(from)) = (frame.text(1), frame.text(2)) else { return };
     let stanza = frame.argument(3);
-    let decide = |bouncer: &mut Bouncer, now| {
-        bouncer.room_stanza(now, [account, from], to_session, || read::stanza(stanza))
+    let decide = |bouncer: &mut Bouncer| {
+        bouncer.room_stanza([account, from], to_session, || Ok((now(), read::stanza(stanza)?)))
     };
     if let Some(answer) = host.decides(decide) {
         give(host, frame, answer);
