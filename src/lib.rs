@@ -12,6 +12,7 @@ mod ids;
 pub mod lua;
 mod occupancy;
 mod pending;
+mod profile;
 mod room;
 mod sessions;
 mod turn;

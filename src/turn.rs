@@ -1,11 +1,11 @@
 //! One call of the core: when it happens, what it may consult, and what it decides.
 
-use crate::bouncer::account::Profile;
 use crate::config::Config;
 use crate::event::{Action, Id, Now, SessionId};
 use crate::ids::Ids;
-use crate::sessions::identity::Identity;
+use crate::profile::Profile;
 use crate::xmpp::error::StanzaError;
+use crate::xmpp::jid::BareJid;
 use crate::xmpp::stanza::{Kept, Stanza};
 
 /// What every decision of one call shares.
@@ -99,20 +99,20 @@ impl<'a> Turn<'a> {
     }
 
     /// Sends a stanza of a session up as the account.
-    pub(crate) fn go_up(&mut self, me: &Identity, stanza: &Stanza, id: Id) {
+    pub(crate) fn go_up(&mut self, account: &BareJid, stanza: &Stanza, id: Id) {
         if self.is_about_held() {
-            self.send(id.put_on(stanza.clone().from(me.account.to_jid())));
+            self.send(id.put_on(stanza.clone().from(account.to_jid())));
         } else {
             self.act(Action::Forward { id });
         }
     }
 
     /// Answers a stanza of a session with an error, which the room says.
-    pub(crate) fn refuse(&mut self, me: &Identity, session: SessionId, stanza: &Stanza, error: StanzaError) {
+    pub(crate) fn refuse(&mut self, room: &BareJid, session: SessionId, stanza: &Stanza, error: StanzaError) {
         if self.is_about_held() {
-            self.deliver(session, error.reply_to(stanza, me.room.as_str()));
+            self.deliver(session, error.reply_to(stanza, room.as_str()));
         } else {
-            self.act(Action::Reply { error, by: me.room.clone() });
+            self.act(Action::Reply { error, by: room.clone() });
         }
     }
 

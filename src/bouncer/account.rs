@@ -1,31 +1,19 @@
 //! One account of ours: its rooms, and what holds in all of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, limit};
-use crate::event::SessionId;
 use crate::occupancy::Occupancy;
-use crate::xmpp::jid::{BareJid, Jid};
+use crate::profile::Profile;
+use crate::xmpp::jid::BareJid;
 
 /// An account.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Account {
     pub(crate) rooms: BTreeMap<BareJid, Place>,
     pub(crate) profile: Profile,
-}
-
-/// What holds for an account in every room.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Profile {
-    /// Whom it blocks (XEP-0191): occupants, rooms, services.
-    pub(crate) blocked: Vec<Jid>,
-    /// The hash of the avatar that it has published (XEP-0084): empty if that was taken away, nothing if there
-    /// was none since the module was loaded.
-    pub(crate) avatar: Option<String>,
-    /// The services that its sessions watch for activity (XEP-0437).
-    watched: BTreeMap<SessionId, BTreeSet<BareJid>>,
 }
 
 /// An occupancy, and when it is to be woken.
@@ -63,31 +51,6 @@ impl Account {
         }
         let left = self.rooms.iter().filter_map(|(room, place)| Some((place.occupancy.over_ms()?, room)));
         left.min().map(|(_, room)| Some(room.clone())).ok_or(())
-    }
-}
-
-impl Profile {
-    /// Whether a session watches the service of a room, so that its leave only hides the room (L9).
-    pub(crate) fn watches(&self, session: SessionId, room: &BareJid) -> bool {
-        self.watched.get(&session).is_some_and(|services| services.contains(room.domain()))
-    }
-
-    /// Takes in whether a session watches a service.
-    pub(crate) fn note_watches(&mut self, session: SessionId, service: BareJid, watches: bool) {
-        let services = self.watched.entry(session).or_default();
-        if !watches {
-            services.remove(&service);
-        } else if services.len() < limit::WATCHED_SERVICES {
-            services.insert(service);
-        }
-        if services.is_empty() {
-            self.watched.remove(&session);
-        }
-    }
-
-    /// The session has ended.
-    pub(crate) fn forget_session(&mut self, session: SessionId) {
-        self.watched.remove(&session);
     }
 }
 

@@ -1,10 +1,10 @@
 //! Events that concern more than one room: of a session, of an account, of a service or of the host.
 
 use super::Bouncer;
-use super::account::Profile;
 use crate::config::Config;
 use crate::event::{Now, Outcome, SessionId, Verdict};
 use crate::occupancy::Occupancy;
+use crate::profile::Profile;
 use crate::turn::Turn;
 use crate::xmpp::jid::{BareJid, Jid};
 

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::Bouncer;
-use super::account::Profile;
 use crate::event::SessionId;
 use crate::occupancy::Occupancy;
+use crate::profile::Profile;
 use crate::xmpp::jid::{BareJid, Jid, bare_part};
 use crate::xmpp::muc::MucUser;
 use crate::xmpp::stanza::{Kind, MessageType, Stanza};

@@ -45,7 +45,7 @@ impl Occupancy {
     pub(super) fn hold(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) {
         let held = self.sessions.get_mut(session).is_some_and(|a| a.hold(Kept::own(stanza.clone())));
         if !held {
-            turn.refuse(&self.me, session, stanza, StanzaError::OVER_LIMIT);
+            turn.refuse(&self.me.room, session, stanza, StanzaError::OVER_LIMIT);
         }
     }
 
@@ -101,7 +101,7 @@ impl Occupancy {
     fn refuse_all(&self, turn: &mut Turn<'_>, session: SessionId, held: &[Kept], error: StanzaError) {
         turn.about_held(|turn| {
             for stanza in held {
-                turn.refuse(&self.me, session, stanza, error);
+                turn.refuse(&self.me.room, session, stanza, error);
             }
         });
     }

@@ -53,7 +53,7 @@ impl Occupancy {
     /// A session that is not in pings the account's occupant JID: it is told so, as the room would (I2).
     fn query_from_outside(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) -> Verdict {
         if matches!(self.phase, Phase::In(_)) && self.is_self_ping(turn, session, stanza) {
-            turn.refuse(&self.me, session, stanza, StanzaError::NOT_JOINED);
+            turn.refuse(&self.me.room, session, stanza, StanzaError::NOT_JOINED);
             return Verdict::Handled;
         }
         Verdict::Pass("the session is not in the room")
@@ -83,13 +83,13 @@ impl Occupancy {
         let mapped = turn.fresh_id();
         let deadline_ms = turn.after(limit::QUERY_MS);
         self.queries.ask(mapped.clone(), deadline_ms, Query { session, id, peer });
-        turn.go_up(&self.me, stanza, Id::Set(mapped));
+        turn.go_up(&self.me.account, stanza, Id::Set(mapped));
     }
 
     fn wait_with_query(&mut self, turn: &mut Turn<'_>, session: Option<SessionId>, query: &Stanza) {
         let waits = self.queries.wait(session, Kept::own(query.clone()));
         if let (false, Some(session)) = (waits, session) {
-            turn.refuse(&self.me, session, query, StanzaError::OVER_LIMIT);
+            turn.refuse(&self.me.room, session, query, StanzaError::OVER_LIMIT);
         }
     }
 

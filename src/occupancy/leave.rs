@@ -1,9 +1,7 @@
 //! A session leaves; the last one out decides whether the account goes (XEP-0045 §7.14).
 
-use serde::{Deserialize, Serialize};
-
 use super::held::Orphans;
-use super::membership::Attendance;
+use super::membership::{Attendance, HeldLeave};
 use super::past::Past;
 use super::{Occupancy, Phase};
 use crate::config::limit;
@@ -15,16 +13,6 @@ use crate::xmpp::error::StanzaError;
 use crate::xmpp::jid::Jid;
 use crate::xmpp::muc::Departure;
 use crate::xmpp::stanza::{Element, Kept, PresenceType, Stanza};
-
-/// The leave of the last session. It waits, in case that session is only quitting (design decision 3).
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct HeldLeave {
-    pub(super) session: SessionId,
-    leave: Kept,
-    pub(super) until_ms: u64,
-    /// The private messages that have come since.
-    pub(super) private: Vec<Kept>,
-}
 
 impl Occupancy {
     /// A session sent `unavailable` to the room or to any occupant: a stock room asks for no more (L1).
@@ -147,12 +135,5 @@ impl Occupancy {
     pub(super) fn leave_stanza(&self, turn: &mut Turn<'_>, payload: &[Element]) -> Stanza {
         let id = turn.fresh_id();
         self.me.presence(PresenceType::Unavailable, &id).children(payload.iter().cloned())
-    }
-}
-
-impl HeldLeave {
-    fn new(turn: &Turn<'_>, session: SessionId, leave: &Stanza) -> Self {
-        let until_ms = turn.after(limit::LEAVE_HOLD_MS);
-        Self { session, leave: Kept::own(leave.clone()), until_ms, private: Vec::new() }
     }
 }

@@ -2,14 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::leave::HeldLeave;
 use super::{Occupancy, Phase};
-use crate::config::Config;
+use crate::config::{Config, limit};
 use crate::event::SessionId;
 use crate::sessions::is_nobody_there;
 use crate::turn::Turn;
 use crate::xmpp::muc::{Departure, MucUser};
-use crate::xmpp::stanza::Kept;
+use crate::xmpp::stanza::{Kept, Stanza};
 
 /// Whether anybody is in the room through the account.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -21,6 +20,23 @@ pub(super) enum Attendance {
     LeaveHeld(Box<HeldLeave>),
     /// Nobody is.
     Unattended { since_ms: u64 },
+}
+
+/// The leave of the last session. It waits, in case that session is only quitting (design decision 3).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct HeldLeave {
+    pub(super) session: SessionId,
+    pub(super) leave: Kept,
+    pub(super) until_ms: u64,
+    /// The private messages that have come since.
+    pub(super) private: Vec<Kept>,
+}
+
+impl HeldLeave {
+    pub(super) fn new(turn: &Turn<'_>, session: SessionId, leave: &Stanza) -> Self {
+        let until_ms = turn.after(limit::LEAVE_HOLD_MS);
+        Self { session, leave: Kept::own(leave.clone()), until_ms, private: Vec::new() }
+    }
 }
 
 impl Attendance {

@@ -29,7 +29,7 @@ impl Occupancy {
         if attachment.is_live() {
             self.message_up(turn, Some(session), stanza);
         } else if self.answers_captcha(stanza) {
-            turn.go_up(&self.me, stanza, Id::Keep);
+            turn.go_up(&self.me.account, stanza, Id::Keep);
         } else {
             self.hold(turn, session, stanza);
         }
@@ -48,7 +48,7 @@ impl Occupancy {
             return Verdict::Pass("the account is not in the room");
         }
         if needs_occupant {
-            turn.refuse(&self.me, session, stanza, StanzaError::NOT_JOINED);
+            turn.refuse(&self.me.room, session, stanza, StanzaError::NOT_JOINED);
             return Verdict::Handled;
         }
         Verdict::Pass("the session is not in the room") // a decline needs no occupant (B3)
@@ -64,7 +64,7 @@ impl Occupancy {
         if let Some(session) = session {
             self.mirror_private(turn, session, stanza);
         }
-        turn.go_up(&self.me, stanza, up_as);
+        turn.go_up(&self.me.account, stanza, up_as);
     }
 
     /// A private message is shown to the account's other sessions in the room (P5); one to our own nick comes

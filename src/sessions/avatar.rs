@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::bouncer::account::Profile;
+use crate::profile::Profile;
 use crate::xmpp::stanza::{Element, Node, Stanza};
 
 const NS_UPDATE: &str = "vcard-temp:x:update";

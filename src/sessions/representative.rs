@@ -1,8 +1,8 @@
 //! Whose presence the room is shown, and who answers for the account (design decision 4).
 
 use super::{Attachment, Sessions};
-use crate::bouncer::account::Profile;
 use crate::event::SessionId;
+use crate::profile::Profile;
 use crate::xmpp::stanza::{Element, Kept, NS_CLIENT, Node, Stanza};
 
 impl Sessions {
