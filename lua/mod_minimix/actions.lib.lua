@@ -1,7 +1,7 @@
--- One function per action of the core, and the queue of what must wait.
+-- One function per action of the core.
 --
--- Sessions are written to at once. What the core says to a room waits in a queue, because a local room answers
--- within the send and must not be joined while it goes through its occupants; hooks.lib.lua says when that is.
+-- Sessions are written to at once, and the stanza in hand goes to its room at once. What the core has made for a room
+-- waits until no hook of ours is on the stack (stack.lib.lua).
 
 local st = require "util.stanza";
 local jid_bare = require "util.jid".bare;
@@ -12,7 +12,7 @@ local xmlns_forward = "urn:xmpp:forward:0";
 local xmlns_hints = "urn:xmpp:hints";
 local xmlns_muc_user = "http://jabber.org/protocol/muc#user";
 
-return function (sessions)
+return function (sessions, stack)
 	local by_id = sessions.by_id;
 	local perform = {}; -- by the action's kind: function (action, event)
 	local actions = { perform = perform };
@@ -33,21 +33,21 @@ return function (sessions)
 		table.insert(failures, attr.from);
 	end
 
+	local function log_fault(stanza, fault)
+		module:log("error", "Sending a %s to a session failed: %s", stanza.name, fault);
+	end
+
 	local function send_to_session(id, session, stanza)
 		local attr = stanza.attr;
 		attr.to = session.full_jid;
 		local ok, sent = pcall(session.send, stanza);
-		if not ok then
-			module:log("error", "Sending a %s to a session failed: %s", stanza.name, sent);
-		end
+		if not ok then log_fault(stanza, sent); end
 		if not ok or sent == false then note_failure(id, attr); end
 	end
 
-	local at = 0; -- which of the receivers is being sent to
-
 	local function send_on(stanza, attr, receivers, first, last)
 		for i = first, last do
-			at = i;
+			receivers.at = i;
 			local session = by_id[receivers[i]];
 			if session then
 				attr.to = session.full_jid;
@@ -59,16 +59,16 @@ return function (sessions)
 	-- Sends the stanza in hand to the first so many of the receivers, whatever becomes of one of them, and says whether
 	-- there are failures to be taken. A room sends one stanza object to all its occupants, so it gets it back as it was.
 	function actions.relay(stanza, attr, receivers, count)
-		local to, outer, done = attr.to, at, 0;
-		at = 0;
+		local to, done = attr.to, 0;
+		receivers.at = 0;
 		local ok, fault = pcall(send_on, stanza, attr, receivers, 1, count);
 		while not ok and done < count do
-			done = math.max(at, done + 1); -- a call may fail before it comes to the next
-			module:log("error", "Sending a %s to a session failed: %s", stanza.name, fault);
+			log_fault(stanza, fault);
+			done = math.max(receivers.at, done + 1); -- a call may fail before it comes to the next
 			note_failure(receivers[done], attr);
 			ok, fault = pcall(send_on, stanza, attr, receivers, done + 1, count);
 		end
-		attr.to, at = to, outer;
+		attr.to = to;
 		return failures[1];
 	end
 
@@ -101,76 +101,42 @@ return function (sessions)
 		origin.send(st.error_reply(stanza, action.type, action.condition, action.text, action.by));
 	end
 
-	local queue, draining = {}, false;
-
-	local function enqueue(stanza)
-		table.insert(queue, stanza);
-	end
-
-	function actions.waiting()
-		return queue[1] ~= nil;
-	end
-
-	local function send(stanza)
-		local ok, fault = pcall(module.send, module, stanza);
-		if not ok then
-			module:log("error", "Sending a %s to a room failed: %s", stanza.name, fault);
-		end
-	end
-
-	function actions.drain()
-		if draining then return; end
-		draining = true;
-		while queue[1] do
-			send(table.remove(queue, 1));
-		end
-		draining = false;
-	end
-
-	local timer_set = false;
-	function actions.drain_soon()
-		if timer_set then return; end
-		timer_set = true;
-		module:add_timer(0, function ()
-			timer_set = false;
-			actions.drain();
-		end);
-	end
-
 	-- Its sender may go on with the stanza (mod_presence does, through all that it had sent presence to), so it
 	-- gets it back as it was.
 	function perform.forward(action, event)
 		local stanza = event.stanza;
-		local waits = actions.in_room_hook() or draining;
-		if waits then
-			stanza = st.clone(stanza);
-		else
-			actions.drain();
-		end
 		local attr = stanza.attr;
 		local from, to, id = attr.from, attr.to, attr.id;
-		attr.from, attr.id = jid_bare(from), with_id(id, action.id);
-		if waits then return enqueue(stanza); end
-		send(stanza);
-		attr.from, attr.to, attr.id = from, to, id;
+		local account, room = jid_bare(from), jid_bare(to);
+		local flight = stack.begin_send(account, room);
+		if flight then
+			attr.from, attr.id = account, with_id(id, action.id);
+			stack.send(stanza);
+			attr.from, attr.to, attr.id = from, to, id;
+			return stack.end_send(flight);
+		end
+		local copy = st.clone(stanza);
+		copy.attr.from, copy.attr.id = account, with_id(id, action.id);
+		if not stack.enqueue(account, room, copy) then
+			perform.reply({ type = "wait", condition = "resource-constraint", by = room }, event);
+		end
 	end
 
 	function perform.send(action)
-		enqueue(action.stanza);
+		local stanza = action.stanza;
+		local account, room = jid_bare(stanza.attr.from), jid_bare(stanza.attr.to);
+		if not stack.enqueue(account, room, stanza) then
+			module:log("error", "Too much waits for a room: a %s is lost", stanza.name);
+		end
 	end
 
 	function perform.send_as(action)
 		action.stanza.attr.from = action.from;
-		enqueue(action.stanza);
+		perform.send(action);
 	end
 
 	function perform.drop(action)
-		for i = #queue, 1, -1 do
-			local attr = queue[i].attr;
-			if attr.from == action.account and jid_bare(attr.to) == action.room then
-				table.remove(queue, i);
-			end
-		end
+		stack.drop(action.account, action.room);
 	end
 
 	local function is_private(stanza)

@@ -7,7 +7,7 @@ local jid_bare = require "util.jid".bare;
 
 local type, pcall = type, pcall;
 
-return function (core, actions)
+return function (core, actions, stack)
 	local answers = {};
 	local no_stanza = {}; -- the event of what is no stanza
 	local wake_timer;
@@ -34,52 +34,51 @@ return function (core, actions)
 		return report.handled or nil;
 	end
 
-	-- A report in the place of the answer that says that there is one; false if there is none after all.
-	local function fetched(answer)
+	-- Fetches the report that `false` announces, and says whether there is one; any other answer is given back.
+	function answers.fetch_report(answer)
 		if answer ~= false then return true, answer; end
 		local ok, report = pcall(core.report);
 		return ok and report ~= nil, report;
 	end
-	answers.fetched = fetched;
 
-	local function carry_out(event, answer)
+	-- Does what an answer says, and gives what the hook has to return.
+	function answers.carry_out(event, answer)
 		if type(answer) == "table" then return carry_out_report(event, answer); end
 		return answer;
 	end
-	answers.carry_out = carry_out;
 
-	local function told_about(event, what, ok, answer)
+	local function carry_out_answer(event, what, ok, answer)
+		if ok then ok, answer = answers.fetch_report(answer); end
 		if not ok then
 			module:log("error", "The core failed on %s", what);
-			return;
+			return nil;
 		end
-		local handled = carry_out(event, answer);
+		local handled = answers.carry_out(event, answer);
 		answers.report_failures();
-		if actions.waiting() then actions.drain_soon(); end
+		stack.settle(false);
 		return handled;
 	end
 
-	-- What became of telling the core something about a stanza that is not to be held up.
-	function answers.told_about(event, what, ok, answer)
-		if not ok then return told_about(event, what, false); end
-		return told_about(event, what, fetched(answer));
+	-- Tells the core, by that call, something about a stanza that is not to be held up.
+	function answers.tell_about(event, what, call, ...)
+		return carry_out_answer(event, what, pcall(call, ...));
 	end
 
-	-- The same of what has to do with no stanza in hand.
-	function answers.told(what, ok, answer)
-		return answers.told_about(no_stanza, what, ok, answer);
+	-- Tells the core something that has to do with no stanza in hand.
+	function answers.tell(what, call, ...)
+		return carry_out_answer(no_stanza, what, pcall(call, ...));
 	end
 
 	function answers.report_failures()
 		local failures = actions.take_failures();
 		for i = 1, failures and #failures or 0, 3 do
-			answers.told("a failed delivery", true, core.delivery_failed(
-				failures[i], jid_bare(failures[i + 1]), failures[i + 1], failures[i + 2]));
+			answers.tell("a failed delivery", core.delivery_failed,
+				failures[i], jid_bare(failures[i + 1]), failures[i + 1], failures[i + 2]);
 		end
 	end
 
 	function answers.wake()
-		answers.told("a deadline", pcall(core.wake));
+		answers.tell("a deadline", core.wake);
 	end
 
 	return answers;

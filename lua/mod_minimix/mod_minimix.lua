@@ -1,7 +1,7 @@
 -- mod_minimix: the account is in the room, its sessions attach and detach (account-based joining, XEP-0045).
 --
 -- The core, a native library, decides; this module hands it what happens and does what it says.
--- Here: options, the core itself, timers, what survives a reload.
+-- Here: options, the core itself, the other files, what survives a reload.
 
 if prosody.process_type ~= "prosody" then return; end -- prosodyctl loads modules as well
 
@@ -49,18 +49,21 @@ if not core then return refuse("mod_minimix: %s", fault); end
 module:log("info", "Accounts join rooms once for all their sessions (mod_minimix %s)", VERSION);
 
 local sessions = module:require "sessions"(saved and saved.next_session_id);
-local actions = module:require "actions"(sessions);
-local handover = module:require "handover";
-local answers = module:require "answers"(core, actions);
-local hooks = module:require "hooks"(core, sessions, actions, answers, function (tell)
-	return module:require "blocklist"(tell, core.blocking_accounts());
-end);
-handover.finish();
+local stack = module:require "stack";
+local actions = module:require "actions"(sessions, stack);
+local answers = module:require "answers"(core, actions, stack);
+local blocklist = module:require "blocklist"(function (account, blocked)
+	answers.tell("a change of a block list", core.blocks, account, blocked);
+end, core.blocking_accounts());
+module:require "room_hooks"(core, actions, answers, stack, blocklist);
+local session_hooks = module:require "session_hooks"(core, sessions, answers, stack, blocklist);
+local host_hooks = module:require "host_hooks"(core, answers, stack);
+module:require "handover".finish();
 
 -- When everything is loaded: the hosts of rooms as well.
 function module.ready()
 	if not saved then
-		for _, session in ipairs(sessions.connected()) do hooks.already_in(session); end
+		for _, session in ipairs(sessions.connected()) do session_hooks.already_in(session); end
 	end
 	answers.wake();
 end
@@ -80,45 +83,15 @@ function module.save()
 	if version and version ~= VERSION then
 		error(("Restart Prosody to update mod_minimix from %s to %s"):format(VERSION, version), 0);
 	end
-	actions.drain();
+	stack.flush_everything();
 	return { snapshot = assert(core.snapshot()), next_session_id = sessions.next_id() };
 end
 
--- Before the account's stores are purged: its rooms are left.
-module:hook_global("user-deleted", function (event)
-	if event.host == module.host then hooks.account_gone(event.username.."@"..event.host); end
-end, 100);
-
-local avatars = module:require "avatars"(hooks.avatar);
-
-module:hook_global("config-reloaded", function ()
-	hooks.configured(module:require "options");
-end);
-
-local stopped = false;
-local function stop()
-	if stopped then return; end
-	stopped = true;
-	hooks.shutdown();
-	actions.drain();
-end
-
--- Every session goes on by itself.
-local function hand_back()
-	if stopped then return; end
-	stopped = true;
-	handover.begin(core.rooms());
-	hooks.hand_back();
-	actions.drain();
-end
-
-module:hook_global("server-stopping", stop, 1000); -- before any session is closed
-
 function module.unload()
 	if not module.reloading then
-		hand_back();
+		host_hooks.hand_back();
 		sessions.forget_all();
 	end
-	avatars.close();
+	host_hooks.close();
 	core.close();
 end

@@ -114,7 +114,7 @@ class Lab:
             Host(WITH, modules=modules, options={"minimix_exclude": excluded_rooms()}),
             Host(WITHOUT),
             Host(BOUNCING, modules=modules, options={"bounce_blocked_messages": True, "smacks_hibernation_time": 1}),
-            Host(SERVICES["local"], rooms=True),
+            Host(SERVICES["local"], rooms=True, modules=["lab_waits"]),
             Host(SERVICES["slow"], rooms=True, modules=["lab_delay"]),
         ]
         far = [Host(FAR), Host(SERVICES["remote"], rooms=True), Host(PUPPETS, component="lab_puppet")]

@@ -52,3 +52,70 @@ async def connection_between_servers_lost(scene: JudgedScene) -> None:
     await laptop.say("still here")
     await phone.expect(xml.message(body="still here"))
     await scene.saw_nothing("me", phone, laptop)
+
+
+async def somebody_waits(scene: JudgedScene) -> None:
+    """Until one more send to a room has been made to wait."""
+    asked = await scene.judge.query("get", scene.service, "<held xmlns='urn:lab:waits'/>")
+    check(asked.get("type") == "result", xml.text(asked))
+
+
+async def nobody_else_waits(*others: Person) -> None:
+    for other in others:
+        await other.say("not delayed")
+
+
+@judged("R8", kinds=("local",), alone=True)
+async def rooms_that_wait(scene: JudgedScene) -> None:
+    """A room that makes a join or a message wait delays that account there, and nothing else."""
+    phone, laptop = await two_devices(scene)
+    tablet = await scene.device("me", "tablet")
+    await tablet.join(f"second-{scene.room}", "me")
+    neighbour = await scene.device("neighbour", "phone")
+    await neighbour.join(scene.room, "neighbour")
+
+    pad = await scene.device("me", "pad")
+    pad.send_join(f"third-{scene.room}", "lab-wait")
+    await somebody_waits(scene)
+    await nobody_else_waits(phone, laptop, tablet, neighbour)
+    check(not await pad.drain(), "the join waits, its session does not")
+    await neighbour.say("lab-go-on")
+    await pad.joined()
+
+    phone.send_message("lab-wait")
+    await somebody_waits(scene)
+    laptop.send_message("behind it")
+    await laptop.synchronise()
+    await nobody_else_waits(tablet, neighbour)
+    await neighbour.say("lab-go-on")
+    for device in (phone, laptop, scene.judge):
+        came = await device.until(xml.message(body="behind it"))
+        bodies = [stanza.findtext(xml.CLIENT + "body") for stanza in came]
+        order = [body for body in bodies if body in ("lab-wait", "lab-go-on", "behind it")]
+        check(order[-3:] == ["lab-go-on", "lab-wait", "behind it"], f"{device.jid} got {bodies}")
+
+
+@judged("R8", "L4", kinds=("local",), alone=True)
+async def rooms_that_never_answer(scene: JudgedScene) -> None:
+    """A room that never takes in what it is sent, or fails, delays nothing else; nor does it stop a reload."""
+    phone, laptop = await two_devices(scene)
+    tablet = await scene.device("me", "tablet")
+    await tablet.join(f"second-{scene.room}", "me")
+    neighbour = await scene.device("neighbour", "phone")
+    await neighbour.join(scene.room, "neighbour")
+    failing = await scene.device("me", "failing")
+    failing.send_join(f"third-{scene.room}", "lab-raise")
+    pad = await scene.device("me", "pad")
+    pad.send_join(f"fourth-{scene.room}", "lab-never")
+    await somebody_waits(scene)
+    await nobody_else_waits(phone, laptop, tablet, neighbour)
+
+    phone.send_message("lab-never")
+    await somebody_waits(scene)
+    laptop.send_message("behind it")
+    await laptop.synchronise()
+    await nobody_else_waits(tablet, neighbour)
+    await scene.order(f"module reload minimix {scene.host}")
+    await laptop.expect(xml.message(body="behind it"))
+    await nobody_else_waits(laptop, tablet, neighbour)
+    await scene.saw_nothing("me", laptop, tablet)

@@ -161,6 +161,8 @@ check.test("a stanza that is not ours costs no memory", function ()
 	check.equal(check.garbage(function () host.room_stanza("a@h", "b@h/r", message); end), 0, "from outside");
 	check.equal(check.garbage(function () host.client_stanza(1, "a@h", "b@h/r", false, message); end), 0, "to outside");
 	check.equal(select("#", host.room_stanza("a@h", "b@h/r", message)), 0, "nothing comes back");
+	check.equal(select("#", host.room_stanza(nil, "b@h/r", message, {})), 0, "of a session to its own account");
+	check.equal(select("#", host.room_stanza("a@h", nil, message, {})), 0, "of nobody");
 end);
 
 check.done();

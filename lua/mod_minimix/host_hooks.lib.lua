@@ -1,0 +1,70 @@
+-- What happens to the host: connections to other servers, accounts, options, the end.
+--
+-- | event           | priority | why there |
+-- |-----------------|----------|-----------|
+-- | s2sout-destroyed, s2sin-destroyed | 0 | |
+-- | user-deleted    | 100      | the account's rooms are left before its stores are purged |
+-- | config-reloaded | 0        | |
+-- | server-stopping | 1000     | before any session is closed |
+-- | item-published of a PEP service | 0 | avatars.lib.lua |
+
+return function (core, answers, stack)
+	local host_hooks = {};
+	local tell = answers.tell;
+
+	--- Connections to other servers ---
+
+	local function tell_lost(domain)
+		tell("a lost connection", core.service_lost, domain);
+	end
+
+	module:hook("s2sout-destroyed", function (event)
+		if event.session.to_host then tell_lost(event.session.to_host); end
+	end);
+
+	module:hook("s2sin-destroyed", function (event)
+		if event.session.from_host then tell_lost(event.session.from_host); end
+	end);
+
+	--- Accounts and options ---
+
+	module:hook_global("user-deleted", function (event)
+		if event.host ~= module.host then return; end
+		tell("the end of an account", core.account_gone, event.username.."@"..event.host);
+	end, 100);
+
+	module:hook_global("config-reloaded", function ()
+		tell("a change of the options", core.configured, module:require "options");
+	end);
+
+	local avatars = module:require "avatars"(function (account, hash)
+		tell("a new avatar", core.avatar, account, hash);
+	end);
+
+	--- The end ---
+
+	local is_over = false;
+
+	local function stop()
+		if is_over then return; end
+		is_over = true;
+		tell("the end", core.shutdown);
+		stack.flush_everything();
+	end
+	module:hook_global("server-stopping", stop, 1000);
+
+	-- The module goes for good: every session goes on by itself.
+	function host_hooks.hand_back()
+		if is_over then return; end
+		is_over = true;
+		module:require "handover".begin(core.rooms());
+		tell("the handing back of all rooms", core.hand_back);
+		stack.flush_everything();
+	end
+
+	function host_hooks.close()
+		avatars.close();
+	end
+
+	return host_hooks;
+end
