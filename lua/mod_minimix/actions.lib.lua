@@ -33,6 +33,7 @@ return function (sessions, stack)
 		table.insert(failures, attr.from);
 	end
 
+	-- An error is one of somebody else's filter, about this stanza.
 	local function log_fault(stanza, fault)
 		module:log("error", "Sending a %s to a session failed: %s", stanza.name, fault);
 	end
@@ -41,8 +42,11 @@ return function (sessions, stack)
 		local attr = stanza.attr;
 		attr.to = session.full_jid;
 		local ok, sent = pcall(session.send, stanza);
-		if not ok then log_fault(stanza, sent); end
-		if not ok or sent == false then note_failure(id, attr); end
+		if not ok then
+			log_fault(stanza, sent);
+		elseif sent == false then
+			note_failure(id, attr);
+		end
 	end
 
 	local function send_on(stanza, attr, receivers, first, last)
@@ -65,7 +69,6 @@ return function (sessions, stack)
 		while not ok and done < count do
 			log_fault(stanza, fault);
 			done = math.max(receivers.at, done + 1); -- a call may fail before it comes to the next
-			note_failure(receivers[done], attr);
 			ok, fault = pcall(send_on, stanza, attr, receivers, done + 1, count);
 		end
 		attr.to = to;
