@@ -22,8 +22,14 @@ return function (core, answers, stack)
 		if event.session.to_host then tell_lost(event.session.to_host); end
 	end);
 
+	-- A peer may say that it is any host: only those count for which it has proved it.
 	module:hook("s2sin-destroyed", function (event)
-		if event.session.from_host then tell_lost(event.session.from_host); end
+		local domains = {};
+		for domain, state in pairs(event.session.hosts or {}) do
+			if state.authed then table.insert(domains, domain); end
+		end
+		table.sort(domains);
+		for _, domain in ipairs(domains) do tell_lost(domain); end
 	end);
 
 	--- Accounts and options ---

@@ -246,11 +246,17 @@ end);
 check.test("a lost connection to another server is told, with its name", function ()
 	local scene = new_scene();
 	local out = { from_host = "example.org", to_host = "rooms.example.net" };
-	local incoming = { from_host = "rooms.example.com", to_host = "example.org" };
+	local incoming = { from_host = "rooms.example.com", to_host = "example.org", hosts = {
+		["rooms.example.com"] = { authed = true }, ["a.example.com"] = { authed = true }, ["b.example.com"] = {},
+	} };
+	local pretending = { from_host = "rooms.example.net", hosts = { ["rooms.example.net"] = { authed = false } } };
 	fake.fires(scene.server, "s2sout-destroyed", { session = out });
 	fake.fires(scene.server, "s2sin-destroyed", { session = incoming });
-	fake.fires(scene.server, "s2sin-destroyed", { session = { to_host = "example.org" } });
-	check.list(stub.calls, { "service_lost rooms.example.net", "service_lost rooms.example.com" });
+	fake.fires(scene.server, "s2sin-destroyed", { session = pretending });
+	fake.fires(scene.server, "s2sin-destroyed", { session = { from_host = "rooms.example.net" } });
+	check.list(stub.calls, {
+		"service_lost rooms.example.net", "service_lost a.example.com", "service_lost rooms.example.com",
+	});
 end);
 
 check.test("a delivery that failed later is answered by the core", function ()
