@@ -15,7 +15,7 @@ local async = require "util.async";
 local running, pcall = coroutine.running, pcall;
 
 local patience_s = 60;
-local max_waiting = 1000; -- in one queue
+local max_waiting = 1000; -- behind one send that has not returned
 
 local function push(line, item)
 	line.last = line.last + 1;
@@ -222,7 +222,7 @@ end
 -- Has a stanza wait. Gives false if too many do.
 function stack.enqueue(account, room, stanza)
 	local queue = queue_of(account, room);
-	if queue.last - queue.first + 1 >= max_waiting then return false; end
+	if queue.flight and queue.last - queue.first + 1 >= max_waiting then return false; end
 	push(queue, stanza);
 	if not queue.flight then
 		make_ready(queue);
