@@ -62,7 +62,8 @@ run: deps-run build ## A Prosody with the module on loopback, with accounts and 
 ##@ Testing
 
 .PHONY: test
-test: deps fmt clippy pure cargo-test lint hygiene check-core lua-test cost prosody-test interop ## Everything, on a fresh Debian too
+test: ## Everything, on a fresh Debian too; says at the end how long each part took
+	@scripts/test-all
 
 .PHONY: fmt
 fmt: ## The format of the Rust files
