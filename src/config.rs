@@ -69,9 +69,11 @@ impl Config {
 pub mod limit {
     use super::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 
-    /// How long the account's join may take (J26).
+    /// How long a room may show nothing while the account joins (J26).
     pub const JOIN_MS: u64 = 30 * SECOND_MS;
-    /// When a join without an answer asks for a sign of life (J26).
+    /// How long a join may take in all, however much the room shows (design decision 16).
+    pub const JOIN_MOST_MS: u64 = 10 * MINUTE_MS;
+    /// When a room that has shown nothing at all is asked for a sign of life (J26).
     pub const JOIN_PROBE_MS: u64 = 20 * SECOND_MS;
     /// How long a join may take while a human solves a CAPTCHA (J27).
     pub const CAPTCHA_MS: u64 = 10 * MINUTE_MS;
@@ -79,6 +81,8 @@ pub mod limit {
     pub const JOIN_SILENCE_MS: u64 = 5 * SECOND_MS;
     /// How long one presence of ours may stay unanswered before the next goes out (design decision 4).
     pub const PRESENCE_MS: u64 = 10 * SECOND_MS;
+    /// How long a nick that the room does not confirm is asked for, while the room shows other things (N4).
+    pub const NICK_MS: u64 = MINUTE_MS;
     /// How long a self-ping of ours may take (I2).
     pub const SELF_PING_MS: u64 = 30 * SECOND_MS;
     /// How long after a self-ping an error in the room does not cause another one (K9).
@@ -105,8 +109,8 @@ pub mod limit {
     /// the account's leave on to the IRC server, and then takes all sessions for gone (design decision 1).
     pub const RETREAT_MS: u64 = 3 * SECOND_MS;
     /// How long a session's own join or withdrawal is watched (design decision 1, X5).
-    pub const WITHDRAW_MS: u64 = MINUTE_MS;
-    /// How long a service is known to take no accounts (design decision 1).
+    pub const WITHDRAW_MS: u64 = 10 * MINUTE_MS;
+    /// How long a room is known to take no accounts, or a service to take some (design decision 1).
     pub const DIRECT_MS: u64 = DAY_MS;
     /// How many queries to a room's archive are remembered (I8).
     pub const ARCHIVE_QUERIES: usize = 64;
@@ -115,8 +119,10 @@ pub mod limit {
     /// How many more rooms of an account are known than it may be in: rooms that it has left, and rooms that
     /// its sessions are in by themselves.
     pub const ROOMS_LEFT: usize = 1_000;
-    /// How many services are known to take no accounts.
-    pub const DIRECT_SERVICES: usize = 1_000;
+    /// How many rooms are known to take no accounts.
+    pub const DIRECT_ROOMS: usize = 1_000;
+    /// How many services are known to take accounts.
+    pub const SHOWING_SERVICES: usize = 1_000;
     /// How many stanzas of a replay are handed out at once (contract, 9).
     pub const REPLAY_BATCH: usize = 64;
     /// How many live stanzas may join the end of a replay; above that the rest is handed out at once.

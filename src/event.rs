@@ -66,6 +66,16 @@ pub enum Event {
         /// The stanza itself, if it is still there.
         stanza: Option<Stanza>,
     },
+    /// A stream to another server is being set up. Until it is, what rooms there are asked waits.
+    StreamBegun {
+        /// The other server.
+        domain: String,
+    },
+    /// A stream to another server has been set up, or can't be. What waited is sent, or bounced.
+    StreamSettled {
+        /// The other server.
+        domain: String,
+    },
     /// A stream to another server was lost. Accounts may be out of the rooms there.
     ServiceLost {
         /// The other server.

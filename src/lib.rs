@@ -14,6 +14,7 @@ mod occupancy;
 mod pending;
 mod profile;
 mod room;
+mod services;
 mod sessions;
 mod turn;
 pub mod xmpp;

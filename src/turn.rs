@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::event::{Action, Id, Now, SessionId};
 use crate::ids::Ids;
 use crate::profile::Profile;
+use crate::services::{Finding, Services};
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::jid::BareJid;
 use crate::xmpp::stanza::{Kept, Stanza};
@@ -15,10 +16,12 @@ pub(crate) struct Turn<'a> {
     pub(crate) config: &'a Config,
     /// What holds for the account in every room.
     pub(crate) profile: &'a Profile,
+    /// What is known of the services of rooms.
+    pub(crate) services: &'a Services,
     ids: &'a mut Ids,
     actions: Vec<Action>,
     in_hand: InHand,
-    direct_service: bool,
+    finding: Option<Finding>,
 }
 
 /// The stanza that a decision is about.
@@ -33,15 +36,22 @@ enum InHand {
 }
 
 impl<'a> Turn<'a> {
-    pub(crate) fn new(now: Now, config: &'a Config, ids: &'a mut Ids, profile: &'a Profile) -> Self {
+    pub(crate) fn new(
+        now: Now,
+        config: &'a Config,
+        ids: &'a mut Ids,
+        profile: &'a Profile,
+        services: &'a Services,
+    ) -> Self {
         Self {
             now,
             config,
             profile,
+            services,
             ids,
             actions: Vec::new(),
             in_hand: InHand::Itself,
-            direct_service: false,
+            finding: None,
         }
     }
 
@@ -50,14 +60,14 @@ impl<'a> Turn<'a> {
         self.actions
     }
 
-    /// The room's service turns out not to take accounts (design decision 1).
-    pub(crate) fn find_direct_service(&mut self) {
-        self.direct_service = true;
+    /// Something turns out about the room's service.
+    pub(crate) fn find_service(&mut self, finding: Finding) {
+        self.finding = Some(finding);
     }
 
-    /// Whether the room's service turned out not to take accounts.
-    pub(crate) fn found_direct_service(&self) -> bool {
-        self.direct_service
+    /// What turned out about the room's service.
+    pub(crate) fn finding(&self) -> Option<Finding> {
+        self.finding
     }
 
     /// An id that nobody can guess.

@@ -3,6 +3,7 @@
 -- | event           | priority | why there |
 -- |-----------------|----------|-----------|
 -- | s2sout-destroyed, s2sin-destroyed | 0 | |
+-- | s2sout-created, s2sout-established, s2s-destroyed | 0 | a connection that is never up is told as s2s-destroyed alone |
 -- | user-deleted    | 100      | the account's rooms are left before its stores are purged |
 -- | config-reloaded | 0        | |
 -- | server-stopping | 1000     | before any session is closed |
@@ -31,6 +32,20 @@ return function (core, answers, stack)
 		table.sort(domains);
 		for _, domain in ipairs(domains) do tell_lost(domain); end
 	end);
+
+	-- What is for a server that has yet to be reached waits, and is sent or bounced when that is settled.
+	local function tell_settled(event)
+		local session = event.session;
+		if session.direction == "outgoing" and session.from_host == module.host and session.to_host then
+			tell("a settled connection", core.stream_settled, session.to_host);
+		end
+	end
+
+	module:hook("s2sout-created", function (event)
+		tell("a new connection", core.stream_begun, event.session.to_host);
+	end);
+	module:hook("s2sout-established", tell_settled);
+	module:hook_global("s2s-destroyed", tell_settled);
 
 	--- Accounts and options ---
 

@@ -81,6 +81,34 @@ impl Bouncer {
         self.everywhere(now, excluded, Occupancy::hand_back)
     }
 
+    /// A stream to a service is being set up: its silence says nothing (design decision 16).
+    pub(super) fn stream_begun(&mut self, now: Now, domain: &str) -> Outcome {
+        self.state.services.note_stream_begun(domain);
+        self.in_rooms_at(now, domain, |occupancy, turn| occupancy.note_reach(turn, false))
+    }
+
+    pub(super) fn stream_settled(&mut self, now: Now, domain: &str) -> Outcome {
+        if !self.state.services.note_stream_settled(domain) {
+            return self.pass("nothing waits for that stream");
+        }
+        self.in_rooms_at(now, domain, |occupancy, turn| occupancy.note_reach(turn, true))
+    }
+
+    /// Accounts may be out of the rooms there.
+    pub(super) fn service_lost(&mut self, now: Now, domain: &str) -> Outcome {
+        self.in_rooms_at(now, domain, |occupancy, _| occupancy.end_trust())
+    }
+
+    fn in_rooms_at(
+        &mut self,
+        now: Now,
+        domain: &str,
+        decide: impl FnMut(&mut Occupancy, &mut Turn<'_>),
+    ) -> Outcome {
+        let rooms = self.state.services.rooms_at(domain);
+        self.everywhere(now, rooms, decide)
+    }
+
     pub(super) fn wake(&mut self, now: Now) -> Outcome {
         let due = self.timetable.take_due(now.monotonic_ms);
         for (account, room) in &due {

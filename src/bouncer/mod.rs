@@ -4,7 +4,6 @@
 pub(crate) mod account;
 mod everywhere;
 mod questions;
-mod services;
 mod snapshot;
 mod timetable;
 
@@ -15,12 +14,12 @@ use serde::{Deserialize, Serialize};
 
 use self::account::{Account, Place};
 use self::questions::invites_for_blocked;
-use self::services::Services;
 use self::timetable::Timetable;
 use crate::config::Config;
 use crate::event::{Action, Event, Now, Outcome, SessionId, Verdict};
 use crate::ids::Ids;
 use crate::occupancy::{Occupancy, is_of_one_session, join_error};
+use crate::services::Services;
 use crate::turn::Turn;
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::jid::{BareJid, FullJid, Jid, bare_part};
@@ -86,10 +85,9 @@ impl Bouncer {
             Event::DeliveryFailed { session, to, from, stanza } => {
                 self.delivery_failed(now, session, [&to, &from], stanza.as_ref())
             }
-            Event::ServiceLost { domain } => {
-                let rooms = self.state.services.rooms_at(&domain);
-                self.everywhere(now, rooms, |occupancy, _| occupancy.end_trust())
-            }
+            Event::StreamBegun { domain } => self.stream_begun(now, &domain),
+            Event::StreamSettled { domain } => self.stream_settled(now, &domain),
+            Event::ServiceLost { domain } => self.service_lost(now, &domain),
             Event::AlreadyIn { session, jid, occupant } => self.already_in(now, session, &jid, &occupant),
             Event::Watches { session, account, service, watches } => {
                 self.note_watches(session, account, service, watches)
@@ -205,7 +203,8 @@ impl Bouncer {
         }
         let Ok(forgotten) = known.room_to_forget(&self.config) else { return false };
         let mut occupancy = Occupancy::new(account.clone(), room.clone());
-        let mut turn = Turn::new(now, &self.config, &mut self.ids, &known.profile);
+        let services = &self.state.services;
+        let mut turn = Turn::new(now, &self.config, &mut self.ids, &known.profile, services);
         occupancy.note_blocked(&mut turn, &known.profile.blocked);
         known.rooms.insert(room.clone(), Place::new(occupancy));
         self.state.services.add(account, room);
@@ -266,13 +265,13 @@ impl Bouncer {
             Ok(read) => read,
             Err(error) => return Some(Err(error)),
         };
-        let mut turn = Turn::new(now, &self.config, &mut self.ids, profile);
+        let mut turn = Turn::new(now, &self.config, &mut self.ids, profile, &self.state.services);
         let verdict = decide(&mut place.occupancy, &mut turn, read);
         place.occupancy.settle(&mut turn);
-        let (is_over, found_direct) = (place.occupancy.is_over(&turn), turn.found_direct_service());
+        let (is_over, finding) = (place.occupancy.is_over(&turn), turn.finding());
         let actions = turn.into_actions();
-        if found_direct {
-            self.state.services.note_direct(now, place.occupancy.room());
+        if let Some(finding) = finding {
+            self.state.services.note(now, place.occupancy.room(), finding);
         }
         if is_over {
             let (account, room) = (place.occupancy.account().clone(), place.occupancy.room().clone());

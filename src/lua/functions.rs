@@ -64,6 +64,8 @@ fn lifetime_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
     takes_in(lua, host, table, "abandoned", |(account, room): (String, String)| {
         Ok(Event::Abandoned { account: BareJid::new(&account), room: BareJid::new(&room) })
     })?;
+    takes_in(lua, host, table, "stream_begun", |domain: String| Ok(Event::StreamBegun { domain }))?;
+    takes_in(lua, host, table, "stream_settled", |domain: String| Ok(Event::StreamSettled { domain }))?;
     takes_in(lua, host, table, "service_lost", |domain: String| Ok(Event::ServiceLost { domain }))?;
     takes_in(lua, host, table, "blocks", |(account, blocked): (String, Vec<String>)| {
         let blocked = blocked.iter().map(|jid| Jid::new(jid)).collect();

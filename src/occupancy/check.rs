@@ -81,6 +81,11 @@ impl Trust {
         }
     }
 
+    /// The last sign of life, if it can be trusted.
+    pub(super) fn sign_ms(&self) -> Option<u64> {
+        self.sign_ms
+    }
+
     pub(super) fn is_fresh(&self, turn: &Turn<'_>) -> bool {
         self.sign_ms.is_some_and(|sign_ms| turn.since(sign_ms) < turn.config.trust_ms)
     }
@@ -193,10 +198,36 @@ impl Occupancy {
         }
     }
 
+    /// The stream to the room's service is being set up, or has been. Meanwhile its silence says nothing.
+    pub(crate) fn note_reach(&mut self, turn: &Turn<'_>, is_reached: bool) {
+        match &mut self.phase {
+            Phase::Joining(joining) => joining.entry.note_reach(turn, is_reached),
+            Phase::In(stay) => {
+                stay.upstream.note_reach(turn, is_reached);
+                if let Some(check) = &mut stay.check {
+                    let patience_ms = if is_reached { limit::SELF_PING_MS } else { limit::JOIN_MOST_MS };
+                    check.deadline_ms = turn.after(patience_ms);
+                }
+            }
+            Phase::Out(_) => {}
+        }
+    }
+
     /// Ends the trust: the next session that asks waits for a check (K9).
     pub(crate) fn end_trust(&mut self) {
         if let Phase::In(stay) = &mut self.phase {
             stay.trust.end();
+        }
+    }
+
+    /// A sign of life that comes while a check is under way answers the sessions that wait for it. What the check
+    /// finds is still awaited.
+    pub(super) fn answer_from_trust(&mut self, turn: &mut Turn<'_>) {
+        if let Phase::In(stay) = &mut self.phase
+            && stay.check.as_ref().is_some_and(|check| !check.pingers.is_empty())
+            && stay.trust.is_fresh(turn)
+        {
+            stay.answer_pingers(turn, None, &self.me);
         }
     }
 

@@ -115,7 +115,7 @@ impl Occupancy {
             Why::Forgotten | Why::Away => {} // the bouncer forgets it; the room is told when all is settled
             Why::JoinSilent => self.complete(turn),
             Why::JoinUnseen => self.ask_whether_unseen(turn),
-            Why::Retreated => self.go_direct(turn),
+            Why::Retreated => self.retreated(turn),
             Why::JoinUnanswered => self.give_up_joining(turn),
             Why::Replaying => self.go_on_replaying(turn),
             Why::SelfPingUnanswered => self.found_nothing(turn),

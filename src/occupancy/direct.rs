@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Occupancy;
 use crate::config::limit;
 use crate::event::{Action, SessionId, Verdict};
+use crate::services::Finding;
 use crate::sessions::{Attachment, Stage};
 use crate::turn::Turn;
 use crate::xmpp::delay;
@@ -162,7 +163,7 @@ impl Occupancy {
             (Kind::Presence(PresenceType::Error), State::Trying { .. }) => self.directs.remove(session),
             (Kind::Presence(PresenceType::Available), State::Trying { .. }) if is_own => {
                 direct.state = State::In;
-                turn.find_direct_service();
+                turn.find_service(Finding::IsDirect);
             }
             _ => {}
         }
@@ -212,7 +213,7 @@ impl Occupancy {
     /// it before the sessions join, since biboumi shows its leave to all of them.
     pub(super) fn go_direct(&mut self, turn: &mut Turn<'_>) {
         log::debug!("{} shows the account nothing: its sessions join by themselves", self.me.room);
-        turn.find_direct_service();
+        turn.find_service(Finding::IsDirect);
         self.all_join_directly(turn);
         self.refuse_orphans(turn);
         self.try_next(turn);

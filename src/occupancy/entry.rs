@@ -9,66 +9,134 @@ use super::Occupancy;
 use crate::config::limit;
 use crate::room::Room;
 use crate::turn::Turn;
+use crate::xmpp::jid::BareJid;
 use crate::xmpp::stanza::Kept;
 
-/// How far the room has shown itself.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) enum Entry {
-    /// Nothing says yet that the account is in.
-    #[default]
-    Asked,
-    /// The account's presence came with the id of an older join: it counts after a silence (design decision 13).
-    Older(Shown),
-    /// The account's presence came: what follows is history.
-    LetIn(Shown),
+/// How far the room has shown itself, and since when it is silent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Entry {
+    progress: Progress,
+    asked_ms: u64,
+    /// Since when the room is silent: since it was asked, came within reach, or last showed anything.
+    silent_since_ms: u64,
+    /// When it last showed something that only the answer to a join has: our presence, or history.
+    answered_ms: u64,
+    /// Whether it has shown the account anything at all.
+    has_shown: bool,
+    /// Whether the stream to its service is only being set up, so that its silence says nothing.
+    is_out_of_reach: bool,
 }
 
-/// What the room has shown of the account, and when it last showed anything.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Shown {
-    own: Kept,
-    last_ms: u64,
+enum Progress {
+    /// Nothing says yet that the account is in.
+    Asked,
+    /// The account's presence came with the id of an older join: it counts after a silence (design decision 13).
+    Older(Kept),
+    /// The account's presence came: what follows is history.
+    LetIn(Kept),
 }
 
 impl Entry {
+    /// The account has just asked to join.
+    pub(super) fn asked(turn: &Turn<'_>, room: &BareJid) -> Self {
+        Self {
+            progress: Progress::Asked,
+            asked_ms: turn.now.monotonic_ms,
+            silent_since_ms: turn.now.monotonic_ms,
+            answered_ms: turn.now.monotonic_ms,
+            has_shown: false,
+            is_out_of_reach: turn.services.is_out_of_reach(room.domain()),
+        }
+    }
+
     /// Whether nothing says yet that the account is in.
     pub(super) fn is_asked(&self) -> bool {
-        matches!(self, Self::Asked)
+        matches!(self.progress, Progress::Asked)
     }
 
     /// Whether the room has let this join in.
     pub(super) fn is_let_in(&self) -> bool {
-        matches!(self, Self::LetIn(_))
+        matches!(self.progress, Progress::LetIn(_))
+    }
+
+    /// Whether all that says that the account is in may answer an older join.
+    pub(super) fn is_older(&self) -> bool {
+        matches!(self.progress, Progress::Older(_))
+    }
+
+    /// Whether the room has not shown the account anything.
+    pub(super) fn is_unseen(&self) -> bool {
+        !self.has_shown
     }
 
     /// The account's presence as the room last showed it.
     pub(super) fn own(&self) -> Option<&Kept> {
-        match self {
-            Self::Asked => None,
-            Self::Older(shown) | Self::LetIn(shown) => Some(&shown.own),
+        match &self.progress {
+            Progress::Asked => None,
+            Progress::Older(own) | Progress::LetIn(own) => Some(own),
         }
     }
 
     /// The room shows the account, in answer to this join or perhaps to an older one.
     pub(super) fn own_came(&mut self, turn: &Turn<'_>, own: &Kept, is_answer: bool) {
-        let shown = Shown { own: own.clone(), last_ms: turn.now.monotonic_ms };
-        *self = if is_answer || self.is_let_in() { Self::LetIn(shown) } else { Self::Older(shown) };
+        let own = own.clone();
+        self.progress =
+            if is_answer || self.is_let_in() { Progress::LetIn(own) } else { Progress::Older(own) };
+        self.answer_came(turn);
     }
 
     /// The room has shown something.
     pub(super) fn touch(&mut self, turn: &Turn<'_>) {
-        match self {
-            Self::Asked => {}
-            Self::Older(shown) | Self::LetIn(shown) => shown.last_ms = turn.now.monotonic_ms,
+        self.silent_since_ms = turn.now.monotonic_ms;
+        self.has_shown = true;
+    }
+
+    /// The room has shown something that belongs to its answer.
+    pub(super) fn answer_came(&mut self, turn: &Turn<'_>) {
+        self.touch(turn);
+        self.answered_ms = turn.now.monotonic_ms;
+    }
+
+    /// All that has been shown belonged to an earlier stay.
+    pub(super) fn start_over(&mut self) {
+        self.progress = Progress::Asked;
+    }
+
+    /// The silence has had another cause.
+    pub(super) fn forgive_silence(&mut self, turn: &Turn<'_>) {
+        self.silent_since_ms = turn.now.monotonic_ms;
+    }
+
+    /// The stream to the room's service is being set up, or has been.
+    pub(super) fn note_reach(&mut self, turn: &Turn<'_>, is_reached: bool) {
+        if std::mem::replace(&mut self.is_out_of_reach, !is_reached) {
+            self.forgive_silence(turn);
         }
     }
 
-    /// When a silence says that the room has shown all of itself.
+    /// When a room that has shown nothing at all is asked whether the account is in unseen.
+    pub(super) fn unseen_ms(&self) -> Option<u64> {
+        let is_silent = self.is_unseen() && !self.is_out_of_reach;
+        is_silent.then_some(self.silent_since_ms + limit::JOIN_PROBE_MS)
+    }
+
+    /// When a room that has not let the account in is given up.
+    pub(super) fn unanswered_ms(&self) -> Option<u64> {
+        let patience_ms = if self.is_out_of_reach { limit::JOIN_MOST_MS } else { limit::JOIN_MS };
+        self.is_asked().then(|| self.over_ms().min(self.silent_since_ms + patience_ms))
+    }
+
+    /// When the room has shown all of itself, though no subject says so.
     pub(super) fn silence_ms(&self) -> Option<u64> {
-        match self {
-            Self::Asked => None,
-            Self::Older(shown) | Self::LetIn(shown) => Some(shown.last_ms + limit::JOIN_SILENCE_MS),
-        }
+        let silent_ms = self.silent_since_ms + limit::JOIN_SILENCE_MS;
+        let rest_ms = self.answered_ms + limit::JOIN_MS; // what else happens in the room has no end
+        (!self.is_asked()).then(|| self.over_ms().min(silent_ms).min(rest_ms))
+    }
+
+    /// When no join is under way any more.
+    fn over_ms(&self) -> u64 {
+        self.asked_ms + limit::JOIN_MOST_MS
     }
 }
 

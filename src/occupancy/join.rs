@@ -53,7 +53,7 @@ impl Occupancy {
             is_reflected: false,
         };
         let past = self.take_past();
-        self.enter(Phase::Joining(Box::new(Joining::new(turn, request, past))));
+        self.enter(Phase::Joining(Box::new(Joining::new(turn, request, past, &self.me.room))));
         self.note_versions_asked(session);
         log::debug!("{} asks to join {}", self.me.account, self.me.room);
         turn.send(join);

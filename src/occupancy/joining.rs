@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::check::{self, Trust};
+use super::check::Trust;
 use super::entry::Entry;
 use super::held::Orphans;
 use super::past::Past;
 use super::probe::Probes;
+use super::unseen::Silence;
 use super::upstream::Upstream;
 use super::versions::tells_versions;
 use super::{Attendance, Occupancy, Own, Phase, Stay};
@@ -14,19 +15,19 @@ use crate::config::limit;
 use crate::event::{SessionId, Verdict};
 use crate::room::Room;
 use crate::room::history::History;
+use crate::services::Finding;
 use crate::sessions::{Attachment, Stage};
 use crate::turn::Turn;
-use crate::xmpp::jid::Nick;
+use crate::xmpp::jid::{BareJid, Nick};
 use crate::xmpp::muc::{Departure, MucUser, status};
-use crate::xmpp::stanza::{IqType, Kept, Kind, PresenceType, Stanza};
+use crate::xmpp::stanza::{IqType, Kept, Kind, MessageType, PresenceType, Stanza};
 
 /// A join of the account that is not complete.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Joining {
     pub(super) request: Request,
     pub(super) entry: Entry,
-    deadline_ms: u64,
-    silence: Silence,
+    pub(super) silence: Silence,
     /// Messages that came before the occupants (J23).
     early: Vec<Kept>,
     /// What sessions have sent that left or ended meanwhile (M3).
@@ -49,26 +50,12 @@ pub(super) struct Request {
     pub(super) is_reflected: bool,
 }
 
-/// How far it is known why the room has shown the account nothing (J26).
-#[derive(Clone, Debug, Serialize, Deserialize)]
-enum Silence {
-    /// A self-ping will ask at that time whether the account is in unseen.
-    PingDue { at_ms: u64 },
-    /// The self-ping of that id is under way.
-    Pinged { id: Box<str> },
-    /// It is in unseen, and leaves, so that its sessions can join by themselves.
-    Retreating { until_ms: u64 },
-    /// The room waits for an answer of a human (J27).
-    AwaitsHuman,
-}
-
 impl Joining {
-    pub(super) fn new(turn: &Turn<'_>, request: Request, past: Past) -> Self {
+    pub(super) fn new(turn: &Turn<'_>, request: Request, past: Past, room: &BareJid) -> Self {
         Self {
             request,
-            entry: Entry::default(),
-            deadline_ms: turn.after(limit::JOIN_MS),
-            silence: Silence::PingDue { at_ms: turn.after(limit::JOIN_PROBE_MS) },
+            entry: Entry::asked(turn, room),
+            silence: Silence::default(),
             early: Vec::new(),
             orphans: Orphans::default(),
             past,
@@ -77,34 +64,29 @@ impl Joining {
 
     /// When the room has fallen silent after it let the account in.
     pub(super) fn silent_ms(&self) -> Option<u64> {
-        self.entry.silence_ms().map(|silence_ms| silence_ms.min(self.deadline_ms))
+        self.entry.silence_ms()
     }
 
-    /// When a room that has shown nothing is asked whether the account is in unseen.
-    pub(super) fn unseen_ms(&self) -> Option<u64> {
-        match self.silence {
-            Silence::PingDue { at_ms } if self.entry.is_asked() => Some(at_ms),
-            Silence::PingDue { .. }
-            | Silence::Pinged { .. }
-            | Silence::Retreating { .. }
-            | Silence::AwaitsHuman => None,
-        }
-    }
-
-    /// When the account's leave has taken effect at a service that shows it nothing.
-    pub(super) fn retreated_ms(&self) -> Option<u64> {
-        match self.silence {
-            Silence::Retreating { until_ms } if self.entry.is_asked() => Some(until_ms),
-            Silence::PingDue { .. }
-            | Silence::Pinged { .. }
-            | Silence::Retreating { .. }
-            | Silence::AwaitsHuman => None,
-        }
-    }
-
-    /// When a room that has shown nothing is given up.
+    /// When a room that does not let the account in is given up.
     pub(super) fn unanswered_ms(&self) -> Option<u64> {
-        self.entry.is_asked().then_some(self.deadline_ms)
+        let unanswered_ms = self.entry.unanswered_ms()?;
+        Some(self.silence.human_until_ms().unwrap_or(unanswered_ms))
+    }
+
+    /// The room, or somebody in it, sends anything but an answer to a question: it is there, however slow.
+    pub(super) fn note_sign_of_life(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) {
+        let shows_room = match stanza.kind {
+            Kind::Iq(IqType::Result | IqType::Error) => return,
+            Kind::Presence(PresenceType::Error) | Kind::Message(MessageType::Error) => false,
+            Kind::Presence(PresenceType::Unavailable) => !self.silence.retreats(), // it may only answer our leave
+            Kind::Presence(_) | Kind::Message(_) | Kind::Iq(_) => true,
+        };
+        if shows_room {
+            turn.find_service(Finding::ShowsRooms);
+        }
+        if shows_room || !self.silence.retreats() {
+            self.entry.touch(turn);
+        }
     }
 
     /// Keeps a message that came before the occupants (J23).
@@ -114,32 +96,18 @@ impl Joining {
         }
     }
 
-    /// Whether the room wants an answer from a human first (J27).
-    pub(super) fn awaits_human(&self) -> bool {
-        matches!(self.silence, Silence::AwaitsHuman)
-    }
-
-    /// The room wants an answer from a human first (J27). To ask again gives no more time.
-    pub(super) fn await_human(&mut self, turn: &Turn<'_>) {
-        if !self.awaits_human() {
-            self.deadline_ms = turn.after(limit::CAPTCHA_MS);
-        }
-        self.silence = Silence::AwaitsHuman;
-    }
-
     /// The room says that the account is in, in answer to this join or perhaps to an earlier one (design decision
     /// 13). True if that lets this join in.
     fn own_came(&mut self, turn: &Turn<'_>, own: &Kept) -> bool {
         let was_let_in = self.entry.is_let_in();
         let reflects = own.id.as_deref() == Some(&self.request.id);
         self.request.is_reflected |= reflects;
-        let is_answer = reflects || !self.past.is_stale();
+        let is_answer = !self.silence.retreats() && (reflects || !self.past.is_stale());
         self.entry.own_came(turn, own, is_answer);
         let is_new = self.entry.is_let_in() && !was_let_in;
         if is_new {
             self.past.unanswered = None; // what is asked later is answered later
             self.past.crossed = None;
-            self.deadline_ms = turn.after(limit::JOIN_MS);
         }
         is_new
     }
@@ -147,14 +115,14 @@ impl Joining {
     /// Forgets an earlier stay, to which everything so far belonged.
     fn start_over(&mut self) {
         self.past.leave_answered();
-        self.entry = Entry::Asked;
+        self.entry.start_over();
         self.early.clear();
     }
 
     /// Our presence of a resync that crossed with a removal, if the room has let the account in for it: then
     /// the account is in although this join is refused (J7).
     fn in_as(&self) -> Option<&Kept> {
-        self.past.crossed.as_ref().filter(|_| matches!(self.entry, Entry::Older(_)))
+        self.past.crossed.as_ref().filter(|_| self.entry.is_older())
     }
 
     /// Whether a session asks for the same as the join that went up.
@@ -168,11 +136,6 @@ impl Joining {
     fn is_own_of_earlier_stay(&self, presence: &Stanza) -> bool {
         self.past.unanswered.is_some() && is_from_same(self.past.own.as_ref(), presence)
     }
-
-    /// Whether an iq answers the question whether the account is in unseen.
-    fn is_ping_answer(&self, answer: &Stanza) -> bool {
-        matches!(&self.silence, Silence::Pinged { id } if answer.id.as_deref() == Some(id))
-    }
 }
 
 impl Occupancy {
@@ -183,7 +146,6 @@ impl Occupancy {
         presence_type: PresenceType,
     ) -> Verdict {
         let Phase::Joining(joining) = &mut self.phase else { return Verdict::Handled };
-        joining.entry.touch(turn);
         let occupant = MucUser::read(stanza);
         // before its 110 the nick that was asked for may be anybody's
         let is_self = occupant.has(status::SELF) || is_from_same(joining.entry.own(), stanza);
@@ -312,33 +274,7 @@ impl Occupancy {
         }
     }
 
-    /// The room has not answered: a self-ping asks whether the account is in unseen.
-    pub(super) fn ask_whether_unseen(&mut self, turn: &mut Turn<'_>) {
-        if let Phase::Joining(joining) = &mut self.phase {
-            let id = turn.fresh_id();
-            turn.send(check::self_ping(&self.me, &self.me.nick, &id));
-            joining.silence = Silence::Pinged { id };
-        }
-    }
-
-    /// Takes the answer to the self-ping of a join. If the account is in unseen, it leaves, and then the
-    /// service is *direct*. False if the stanza is no such answer.
-    pub(super) fn unseen_answered(&mut self, turn: &mut Turn<'_>, answer: &Stanza) -> bool {
-        let Phase::Joining(joining) = &mut self.phase else { return false };
-        if !joining.is_ping_answer(answer) {
-            return false;
-        }
-        if joining.entry.is_asked() && answer.kind == Kind::Iq(IqType::Result) {
-            joining.silence = Silence::Retreating { until_ms: turn.after(limit::RETREAT_MS) };
-            joining.past.await_answer(turn);
-            joining.deadline_ms = turn.after(limit::JOIN_MS);
-            let leave = self.leave_stanza(turn, &[]);
-            turn.send(leave);
-        }
-        true
-    }
-
-    /// The room does not answer the join at all (J26).
+    /// The room does not answer the join (J26).
     pub(super) fn give_up_joining(&mut self, turn: &mut Turn<'_>) {
         log::debug!("{} does not answer the join of {}", self.me.room, self.me.account);
         self.time_out_waiting(turn);

@@ -16,7 +16,6 @@ impl Occupancy {
             self.fold_flags(&MucUser::read(stanza));
         }
         let Phase::Joining(joining) = &mut self.phase else { return Verdict::Handled };
-        joining.entry.touch(turn);
         let before_self = joining.entry.is_asked();
         match stanza.kind {
             Kind::Message(MessageType::Error) => {}
@@ -33,6 +32,11 @@ impl Occupancy {
     /// Between our 110 and the subject every message is history, whoever its delay is from (H10).
     fn history_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept) {
         self.note_late_reflection(stanza);
+        if let Phase::Joining(joining) = &mut self.phase
+            && is_delayed(stanza)
+        {
+            joining.entry.answer_came(turn);
+        }
         if !sets_subject(stanza) {
             self.take_in_history(turn, stanza);
             return;

@@ -28,6 +28,7 @@ mod removal;
 mod replay;
 mod resync;
 mod room_archive;
+mod unseen;
 mod upstream;
 mod versions;
 
@@ -176,8 +177,10 @@ impl Occupancy {
         if self.is_foreign() {
             return Verdict::Pass("the account never was in the room");
         }
-        if let Phase::In(stay) = &mut self.phase {
-            stay.trust.note_sign_of_life(turn, stanza);
+        match &mut self.phase {
+            Phase::In(stay) => stay.trust.note_sign_of_life(turn, stanza),
+            Phase::Joining(joining) => joining.note_sign_of_life(turn, stanza),
+            Phase::Out(_) => {}
         }
         if self.is_of_blocked(stanza) {
             return self.blocked_came(stanza);
@@ -201,6 +204,7 @@ impl Occupancy {
     /// Ends every event: notes who is attached, shows waiting sessions the room, sends the next presence.
     pub(crate) fn settle(&mut self, turn: &mut Turn<'_>) {
         self.note_attendance(turn);
+        self.answer_from_trust(turn);
         self.serve(turn);
         self.advance(turn);
     }

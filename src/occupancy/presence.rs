@@ -101,7 +101,7 @@ impl Occupancy {
                 attachment.alias = None; // that name means somebody else from now on
             }
         }
-        let shown_again = self.note_seen(nick);
+        let shown_again = self.note_seen(turn, nick);
         if !(shown_again && change == Change::Same) {
             self.relay(turn, stanza);
         }

@@ -34,7 +34,7 @@ impl Occupancy {
         match &mut self.phase {
             Phase::In(stay) if is_attached => {
                 let probe = Probe { session, id: stanza.id.clone() };
-                let deadline_ms = turn.after(limit::PRESENCE_MS);
+                let deadline_ms = turn.after(limit::QUERY_MS);
                 stay.probes.insert_within(limit::PINGERS, stanza.target_nick(), deadline_ms, probe);
                 turn.send(stanza.from(self.me.account.to_jid()));
                 Verdict::Handled

@@ -12,12 +12,12 @@ use crate::room::Room;
 use crate::room::history;
 use crate::turn::Turn;
 use crate::xmpp::delay;
-use crate::xmpp::jid::Nick;
+use crate::xmpp::jid::{BareJid, Nick};
 use crate::xmpp::muc::{MucUser, NS_MUC, sets_subject};
 use crate::xmpp::stanza::{Element, Kept, Stanza};
 
 /// A join while the account is in.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Resync {
     /// The occupants that have been shown again.
     seen: BTreeSet<Nick>,
@@ -27,8 +27,8 @@ pub(super) struct Resync {
 }
 
 impl Resync {
-    pub(super) fn asking_for(versions_for: Option<SessionId>) -> Self {
-        Self { versions_for, ..Self::default() }
+    pub(super) fn asked(turn: &Turn<'_>, room: &BareJid, versions_for: Option<SessionId>) -> Self {
+        Self { seen: BTreeSet::new(), entry: Entry::asked(turn, room), versions_for }
     }
 }
 
@@ -69,8 +69,9 @@ impl Occupancy {
     }
 
     /// Notes that the room has shown an occupant again; true while it shows only those.
-    pub(super) fn note_seen(&mut self, nick: Option<&Nick>) -> bool {
+    pub(super) fn note_seen(&mut self, turn: &Turn<'_>, nick: Option<&Nick>) -> bool {
         let Some(resync) = self.resync_mut().filter(|resync| resync.entry.is_asked()) else { return false };
+        resync.entry.touch(turn);
         if resync.seen.len() < limit::OCCUPANTS {
             resync.seen.extend(nick.cloned());
         }
@@ -110,7 +111,11 @@ impl Occupancy {
         if resync.entry.is_asked() && !delay::is_delayed(stanza) {
             return false;
         }
-        resync.entry.touch(turn);
+        if delay::is_delayed(stanza) {
+            resync.entry.answer_came(turn);
+        } else {
+            resync.entry.touch(turn);
+        }
         if sets_subject(stanza) {
             if !self.knows_subject(stanza) {
                 self.room.fold_subject(stanza, None);

@@ -28,6 +28,7 @@ pub(super) struct Upstream {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Pending {
     id: Box<str>,
+    /// When it counts as unanswered; a resync knows better.
     deadline_ms: u64,
     what: What,
 }
@@ -39,7 +40,7 @@ enum What {
     /// Another nick.
     Nick(NickWish),
     /// A nick that the room has not confirmed: a ping of it asks whether it is ours (N4).
-    NickAsked(NickWish),
+    NickAsked { wish: NickWish, over_ms: u64 },
     /// A join, to see the room again (J8).
     Resync(Resync),
 }
@@ -105,7 +106,7 @@ impl Upstream {
     pub(super) fn resync_mut(&mut self) -> Option<&mut Resync> {
         match self.pending.as_mut().map(|pending| &mut pending.what) {
             Some(What::Resync(resync)) => Some(resync),
-            Some(What::Update(_) | What::Nick(_) | What::NickAsked(_)) | None => None,
+            Some(What::Update(_) | What::Nick(_) | What::NickAsked { .. }) | None => None,
         }
     }
 
@@ -116,11 +117,23 @@ impl Upstream {
 
     pub(super) fn deadline(&self) -> Option<u64> {
         let pending = self.pending.as_ref()?;
-        let silence = match &pending.what {
-            What::Resync(resync) => resync.entry.silence_ms(),
-            What::Update(_) | What::Nick(_) | What::NickAsked(_) => None,
-        };
-        silence.into_iter().chain([pending.deadline_ms]).min()
+        match &pending.what {
+            What::Resync(resync) => resync.entry.unanswered_ms().or(resync.entry.silence_ms()),
+            What::Update(_) | What::Nick(_) | What::NickAsked { .. } => Some(pending.deadline_ms),
+        }
+    }
+
+    /// The stream to the room's service is being set up, or has been.
+    pub(super) fn note_reach(&mut self, turn: &Turn<'_>, is_reached: bool) {
+        let Some(pending) = &mut self.pending else { return };
+        match &mut pending.what {
+            What::Resync(resync) => resync.entry.note_reach(turn, is_reached),
+            What::Nick(_) | What::NickAsked { .. } => {
+                let patience_ms = if is_reached { limit::PRESENCE_MS } else { limit::JOIN_MOST_MS };
+                pending.deadline_ms = turn.after(patience_ms);
+            }
+            What::Update(_) => {} // nobody is told of its silence
+        }
     }
 
     /// Takes in a wish for another nick; gives it back if too many wait.
@@ -134,7 +147,7 @@ impl Upstream {
 
     fn nick_wish(&self) -> Option<&NickWish> {
         match self.pending.as_ref().map(|pending| &pending.what) {
-            Some(What::Nick(wish) | What::NickAsked(wish)) => Some(wish),
+            Some(What::Nick(wish) | What::NickAsked { wish, .. }) => Some(wish),
             Some(What::Update(_) | What::Resync(_)) | None => None,
         }
     }
@@ -146,7 +159,8 @@ impl Upstream {
 
     /// Who asked for the nick change that the room now says 303 about.
     pub(super) fn note_renamed(&mut self) -> Option<Echo> {
-        if let Some(Pending { what: What::Nick(wish) | What::NickAsked(wish), .. }) = &mut self.pending {
+        if let Some(Pending { what: What::Nick(wish) | What::NickAsked { wish, .. }, .. }) = &mut self.pending
+        {
             wish.renamed = true;
         }
         self.nick_wish().and_then(NickWish::echo)
@@ -160,17 +174,28 @@ impl Upstream {
     /// A self-ping of the nick that was asked for is under way.
     pub(super) fn await_ping_of_nick(&mut self, id: Box<str>, wish: NickWish, turn: &Turn<'_>) {
         let deadline_ms = turn.after(limit::PRESENCE_MS);
-        self.pending = Some(Pending { id, deadline_ms, what: What::NickAsked(wish) });
+        let what = What::NickAsked { wish, over_ms: turn.after(limit::NICK_MS) };
+        self.pending = Some(Pending { id, deadline_ms, what });
+    }
+
+    /// Waits on for the answer to a ping of a nick, if the room has shown something meanwhile: it may be slow.
+    fn waits_on(&mut self, turn: &Turn<'_>, sign_ms: Option<u64>) -> bool {
+        let Some(Pending { what: What::NickAsked { over_ms, .. }, deadline_ms, .. }) = &mut self.pending
+        else {
+            return false;
+        };
+        *deadline_ms = sign_ms.map_or(0, |sign_ms| sign_ms + limit::PRESENCE_MS).min(*over_ms);
+        !turn.is_due(*deadline_ms)
     }
 
     /// Takes the wish whose nick was pinged, if that is the answer.
     pub(super) fn take_asked_nick(&mut self, answer: &Stanza) -> Option<NickWish> {
         let is_answer = |pending: &mut Pending| {
-            matches!(&pending.what, What::NickAsked(wish) if answer.sender_nick().as_ref() == Some(&wish.nick))
+            matches!(&pending.what, What::NickAsked { wish, .. } if answer.sender_nick().as_ref() == Some(&wish.nick))
                 && answer.id.as_deref() == Some(&pending.id)
         };
         match self.pending.take_if(is_answer).map(|pending| pending.what) {
-            Some(What::NickAsked(wish)) => Some(wish),
+            Some(What::NickAsked { wish, .. }) => Some(wish),
             Some(What::Nick(_) | What::Update(_) | What::Resync(_)) | None => None,
         }
     }
@@ -180,12 +205,12 @@ impl Upstream {
     pub(super) fn answered(&mut self, nick: &Nick, is_answer: bool) -> Answer {
         let answers = |pending: &mut Pending| match &pending.what {
             What::Update(_) => is_answer,
-            What::Nick(wish) | What::NickAsked(wish) => wish.renamed || wish.nick == *nick,
+            What::Nick(wish) | What::NickAsked { wish, .. } => wish.renamed || wish.nick == *nick,
             What::Resync(_) => false,
         };
         match self.pending.take_if(answers).map(|pending| pending.what) {
             Some(What::Update(echoes)) => Answer::Update(echoes),
-            Some(What::Nick(wish) | What::NickAsked(wish)) => Answer::Nick(wish),
+            Some(What::Nick(wish) | What::NickAsked { wish, .. }) => Answer::Nick(wish),
             Some(What::Resync(_)) | None => Answer::Nothing,
         }
     }
@@ -196,7 +221,7 @@ impl Upstream {
         let is_answer = |pending: &mut Pending| {
             let asks_nick = match &pending.what {
                 What::Nick(wish) => error.id.is_none() && Some(&wish.nick) == nick.as_ref(),
-                What::NickAsked(wish) => Some(&wish.nick) == nick.as_ref(), // late, under the id of the change
+                What::NickAsked { wish, .. } => Some(&wish.nick) == nick.as_ref(), // late, under the id of the change
                 What::Update(_) | What::Resync(_) => false,
             };
             error.id.as_deref() == Some(&pending.id) || asks_nick
@@ -210,7 +235,7 @@ impl Upstream {
         self.wishes.retain(|wish| wish.session != Some(session));
         match self.pending.as_mut().map(|pending| &mut pending.what) {
             Some(What::Update(echoes)) => echoes.retain(|echo| echo.session != session),
-            Some(What::Nick(wish) | What::NickAsked(wish)) => {
+            Some(What::Nick(wish) | What::NickAsked { wish, .. }) => {
                 wish.session = wish.session.filter(|asker| *asker != session);
             }
             Some(What::Resync(_)) | None => {}
@@ -247,7 +272,7 @@ impl Occupancy {
                 self.answer_wish(turn, wish, false);
             } else {
                 let nick = wish.nick.clone();
-                return self.send_presence(turn, &nick, None, What::Nick(wish), limit::PRESENCE_MS);
+                return self.send_presence(turn, &nick, None, What::Nick(wish));
             }
         }
         self.advance_without_wishes(turn);
@@ -266,8 +291,8 @@ impl Occupancy {
         let nick = self.me.nick.clone();
         let asks = self.join_again(turn);
         let versions_for = self.asks_versions();
-        let resync = Resync::asking_for(versions_for);
-        self.send_presence(turn, &nick, Some(asks), What::Resync(resync), limit::JOIN_MS);
+        let resync = Resync::asked(turn, &self.me.room, versions_for);
+        self.send_presence(turn, &nick, Some(asks), What::Resync(resync));
         if let Some(session) = versions_for {
             self.note_versions_asked(session);
         }
@@ -290,20 +315,13 @@ impl Occupancy {
         let echoes = std::mem::take(&mut stay.upstream.echoes);
         if is_changed {
             let nick = self.me.nick.clone();
-            self.send_presence(turn, &nick, None, What::Update(echoes), limit::PRESENCE_MS);
+            self.send_presence(turn, &nick, None, What::Update(echoes));
         } else {
             self.show_echoes(turn, &echoes, false);
         }
     }
 
-    fn send_presence(
-        &mut self,
-        turn: &mut Turn<'_>,
-        nick: &Nick,
-        extra: Option<Element>,
-        what: What,
-        patience_ms: u64,
-    ) {
+    fn send_presence(&mut self, turn: &mut Turn<'_>, nick: &Nick, extra: Option<Element>, what: What) {
         self.sessions.elect();
         let wanted = self.aggregate(turn);
         let Phase::In(stay) = &mut self.phase else { return };
@@ -313,7 +331,7 @@ impl Occupancy {
         presence.attributes.clone_from(&stay.own.sent.attributes);
         presence.children.clone_from(&stay.own.sent.children);
         presence.children.extend(extra);
-        stay.upstream.pending = Some(Pending { id, deadline_ms: turn.after(patience_ms), what });
+        stay.upstream.pending = Some(Pending { id, deadline_ms: turn.after(limit::PRESENCE_MS), what });
         turn.send(presence);
     }
 
@@ -333,7 +351,7 @@ impl Occupancy {
         let Phase::In(stay) = &mut self.phase else { return false };
         let known_as = |id: Option<Box<str>>| id.map_or(Id::Remove, Id::Set);
         match stay.upstream.refused(error) {
-            Some(What::Nick(wish) | What::NickAsked(wish)) => {
+            Some(What::Nick(wish) | What::NickAsked { wish, .. }) => {
                 if let Some(session) = wish.session {
                     self.relay_to(turn, session, known_as(wish.id), error);
                 }
@@ -356,10 +374,13 @@ impl Occupancy {
     /// The room does not answer a presence of ours.
     pub(super) fn presence_unanswered(&mut self, turn: &mut Turn<'_>) {
         let Phase::In(stay) = &mut self.phase else { return };
+        if stay.upstream.waits_on(turn, stay.trust.sign_ms()) {
+            return;
+        }
         match stay.upstream.pending.take().map(|pending| pending.what) {
             Some(What::Update(echoes)) => self.show_echoes(turn, &echoes, false),
             Some(What::Nick(wish)) => self.ask_for_nick(turn, wish),
-            Some(What::NickAsked(wish)) => self.nick_unanswered(turn, &wish),
+            Some(What::NickAsked { wish, .. }) => self.nick_unanswered(turn, &wish),
             Some(What::Resync(resync)) if resync.entry.is_let_in() => self.resynced(turn),
             Some(What::Resync(_)) => {
                 self.time_out_waiting(turn);

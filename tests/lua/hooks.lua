@@ -21,7 +21,7 @@ check.test("hooks have the priorities that Prosody's own handlers leave free", f
 		"pre-iq/bare -2", "pre-iq/full -2", "pre-message/bare -2", "pre-message/full -2",
 		"pre-presence/bare -10", "pre-presence/full -10",
 		"pre-presence/host -10", "presence/bare 5", "presence/full 5",
-		"resource-unbind 1", "s2sin-destroyed 0", "s2sout-destroyed 0",
+		"resource-unbind 1", "s2sin-destroyed 0", "s2sout-created 0", "s2sout-destroyed 0", "s2sout-established 0",
 		"smacks-hibernation-end 0", "smacks-hibernation-start 0",
 	});
 end);
@@ -257,6 +257,20 @@ check.test("a lost connection to another server is told, with its name", functio
 	check.list(stub.calls, {
 		"service_lost rooms.example.net", "service_lost a.example.com", "service_lost rooms.example.com",
 	});
+end);
+
+check.test("a connection that is being set up is told, and when that is settled", function ()
+	local scene = new_scene();
+	local function session(direction, from)
+		return { session = { direction = direction, from_host = from, to_host = "rooms.example.net" } };
+	end
+	fake.fires(scene.server, "s2sout-created", session("outgoing", "example.org"));
+	fake.fires(scene.server, "s2sout-established", session("outgoing", "example.org"));
+	scene.server.events.fire_event("s2s-destroyed", session("outgoing", "example.org"));
+	scene.server.events.fire_event("s2s-destroyed", session("outgoing", "other.example"));
+	scene.server.events.fire_event("s2s-destroyed", session("incoming", "example.org"));
+	local settled = "stream_settled rooms.example.net";
+	check.list(stub.calls, { "stream_begun rooms.example.net", settled, settled });
 end);
 
 check.test("a delivery that failed later is answered by the core", function ()

@@ -48,6 +48,9 @@ impl Scene {
         if let Some(time) = line.strip_prefix("wait ") {
             return self.wait(milliseconds(time));
         }
+        if let Some(every) = line.strip_prefix("every ") {
+            return self.go_on(every);
+        }
         if line == "reload" {
             self.reload();
             return Vec::new();
@@ -93,6 +96,21 @@ impl Scene {
     /// `9 times D1> …`: only what the last one is answered with is told.
     fn repeat(&mut self, times: usize, event: &str) -> Vec<String> {
         (0..times).map(|_| self.play(event)).last().unwrap_or_default()
+    }
+
+    /// `every 1s for 9m room> …`: what is answered to the first and, if that differs, to the later ones.
+    fn go_on(&mut self, what: &str) -> Vec<String> {
+        let (period, rest) = what.split_once(" for ").expect("every … for …");
+        let (span, event) = rest.split_once(' ').expect("an event");
+        let (period, mut left) = (milliseconds(period), milliseconds(span));
+        let mut told = Vec::new();
+        while left > 0 {
+            told.extend(self.play(event));
+            told.extend(self.wait(period));
+            left -= period;
+        }
+        told.dedup();
+        told
     }
 
     fn configure(&mut self, options: &str) {
@@ -247,6 +265,8 @@ fn of_room(what: &str) -> Event {
     match what {
         "abandoned" => Event::Abandoned { account: BareJid::new(ACCOUNT), room: BareJid::new(ROOM) },
         "shutdown" => Event::Shutdown,
+        "is called" => Event::StreamBegun { domain: "rooms.example".to_owned() },
+        "is reached" => Event::StreamSettled { domain: "rooms.example".to_owned() },
         "loses its connection" => Event::ServiceLost { domain: "rooms.example".to_owned() },
         "hand back" => Event::HandBack,
         _ => Event::RoomStanza { stanza: Way::ToAccount.read(what) },

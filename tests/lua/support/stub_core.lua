@@ -9,7 +9,7 @@ local names = {
 	"session_resumed", "session_gone", "already_in", "abandoned", "wake", "shutdown", "snapshot", "close",
 	"stanza_to_session", "blocked_stanza", "blocks", "configured", "hand_back",
 	"archive_result", "blocked_invitation", "account_gone", "watches", "avatar", "service_lost", "rooms", "blocking_accounts",
-	"fallback_receivers",
+	"fallback_receivers", "stream_begun", "stream_settled",
 };
 
 -- The arguments of a call without the clocks and the stanza, as text.

@@ -1,0 +1,173 @@
+//! What is known of each room service: whether it takes accounts, and which of our rooms are there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::limit;
+use crate::event::Now;
+use crate::xmpp::jid::BareJid;
+
+/// How many rooms have to agree before what is found of them holds for their service (design decision 1).
+const AGREEING_ROOMS: usize = 2;
+
+/// What turns out about a service in one of its rooms (design decision 1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Finding {
+    /// The room does not take accounts.
+    IsDirect,
+    /// The room shows itself to an account.
+    ShowsRooms,
+}
+
+/// All services, by their domains.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Services {
+    /// The rooms that have turned out not to take accounts, and until when that counts.
+    direct: BTreeMap<String, BTreeMap<BareJid, u64>>,
+    /// The services that have shown an account one of their rooms, and until when that counts.
+    showing: BTreeMap<String, u64>,
+    /// The services to which a stream is being set up.
+    out_of_reach: BTreeSet<String>,
+    /// Which account knows which room there.
+    #[serde(skip)]
+    rooms: BTreeMap<String, BTreeSet<(BareJid, BareJid)>>,
+}
+
+impl Services {
+    /// Whether sessions join that room by themselves: it has turned out not to take accounts, or its whole
+    /// service has.
+    pub(crate) fn is_direct(&self, now: Now, room: &BareJid) -> bool {
+        let counts = |until_ms: &u64| now.monotonic_ms < *until_ms;
+        let Some(rooms) = self.direct.get(room.domain()) else { return false };
+        let do_agree = || rooms.values().filter(|until_ms| counts(until_ms)).count() >= AGREEING_ROOMS;
+        rooms.get(room).is_some_and(counts) || (do_agree() && !self.shows_rooms(now, room.domain()))
+    }
+
+    /// Whether a service has shown an account one of its rooms: it may be slow, but is not direct (design
+    /// decision 16).
+    pub(crate) fn shows_rooms(&self, now: Now, domain: &str) -> bool {
+        self.showing.get(domain).is_some_and(|until_ms| now.monotonic_ms < *until_ms)
+    }
+
+    /// Takes in what has turned out in a room.
+    pub(crate) fn note(&mut self, now: Now, room: &BareJid, finding: Finding) {
+        match finding {
+            Finding::IsDirect => self.note_direct(now, room),
+            Finding::ShowsRooms => self.note_showing(now, room.domain()),
+        }
+    }
+
+    fn note_direct(&mut self, now: Now, room: &BareJid) {
+        self.direct.retain(|_, rooms| {
+            rooms.retain(|_, until_ms| now.monotonic_ms < *until_ms);
+            !rooms.is_empty()
+        });
+        if self.direct.values().map(BTreeMap::len).sum::<usize>() < limit::DIRECT_ROOMS {
+            let rooms = self.direct.entry(room.domain().to_owned()).or_default();
+            rooms.insert(room.clone(), now.monotonic_ms + limit::DIRECT_MS);
+        }
+    }
+
+    fn note_showing(&mut self, now: Now, domain: &str) {
+        let until_ms = now.monotonic_ms + limit::DIRECT_MS;
+        if let Some(known_ms) = self.showing.get_mut(domain) {
+            *known_ms = until_ms;
+            return;
+        }
+        self.showing.retain(|_, until_ms| now.monotonic_ms < *until_ms);
+        if self.showing.len() < limit::SHOWING_SERVICES {
+            self.showing.insert(domain.to_owned(), until_ms);
+        }
+    }
+
+    /// Whether the stream to a service is only being set up.
+    pub(crate) fn is_out_of_reach(&self, domain: &str) -> bool {
+        self.out_of_reach.contains(domain)
+    }
+
+    /// A stream to a service is being set up.
+    pub(crate) fn note_stream_begun(&mut self, domain: &str) {
+        if self.rooms.contains_key(domain) {
+            self.out_of_reach.insert(domain.to_owned());
+        }
+    }
+
+    /// A stream to a service has been set up, or can't be; false if that was not waited for.
+    pub(crate) fn note_stream_settled(&mut self, domain: &str) -> bool {
+        self.out_of_reach.remove(domain)
+    }
+
+    /// An account has to do with a room.
+    pub(crate) fn add(&mut self, account: &BareJid, room: &BareJid) {
+        self.rooms.entry(room.domain().to_owned()).or_default().insert((account.clone(), room.clone()));
+    }
+
+    /// An account has nothing to do with a room any more.
+    pub(crate) fn remove(&mut self, account: &BareJid, room: &BareJid) {
+        let Some(rooms) = self.rooms.get_mut(room.domain()) else { return };
+        rooms.remove(&(account.clone(), room.clone()));
+        if rooms.is_empty() {
+            self.rooms.remove(room.domain());
+        }
+    }
+
+    /// The rooms at a service, with the accounts that have to do with them.
+    pub(crate) fn rooms_at(&self, domain: &str) -> Vec<(BareJid, BareJid)> {
+        self.rooms.get(domain).into_iter().flatten().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Now = Now { monotonic_ms: 0, utc_ms: 0 };
+
+    #[test]
+    fn r5_two_rooms_make_a_service_direct_unless_it_shows_a_third() {
+        let [lounge, den, hall, far] =
+            ["lounge@rooms.example", "den@rooms.example", "hall@rooms.example", "hall@far.example"]
+                .map(BareJid::new);
+        let mut services = Services::default();
+        services.note(START, &lounge, Finding::IsDirect);
+        services.note(START, &lounge, Finding::IsDirect);
+        assert!(services.is_direct(START, &lounge) && !services.is_direct(START, &hall));
+        services.note(START, &den, Finding::IsDirect);
+        assert!(services.is_direct(START, &hall) && !services.is_direct(START, &far));
+        services.note(START, &hall, Finding::ShowsRooms);
+        assert!(services.is_direct(START, &lounge) && !services.is_direct(START, &hall));
+        let later = Now { monotonic_ms: limit::DIRECT_MS, ..START };
+        assert!(!services.is_direct(later, &lounge) && !services.shows_rooms(later, "rooms.example"));
+    }
+
+    #[test]
+    fn r7_findings_are_limited() {
+        let mut services = Services::default();
+        for number in 0..limit::DIRECT_ROOMS.max(limit::SHOWING_SERVICES) + 10 {
+            services.note(START, &BareJid::new(&format!("r{number}@rooms.example")), Finding::IsDirect);
+            services.note(START, &BareJid::new(&format!("r@s{number}.example")), Finding::ShowsRooms);
+        }
+        assert_eq!(services.direct.values().map(BTreeMap::len).sum::<usize>(), limit::DIRECT_ROOMS);
+        assert_eq!(services.showing.len(), limit::SHOWING_SERVICES);
+        services.note_stream_begun("nobody.example");
+        assert!(!services.note_stream_settled("nobody.example"), "no room of ours is there");
+    }
+
+    #[test]
+    fn k9_a_service_knows_its_own_rooms_and_no_others() {
+        let [alice, lounge, den, far] =
+            ["alice@example.org", "lounge@rooms.example", "den@rooms.example", "lounge@far.example"]
+                .map(BareJid::new);
+        let mut services = Services::default();
+        for room in [&lounge, &den, &far] {
+            services.add(&alice, room);
+        }
+        services.remove(&alice, &den);
+        assert_eq!(services.rooms_at("rooms.example"), [(alice.clone(), lounge.clone())]);
+        services.remove(&alice, &lounge);
+        services.remove(&alice, &lounge);
+        assert!(services.rooms_at("rooms.example").is_empty());
+        assert_eq!(services.rooms.len(), 1);
+    }
+}
