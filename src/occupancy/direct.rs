@@ -229,10 +229,11 @@ impl Occupancy {
     fn join_directly(&mut self, turn: &mut Turn<'_>, session: SessionId, state: State) {
         let Some(attachment) = self.detach(turn, session) else { return };
         let join = self.join_of(turn, &attachment);
-        let Some(nick) = join.target_nick() else { return };
         let jid = attachment.jid.clone();
+        let sent: Vec<_> = std::iter::once(join).chain(attachment.into_held()).collect();
+        let Some(nick) = sent.iter().rev().find_map(nick_asked) else { return };
         self.directs.0.insert(session, Direct { jid: jid.clone(), nick, state });
-        for stanza in std::iter::once(join).chain(attachment.into_held()) {
+        for stanza in sent {
             turn.act(Action::SendAs { session: jid.clone(), stanza });
         }
     }
@@ -261,6 +262,11 @@ impl Occupancy {
         join.children.push(Element::build("x", NS_MUC).child(missed).done());
         Kept::own(join)
     }
+}
+
+/// The nick that a presence asks for.
+fn nick_asked(stanza: &Kept) -> Option<Nick> {
+    stanza.target_nick().filter(|_| stanza.kind == Kind::Presence(PresenceType::Available))
 }
 
 /// Whether a join carries what differs from session to session, so that no account can do it (J28).

@@ -1,16 +1,19 @@
-//! Stanzas that a session sends before its join is answered are held. They go up when the account is in, even
-//! if the session has left or ended, and ahead of a leave that ends the join. If the join fails, they are
-//! refused (M3).
+//! What a session sends before its join is answered is held (M3), also presence (F36). After the answer it is
+//! dealt with in order, as if it came then. What others are to get goes up even if the session has left or ended,
+//! and ahead of a leave that ends the join. If the join fails, it is refused, up to the next join in it.
+
+use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::event::SessionId;
-use crate::sessions::Attachment;
+use crate::sessions::{Ask, Attachment};
 use crate::turn::Turn;
 use crate::xmpp::error::StanzaError;
-use crate::xmpp::stanza::{IqType, Kept, Kind, Stanza};
+use crate::xmpp::muc::asks_to_join;
+use crate::xmpp::stanza::{IqType, Kept, Kind, PresenceType, Stanza};
 
 /// Held stanzas of sessions that left or ended before the account was in.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -25,7 +28,8 @@ struct Orphan {
 
 impl Orphans {
     /// Takes in the held stanzas of a session. Gives back those that there is no space for.
-    fn adopt(&mut self, session: SessionId, mut held: Vec<Kept>) -> Vec<Kept> {
+    fn adopt(&mut self, session: SessionId, held: VecDeque<Kept>) -> Vec<Kept> {
+        let mut held: Vec<_> = held.into_iter().filter(|stanza| outlives_session(stanza)).collect();
         let space = limit::HELD_BACK.saturating_sub(self.0.len()).min(held.len());
         let refused = held.split_off(space);
         self.0.extend(held.into_iter().map(|stanza| Orphan { session: Some(session), stanza }));
@@ -49,8 +53,31 @@ impl Occupancy {
         }
     }
 
-    /// Sends a held stanza up. A question of an ended session is dropped.
-    pub(super) fn release(&mut self, turn: &mut Turn<'_>, session: Option<SessionId>, stanza: &Stanza) {
+    /// Whether a stanza of that session is to be held: it has not been shown the whole room.
+    pub(super) fn is_early(&self, session: SessionId) -> bool {
+        self.sessions.get(session).is_some_and(|attachment| !attachment.is_live())
+    }
+
+    /// Deals with the first held stanza whose turn has come; false if there is none.
+    pub(super) fn release_next(&mut self, turn: &mut Turn<'_>) -> bool {
+        let Some((session, stanza)) = self.sessions.next_held() else { return false };
+        turn.about_held(|turn| match stanza.kind {
+            Kind::Presence(_) if asks_to_join(&stanza) => {
+                self.join_asked(turn, session, &stanza);
+            }
+            Kind::Presence(PresenceType::Available) => {
+                self.presence_sent(turn, session, &stanza);
+            }
+            Kind::Presence(_) => {
+                self.probe_sent(turn, session, Stanza::clone(&stanza));
+            }
+            Kind::Message(_) | Kind::Iq(_) => self.release(turn, Some(session), &stanza),
+        });
+        true
+    }
+
+    /// Sends up a held message or query. A question of an ended session is dropped.
+    fn release(&mut self, turn: &mut Turn<'_>, session: Option<SessionId>, stanza: &Stanza) {
         turn.about_held(|turn| match (stanza.kind, session) {
             (Kind::Message(_), _) => self.message_up(turn, session, stanza),
             (Kind::Iq(_), Some(session)) => self.query_up(turn, session, stanza),
@@ -70,7 +97,11 @@ impl Occupancy {
             }
             Phase::Joining(joining) => {
                 let refused = joining.orphans.adopt(session, held);
-                self.refuse_all(turn, session, &refused, StanzaError::OVER_LIMIT);
+                turn.about_held(|turn| {
+                    for stanza in refused {
+                        turn.refuse(&self.me.room, session, &stanza, StanzaError::OVER_LIMIT);
+                    }
+                });
             }
             Phase::Out(_) => {}
         }
@@ -88,21 +119,31 @@ impl Occupancy {
         let Phase::Joining(joining) = &mut self.phase else { return };
         for Orphan { session, stanza } in std::mem::take(&mut joining.orphans.0) {
             if let Some(session) = session {
-                self.refuse_held(turn, session, &[stanza]);
+                self.refuse_one(turn, session, &stanza);
             }
         }
     }
 
-    /// What a session sent before its join was answered can't go up (M3).
-    pub(super) fn refuse_held(&self, turn: &mut Turn<'_>, session: SessionId, held: &[Kept]) {
-        self.refuse_all(turn, session, held, StanzaError::NOT_JOINED);
+    /// What a session sent before its join was answered is refused (M3). With a join among it the session is
+    /// attached again, and what follows waits for that join.
+    pub(super) fn refuse_held(&mut self, turn: &mut Turn<'_>, session: SessionId, attachment: Attachment) {
+        for stanza in attachment.into_held() {
+            if let Some(attachment) = self.sessions.get_mut(session) {
+                attachment.hold(stanza);
+            } else if let Some((jid, ask)) = Ask::read(turn, &stanza) {
+                self.attach(session, jid, ask);
+            } else {
+                self.refuse_one(turn, session, &stanza);
+            }
+        }
     }
 
-    fn refuse_all(&self, turn: &mut Turn<'_>, session: SessionId, held: &[Kept], error: StanzaError) {
-        turn.about_held(|turn| {
-            for stanza in held {
-                turn.refuse(&self.me.room, session, stanza, error);
-            }
-        });
+    fn refuse_one(&self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) {
+        turn.about_held(|turn| turn.refuse(&self.me.room, session, stanza, StanzaError::NOT_JOINED));
     }
+}
+
+/// Whether a held stanza goes up although its session has left: others get it.
+fn outlives_session(stanza: &Stanza) -> bool {
+    !matches!(stanza.kind, Kind::Presence(_))
 }

@@ -5,21 +5,22 @@ use super::{Occupancy, Phase};
 use crate::event::{SessionId, Verdict};
 use crate::room::history::HistoryRequest;
 use crate::room::self_presence::client_payload;
-use crate::sessions::Ask;
+use crate::sessions::{Ask, Attachment};
 use crate::turn::Turn;
-use crate::xmpp::jid::{FullJid, Jid, Nick};
-use crate::xmpp::muc::{NS_MUC, NS_MUC_USER};
+use crate::xmpp::jid::{FullJid, Nick};
+use crate::xmpp::muc::{NS_MUC, NS_MUC_USER, asks_to_join};
 use crate::xmpp::stanza::{Element, Kept, Node, PresenceType, Stanza};
 
 impl Occupancy {
-    pub(super) fn join_asked(&mut self, turn: &mut Turn<'_>, session: SessionId, join: Stanza) -> Verdict {
-        let Some(nick) = join.to.as_ref().and_then(Jid::nick) else {
+    pub(super) fn join_asked(&mut self, turn: &mut Turn<'_>, session: SessionId, join: &Stanza) -> Verdict {
+        let Some((jid, ask)) = Ask::read(turn, join) else {
             return Verdict::Pass("a join without a nick"); // the room's to refuse, no state is left (J10)
         };
-        let Some(jid) = join.from.as_ref().and_then(FullJid::new) else {
-            return Verdict::Pass("a join from no session");
-        };
-        let ask = Ask::new(join, nick, turn);
+        let replaces = |attachment: &Attachment| attachment.asks_the_same_again(&ask.nick);
+        if self.is_early(session) && !self.sessions.get(session).is_some_and(replaces) {
+            self.hold(turn, session, join);
+            return Verdict::Handled;
+        }
         match &self.phase {
             Phase::Out(_) => {
                 self.attach(session, jid, ask);
@@ -60,8 +61,7 @@ impl Occupancy {
     }
 
     fn join_while_in(&mut self, turn: &mut Turn<'_>, session: SessionId, jid: FullJid, mut ask: Ask) {
-        let asks_again = self.sessions.get(session).is_some_and(|attachment| attachment.ask().is_none());
-        self.finish_replay(turn, session); // what it asked for first comes first (F1)
+        let asks_again = self.sessions.get(session).is_some_and(Attachment::is_live);
         if asks_again && !self.resyncs(turn, session, &ask.nick) {
             self.wish_nick(turn, session, ask.nick.clone(), ask.join.id.clone(), Some(ask));
             return;
@@ -99,18 +99,19 @@ impl Occupancy {
 }
 
 impl Ask {
-    fn new(join: Stanza, nick: Nick, turn: &Turn<'_>) -> Self {
-        let history = HistoryRequest::read(&join, turn.config);
-        Self {
-            join: Kept::own(join),
-            nick,
-            history,
+    /// Reads a join: which session asks for what; nothing if it is none.
+    pub(super) fn read(turn: &Turn<'_>, join: &Stanza) -> Option<(FullJid, Self)> {
+        let jid = join.from.as_ref().and_then(FullJid::new)?;
+        let ask = Self {
+            join: Kept::own(join.clone()),
+            nick: join.target_nick()?,
+            history: HistoryRequest::read(join, turn.config),
             created: false,
-            held: Vec::new(),
             later: Vec::new(),
             first: Vec::new(),
             versions_told: false,
-        }
+        };
+        asks_to_join(join).then_some((jid, ask))
     }
 }
 

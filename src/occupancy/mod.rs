@@ -147,7 +147,7 @@ impl Occupancy {
         }
         match stanza.kind {
             Kind::Presence(PresenceType::Available) if asks_to_join(&stanza) => {
-                self.join_asked(turn, session, stanza)
+                self.join_asked(turn, session, &stanza)
             }
             Kind::Presence(PresenceType::Available) => self.presence_sent(turn, session, &stanza),
             Kind::Presence(PresenceType::Unavailable) => self.leave_asked(turn, session, &stanza),
@@ -201,12 +201,18 @@ impl Occupancy {
         }
     }
 
-    /// Ends every event: notes who is attached, shows waiting sessions the room, sends the next presence.
+    /// Ends every event: notes who is attached, shows waiting sessions the room, sends the next presence. What a
+    /// session has said before its answer are events that come after it.
     pub(crate) fn settle(&mut self, turn: &mut Turn<'_>) {
-        self.note_attendance(turn);
-        self.answer_from_trust(turn);
-        self.serve(turn);
-        self.advance(turn);
+        loop {
+            self.note_attendance(turn);
+            self.answer_from_trust(turn);
+            self.serve(turn);
+            self.advance(turn);
+            if !self.release_next(turn) {
+                return;
+            }
+        }
     }
 
     /// The only way into a phase. Of a room that the account is not in there is no copy.

@@ -38,7 +38,7 @@ impl Occupancy {
             .id(wish.id.as_deref())
             .child(error.element(self.me.room.as_str()));
         if let Some(session) = wish.session {
-            self.show(turn, session, refused);
+            self.answer(turn, session, refused);
         }
     }
 

@@ -23,23 +23,30 @@ impl Occupancy {
         if !self.sessions.has(session) {
             return self.tell_not_joined(turn, session, stanza);
         }
+        if self.is_early(session) {
+            self.hold(turn, session, stanza);
+            return Verdict::Handled;
+        }
         let nick = stanza.target_nick();
-        let is_own = nick.as_ref().is_none_or(|nick| self.is_own_nick(turn, session, nick));
-        let is_waiting = self.sessions.get(session).is_some_and(|attachment| attachment.ask().is_some());
+        let is_own = nick.as_ref().is_none_or(|nick| self.keeps_nick(turn, session, nick));
         self.sessions.update(session, super::join::shown_presence(stanza));
         match nick {
-            Some(nick) if !is_own && matches!(self.phase, Phase::In(_)) => {
-                self.wish_nick(turn, session, nick, stanza.id.clone(), None);
-            }
-            _ if is_waiting => {} // it is part of what the join is answered with
+            Some(nick) if !is_own => self.wish_nick(turn, session, nick, stanza.id.clone(), None),
             _ => {
                 self.end_alias(session, nick.as_ref());
-                if let Phase::In(stay) = &mut self.phase {
-                    stay.wish_echo(session, stanza.id.clone());
-                }
+                self.wish_echo(turn, Echo { session, id: stanza.id.clone() });
             }
         }
         Verdict::Handled
+    }
+
+    /// Whether presence of the session to that nick wishes no other: it means the account, or it is the nick that
+    /// the session has asked for.
+    fn keeps_nick(&self, turn: &Turn<'_>, session: SessionId, nick: &Nick) -> bool {
+        match self.stay().and_then(|stay| stay.upstream.wished_by(session)) {
+            Some(wished) => wished == nick,
+            None => self.is_own_nick(turn, session, nick),
+        }
     }
 
     /// A session that addresses the real nick knows it.
@@ -175,7 +182,7 @@ impl Occupancy {
             if let Some(alias) = &attachment.alias {
                 shown.from = Some(self.me.room.occupant(alias));
             }
-            self.show(turn, echo.session, shown.id(echo.id.as_deref()));
+            self.answer(turn, echo.session, shown.id(echo.id.as_deref()));
         }
     }
 

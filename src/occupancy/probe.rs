@@ -6,7 +6,6 @@ use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::event::{Id, SessionId, Verdict};
 use crate::pending::expiring::{Expiring, OfSession};
-use crate::sessions::Attachment;
 use crate::turn::Turn;
 use crate::xmpp::jid::Nick;
 use crate::xmpp::stanza::{Kind, PresenceType, Stanza};
@@ -30,7 +29,11 @@ impl OfSession for Probe {
 impl Occupancy {
     /// A probe goes up as the account; its answer is for that session only (J11).
     pub(super) fn probe_sent(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: Stanza) -> Verdict {
-        let is_attached = self.sessions.get(session).is_some_and(Attachment::is_live);
+        if self.is_early(session) {
+            self.hold(turn, session, &stanza);
+            return Verdict::Handled;
+        }
+        let is_attached = self.sessions.has(session);
         match &mut self.phase {
             Phase::In(stay) if is_attached => {
                 let probe = Probe { session, id: stanza.id.clone() };

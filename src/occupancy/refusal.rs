@@ -52,20 +52,26 @@ impl Occupancy {
     /// Detaches a waiting session, and refuses the stanzas that it has sent meanwhile (M3).
     fn refuse_waiting(&mut self, turn: &mut Turn<'_>, session: SessionId) {
         if let Some(attachment) = self.detach(turn, session) {
-            self.refuse_held(turn, session, &attachment.into_held());
+            self.refuse_held(turn, session, attachment);
         }
     }
 
-    /// Tells every waiting session that the room does not answer (J26).
+    /// Tells every waiting session that the room does not answer (J26). The joins that are held get no other
+    /// answer.
     pub(super) fn time_out_waiting(&mut self, turn: &mut Turn<'_>) {
-        for session in self.sessions.waiting() {
+        for session in self.sessions.all() {
             if self.gives_up_adopting(turn, session) {
                 continue;
             }
-            if let Some(ask) = self.sessions.get(session).and_then(Attachment::ask) {
-                turn.deliver(session, join_error(StanzaError::JOIN_TIMEOUT, &ask.join, &self.me.room));
+            let Some(attachment) = self.sessions.get_mut(session) else { continue };
+            let asked = attachment.ask().map(|ask| ask.join.clone());
+            let waits = asked.is_some();
+            for join in asked.into_iter().chain(attachment.take_held_joins()) {
+                turn.deliver(session, join_error(StanzaError::JOIN_TIMEOUT, &join, &self.me.room));
             }
-            self.refuse_waiting(turn, session);
+            if waits {
+                self.refuse_waiting(turn, session);
+            }
         }
     }
 }

@@ -28,7 +28,7 @@ impl Occupancy {
         self.enter(Phase::Out(past));
         for (session, attachment) in self.sessions.detach_shown() {
             self.tell_removed(turn, session, &attachment, own.as_ref(), told);
-            self.refuse_held(turn, session, &attachment.into_held());
+            self.refuse_held(turn, session, attachment);
         }
         self.try_next(turn);
     }

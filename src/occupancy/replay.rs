@@ -103,8 +103,7 @@ impl Occupancy {
         Some(shown.from(self.me.occupant())) // after a 303 the room has not shown us under the new nick yet
     }
 
-    /// Hands out the next part of a replay; when it is complete, what the session has sent since it asked goes
-    /// up (M3).
+    /// Hands out the next part of a replay.
     fn hand_out(&mut self, turn: &mut Turn<'_>, session: SessionId, most: usize) {
         let Some(attachment) = self.sessions.get_mut(session) else { return };
         let Stage::Replaying(replay) = &mut attachment.stage else { return };
@@ -112,13 +111,8 @@ impl Occupancy {
         for stanza in replay.queue.drain(..count) {
             turn.deliver_kept(session, stanza);
         }
-        if !replay.queue.is_empty() {
-            return;
-        }
-        let held = std::mem::take(&mut replay.held);
-        attachment.stage = Stage::Live;
-        for stanza in held {
-            self.release(turn, Some(session), &stanza);
+        if replay.queue.is_empty() {
+            attachment.stage = Stage::Live;
         }
     }
 
@@ -171,18 +165,26 @@ impl Occupancy {
         self.sessions.iter().filter(move |(_, attachment)| is_live(attachment)).map(|(session, _)| session)
     }
 
-    /// Relays the stanza in hand to one session, in order. A waiting session does not need it.
+    /// Relays the stanza in hand to the session that it answers, in its place.
     pub(super) fn relay_to(&mut self, turn: &mut Turn<'_>, session: SessionId, id: Id, stanza: &Stanza) {
-        match self.sessions.get_mut(session).map(|attachment| &mut attachment.stage) {
+        match self.sessions.get(session).map(|attachment| &attachment.stage) {
             Some(Stage::Live) => turn.relay(vec![(session, id)]),
-            Some(Stage::Replaying(replay)) => {
-                replay.queue.push_back(Kept::without_to(id.put_on(stanza.clone())));
+            Some(Stage::Replaying(_) | Stage::Waiting(_)) => {
+                self.answer(turn, session, id.put_on(stanza.clone()));
             }
-            Some(Stage::Waiting(_)) | None => {}
+            None => {}
         }
     }
 
-    /// Shows a session a stanza made for it alone, in its place.
+    /// Answers what a session sent, in its place: a session that has asked to join since is answered that first.
+    pub(super) fn answer(&mut self, turn: &mut Turn<'_>, session: SessionId, answer: Stanza) {
+        match self.sessions.get_mut(session).map(|attachment| &mut attachment.stage) {
+            Some(Stage::Waiting(ask)) => ask.keep_answer(answer),
+            Some(Stage::Replaying(_) | Stage::Live) | None => self.show(turn, session, answer),
+        }
+    }
+
+    /// Shows a session a stanza made for it alone, in its place. A waiting session will be shown what it means.
     pub(super) fn show(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: Stanza) {
         match self.sessions.get_mut(session).map(|attachment| &mut attachment.stage) {
             Some(Stage::Live) => turn.deliver(session, stanza),

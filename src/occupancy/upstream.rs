@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::resync::Resync;
-use super::{Occupancy, Phase, Stay};
+use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::event::{Id, SessionId};
 use crate::sessions::{Ask, is_nobody_there, nobody_there};
@@ -152,6 +152,12 @@ impl Upstream {
         }
     }
 
+    /// The nick that a session has asked for last, if that is not answered yet.
+    pub(super) fn wished_by(&self, session: SessionId) -> Option<&Nick> {
+        let mut wishes = self.nick_wish().into_iter().chain(&self.wishes);
+        wishes.rfind(|wish| wish.session == Some(session)).map(|wish| &wish.nick)
+    }
+
     /// Whether a presence of ours with that id is not answered yet.
     pub(super) fn awaits(&self, id: Option<&str>) -> bool {
         self.pending.as_ref().is_some_and(|pending| id == Some(&pending.id))
@@ -243,16 +249,18 @@ impl Upstream {
     }
 }
 
-impl Stay {
-    /// Notes that a session has updated its presence and waits to see the update.
-    pub(super) fn wish_echo(&mut self, session: SessionId, id: Option<Box<str>>) {
-        if self.upstream.echoes.len() < limit::PINGERS {
-            self.upstream.echoes.push(Echo { session, id });
+impl Occupancy {
+    /// Notes that a session has updated its presence and waits to see the update. If too many wait, it sees it
+    /// at once.
+    pub(super) fn wish_echo(&mut self, turn: &mut Turn<'_>, echo: Echo) {
+        let Phase::In(stay) = &mut self.phase else { return };
+        if stay.upstream.echoes.len() < limit::PINGERS {
+            stay.upstream.echoes.push(echo);
+        } else {
+            self.show_echoes(turn, &[echo], false);
         }
     }
-}
 
-impl Occupancy {
     /// Something has changed that every presence of the account tells: its avatar (N10).
     pub(crate) fn look_again(&mut self) {
         if let Phase::In(stay) = &mut self.phase {

@@ -9,8 +9,8 @@ use crate::room::history::HistoryRequest;
 use crate::turn::Turn;
 use crate::xmpp::delay::is_delayed;
 use crate::xmpp::jid::{FullJid, Nick};
-use crate::xmpp::muc::sets_subject;
-use crate::xmpp::stanza::{Element, Kept, Kind, MessageType};
+use crate::xmpp::muc::{asks_to_join, sets_subject};
+use crate::xmpp::stanza::{Element, Kept, Kind, MessageType, PresenceType, Stanza};
 
 /// A session that is in the room through the account, or about to be.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,6 +23,8 @@ pub(crate) struct Attachment {
     /// The nick that it takes for its own though the account has another (J7).
     pub(crate) alias: Option<Nick>,
     pub(crate) stage: Stage,
+    /// What it has sent before it was shown the whole room (M3).
+    held: VecDeque<Kept>,
     pub(crate) connection: Connection,
 }
 
@@ -65,8 +67,6 @@ pub(crate) struct Ask {
     pub(crate) history: HistoryRequest,
     /// Whether the room was created by this join (J9).
     pub(crate) created: bool,
-    /// What the session sent since (M3).
-    pub(crate) held: Vec<Kept>,
     /// What came for it alone and is shown after the subject (P3).
     pub(crate) later: Vec<Kept>,
     /// What came for it alone and is shown before the occupants (J23).
@@ -79,8 +79,6 @@ pub(crate) struct Ask {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Replay {
     pub(crate) queue: VecDeque<Kept>,
-    /// What the session sent since it asked (M3).
-    pub(crate) held: Vec<Kept>,
 }
 
 impl Ask {
@@ -97,9 +95,15 @@ impl Ask {
         }
     }
 
+    /// Keeps the answer to something that the session sent before this join.
+    pub(crate) fn keep_answer(&mut self, answer: Stanza) {
+        if self.later.len() < limit::LATER {
+            self.later.push(Kept::without_to(answer));
+        }
+    }
+
     /// Nothing of an earlier join of the same session gets lost.
     fn take_over(&mut self, before: &mut Self) {
-        self.held.append(&mut before.held);
         self.later.append(&mut before.later);
         self.first.append(&mut before.first);
         self.created |= before.created;
@@ -122,15 +126,15 @@ impl Attachment {
     /// A session that asks to join; its presence is the latest of all, by that count.
     pub(super) fn new(jid: FullJid, presence: Kept, order: u64, ask: Ask) -> Self {
         let stage = Stage::Waiting(ask);
-        Self { jid, presence, order, alias: None, stage, connection: Connection::default() }
+        let (held, connection) = (VecDeque::new(), Connection::default());
+        Self { jid, presence, order, alias: None, stage, held, connection }
     }
 
     /// It asks to join once more; what it has sent meanwhile stays held.
     pub(super) fn ask_anew(&mut self, presence: Kept, order: u64, mut ask: Ask) {
-        match &mut self.stage {
-            Stage::Waiting(before) => ask.take_over(before),
-            Stage::Replaying(before) => ask.held.append(&mut before.held),
-            Stage::Live => {}
+        if let Stage::Waiting(before) = &mut self.stage {
+            ask.take_over(before);
+            self.outdate_held(&presence, &ask.join);
         }
         self.presence = presence;
         self.order = order;
@@ -152,10 +156,9 @@ impl Attachment {
         self.alias.as_ref() == Some(nick) || self.ask().is_some_and(|ask| ask.nick == *nick)
     }
 
-    /// Starts to show it the room. It knows the account by that alias. Its held stanzas stay held.
+    /// Starts to show it the room. It knows the account by that alias.
     pub(crate) fn begin_replay(&mut self, queue: VecDeque<Kept>, alias: Option<Nick>) {
-        let held = self.held_mut().map(std::mem::take).unwrap_or_default();
-        self.stage = Stage::Replaying(Replay { queue, held });
+        self.stage = Stage::Replaying(Replay { queue });
         self.alias = alias;
     }
 
@@ -167,17 +170,36 @@ impl Attachment {
         }
     }
 
-    /// What it has sent since it asked to join.
-    pub(crate) fn into_held(mut self) -> Vec<Kept> {
-        self.held_mut().map(std::mem::take).unwrap_or_default()
+    /// What it has sent before it was shown the whole room.
+    pub(crate) fn into_held(self) -> VecDeque<Kept> {
+        self.held
     }
 
-    fn held_mut(&mut self) -> Option<&mut Vec<Kept>> {
-        match &mut self.stage {
-            Stage::Waiting(ask) => Some(&mut ask.held),
-            Stage::Replaying(replay) => Some(&mut replay.held),
-            Stage::Live => None,
+    /// Whether a join to that nick takes the place of the one that is not answered yet (J12).
+    pub(crate) fn asks_the_same_again(&self, nick: &Nick) -> bool {
+        self.ask().is_some_and(|ask| ask.nick == *nick) && !self.held.iter().any(|held| asks_to_join(held))
+    }
+
+    /// What it has said of itself is older than its new join: it is answered, and changes nothing.
+    fn outdate_held(&mut self, presence: &Stanza, join: &Stanza) {
+        let shows_itself = |held: &&mut Kept| held.kind == Kind::Presence(PresenceType::Available);
+        for held in self.held.iter_mut().filter(shows_itself) {
+            let mut same = presence.clone().id(held.id.as_deref());
+            (same.from, same.to) = (join.from.clone(), join.to.clone());
+            *held = Kept::own(same);
         }
+    }
+
+    /// Takes out the first stanza that is held, if its turn has come.
+    pub(super) fn next_held(&mut self) -> Option<Kept> {
+        if self.is_live() { self.held.pop_front() } else { None }
+    }
+
+    /// Takes out the joins that are held.
+    pub(crate) fn take_held_joins(&mut self) -> Vec<Kept> {
+        let (joins, others): (Vec<_>, Vec<_>) = self.held.drain(..).partition(|held| asks_to_join(held));
+        self.held = others.into();
+        joins
     }
 
     /// The join that is not answered yet.
@@ -190,8 +212,10 @@ impl Attachment {
 
     /// Keeps what the session sends until its join is answered; false if there is no more room.
     pub(crate) fn hold(&mut self, stanza: Kept) -> bool {
-        let Some(held) = self.held_mut().filter(|held| held.len() < limit::HELD_BACK) else { return false };
-        held.push(stanza);
-        true
+        let has_room = self.held.len() < limit::HELD_BACK;
+        if has_room {
+            self.held.push_back(stanza);
+        }
+        has_room
     }
 }

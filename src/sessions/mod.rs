@@ -127,6 +127,11 @@ impl Sessions {
         self.attached.values().any(|attachment| attachment.ask().is_some())
     }
 
+    /// The first stanza that a session sent before it was shown the whole room, and whose turn has come.
+    pub(crate) fn next_held(&mut self) -> Option<(SessionId, Kept)> {
+        self.attached.iter_mut().find_map(|(session, attachment)| Some((*session, attachment.next_held()?)))
+    }
+
     /// Whether any is being shown the room.
     pub(crate) fn any_is_shown_the_room(&self) -> bool {
         self.attached.values().any(|attachment| matches!(attachment.stage, Stage::Replaying(_)))

@@ -85,7 +85,6 @@ mod tests {
             nick: Nick::new("alice"),
             history: HistoryRequest::default(),
             created: false,
-            held: Vec::new(),
             later: Vec::new(),
             first: Vec::new(),
             versions_told: false,

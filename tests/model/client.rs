@@ -95,7 +95,6 @@ impl Client {
         if !renames {
             nick.clone_into(&mut self.view.asked_nick);
         }
-        self.forgive_echoes();
         self.expect(id, OwedKind::Other);
         let asked_at = self.waits_since().filter(|(stay, _)| *stay == known.stay);
         let asked_at = asked_at.unwrap_or((known.stay, known.live.len()));

@@ -183,7 +183,7 @@ impl World {
         if nick.as_ref() == Some(&self.clients[who].view.real_nick) {
             self.clients[who].view.forget_alias(); // whoever addresses it knows it
         }
-        let kind = if self.clients[who].place == Place::In { OwedKind::Echo } else { OwedKind::Other };
+        let kind = if self.clients[who].place == Place::Out { OwedKind::Other } else { OwedKind::Echo };
         self.clients[who].expect(&id, kind);
         self.send(who, presence);
     }
