@@ -149,6 +149,13 @@ pub mod limit {
     pub const ROOM_PRESENCE_BYTES: usize = 64 * 1024;
     /// How many presences from the room itself are kept (J21).
     pub const ROOM_PRESENCES: usize = 200;
+    /// How many claims in our presence are remembered that the room did not let pass, and how many kinds of them
+    /// (F41). The oldest are forgotten, and then taken to pass.
+    pub const RULINGS: usize = 32;
+    /// How large a remembered claim may be, in bytes.
+    pub const RULING_BYTES: usize = 4 * 1024;
+    /// How many updates and resyncs are remembered that the room has not answered in time (N7).
+    pub const OVERDUE: usize = 16;
     /// How many former nicks are kept.
     pub const FORMER_NICKS: usize = 16;
     /// How many nick changes may wait.

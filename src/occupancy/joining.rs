@@ -112,6 +112,12 @@ impl Joining {
         is_new
     }
 
+    /// The account's presence, if the room has shown it.
+    pub(super) fn own(&self) -> Option<Own> {
+        let (shown, request) = (self.entry.own()?, &self.request);
+        Some(Own::new(shown.clone(), request.sent.clone(), request.is_reflected))
+    }
+
     /// Forgets an earlier stay, to which everything so far belonged.
     fn start_over(&mut self) {
         self.past.leave_answered();
@@ -216,9 +222,7 @@ impl Occupancy {
     /// The room is known: the account is in, and waiting sessions are shown the room.
     pub(super) fn complete(&mut self, turn: &mut Turn<'_>) {
         let Phase::Joining(joining) = &mut self.phase else { return };
-        let Some(shown) = joining.entry.own().cloned() else { return };
-        let (sent, reflects_ids) = (joining.request.sent.clone(), joining.request.is_reflected);
-        let own = Own { shown, sent, reflects_ids };
+        let Some(own) = joining.own() else { return };
         let (early, orphans) = (std::mem::take(&mut joining.early), std::mem::take(&mut joining.orphans));
         log::debug!("{} joins {} as {}", self.me.account, self.me.room, self.me.nick);
         self.enter(Phase::In(Box::new(Stay::new(turn, own))));

@@ -6,7 +6,8 @@ use super::past::Past;
 use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::event::{SessionId, Verdict};
-use crate::room::self_presence::{client_payload, left};
+use crate::room::own::left_unseen;
+use crate::room::self_presence::client_payload;
 use crate::sessions::Attachment;
 use crate::turn::Turn;
 use crate::xmpp::error::StanzaError;
@@ -72,9 +73,15 @@ impl Occupancy {
         let by_alias = attachment.alias.as_ref().filter(|alias| addressed.as_ref() == Some(alias));
         let waiting = attachment.ask().map(|ask| &ask.nick);
         let nick = by_alias.or(waiting).unwrap_or(&self.me.nick);
-        let nothing = Stanza::new(leave.kind);
-        let own = self.own().map_or(&nothing, |own| own);
-        left(own, self.sent_payload(), &self.me.account, leave).from(self.me.room.occupant(nick))
+        let answer = match &self.phase {
+            Phase::In(stay) => stay.own.left(&self.me.account, leave),
+            Phase::Joining(joining) => match joining.own() {
+                Some(own) => own.left(&self.me.account, leave),
+                None => left_unseen(leave),
+            },
+            Phase::Out(_) => left_unseen(leave),
+        };
+        answer.from(self.me.room.occupant(nick))
     }
 
     /// Keeps a private message that comes while a leave waits. It counts as sent after the leave, unless that
@@ -125,7 +132,7 @@ impl Occupancy {
                     left_ms: Some(turn.now.monotonic_ms),
                     unanswered: None,
                     crossed: stay.upstream.awaits_join().then(|| stay.own.sent.clone()),
-                    own: Some(stay.own.shown.clone()),
+                    own: Some(stay.own.shown().clone()),
                 }
             }
         }

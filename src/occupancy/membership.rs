@@ -93,7 +93,7 @@ impl Occupancy {
     /// When the room is shown that nobody is attached.
     pub(super) fn away_ms(&self, config: &Config) -> Option<u64> {
         let stay = self.stay()?;
-        let is_shown = stay.upstream.is_busy() || is_nobody_there(self.sent_payload());
+        let is_shown = stay.upstream.is_busy() || is_nobody_there(&stay.own.sent.children);
         let since_ms = stay.attendance.unattended_ms().filter(|_| !is_shown)?;
         Some(since_ms.saturating_add(config.away_delay_ms))
     }

@@ -20,6 +20,7 @@ mod leave;
 mod membership;
 mod message;
 mod nick;
+mod occasion;
 mod past;
 mod presence;
 mod probe;
@@ -38,12 +39,13 @@ use crate::event::{SessionId, Verdict};
 use crate::pending::queries::Queries;
 use crate::pending::senders::Senders;
 use crate::room::Room;
+use crate::room::own::Own;
 use crate::sessions::Sessions;
 use crate::sessions::identity::Identity;
 use crate::turn::Turn;
 use crate::xmpp::jid::{BareJid, Nick};
 use crate::xmpp::muc::asks_to_join;
-use crate::xmpp::stanza::{Element, IqType, Kept, Kind, MessageType, PresenceType, Stanza};
+use crate::xmpp::stanza::{IqType, Kept, Kind, MessageType, PresenceType, Stanza};
 
 pub(crate) use direct::is_of_one_session;
 pub(crate) use refusal::join_error;
@@ -92,17 +94,6 @@ struct Stay {
     upstream: Upstream,
     attendance: Attendance,
     probes: Probes,
-}
-
-/// The account's own presence in the room.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Own {
-    /// As the room last showed it to the account.
-    shown: Kept,
-    /// As the account last sent it: the payload that the room reflects.
-    sent: Kept,
-    /// Whether the room answers a presence under its id, as it did with the join (§7.2.2 leaves it open).
-    reflects_ids: bool,
 }
 
 impl Occupancy {
@@ -282,16 +273,7 @@ impl Occupancy {
         match &self.phase {
             Phase::Out(past) => past.own.as_ref(),
             Phase::Joining(joining) => joining.entry.own(),
-            Phase::In(stay) => Some(&stay.own.shown),
-        }
-    }
-
-    /// The payload of the presence that the account sent last.
-    fn sent_payload(&self) -> &[Element] {
-        match &self.phase {
-            Phase::Out(_) => &[],
-            Phase::Joining(joining) => &joining.request.sent.children,
-            Phase::In(stay) => &stay.own.sent.children,
+            Phase::In(stay) => Some(stay.own.shown()),
         }
     }
 }

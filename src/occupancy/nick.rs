@@ -10,7 +10,7 @@ use crate::turn::Turn;
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::jid::Nick;
 use crate::xmpp::muc::{MucUser, NS_MUC_USER, status};
-use crate::xmpp::stanza::{Kept, Kind, PresenceType, Stanza};
+use crate::xmpp::stanza::{Kind, PresenceType, Stanza};
 
 impl Occupancy {
     /// Takes in that a session wants another nick.
@@ -71,8 +71,8 @@ impl Occupancy {
     }
 
     fn tell_silent_nick_change(&mut self, turn: &mut Turn<'_>, new: &Nick, asker: Option<&Echo>) {
-        if let Some(own) = self.own() {
-            let gone = renamed(own, new);
+        if let Some(stay) = self.stay() {
+            let gone = renamed(stay.own.without_claims(), new);
             self.tell_nick_change(turn, &gone, asker);
         }
         self.rename(turn, new.clone(), asker);
@@ -141,7 +141,7 @@ impl Occupancy {
     fn adopt_nick(&mut self, turn: &mut Turn<'_>, wish: NickWish) {
         self.tell_silent_nick_change(turn, &wish.nick, wish.echo().as_ref());
         if let Phase::In(stay) = &mut self.phase {
-            stay.own.shown = Kept::own(Stanza::clone(&stay.own.shown).from(self.me.occupant()));
+            stay.own.amend(|shown| shown.from(self.me.occupant()));
         }
         self.nick_changed(turn, wish);
     }
@@ -154,8 +154,8 @@ impl Occupancy {
 }
 
 /// What a room says when the occupant of that presence takes another nick.
-fn renamed(own: &Stanza, new: &Nick) -> Stanza {
-    let mut gone = own.clone();
+fn renamed(own: Stanza, new: &Nick) -> Stanza {
+    let mut gone = own;
     gone.kind = Kind::Presence(PresenceType::Unavailable);
     gone.id = None;
     retain_codes(&mut gone, |_| false);

@@ -1,10 +1,11 @@
 //! The room shows an occupant, or the account itself; a session shows itself to the room (§7.6, §7.7).
 
+use super::occasion::Occasion;
 use super::upstream::{Answer, Echo};
 use super::{Occupancy, Phase};
 use crate::event::{SessionId, Verdict};
 use crate::room::roster::Change;
-use crate::room::self_presence::{add_code, retain_codes, said_by_room, technical};
+use crate::room::self_presence::{add_code, retain_codes, technical};
 use crate::sessions::Attachment;
 use crate::turn::Turn;
 use crate::xmpp::jid::Nick;
@@ -114,43 +115,52 @@ impl Occupancy {
         }
     }
 
-    /// The room shows the account. The sessions that wait for an update see it; if the room has changed
-    /// something, all do. Each session sees its own presence in it (N2, N7, N12, N13).
+    /// The room shows the account. The sessions that wait for an update see it. If the room has something new to
+    /// say, or speaks of its own accord, all do. Each session sees its own presence in it (N2, N7, N12, N13).
     fn own_presence_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept, occupant: &MucUser) {
         let Some(nick) = stanza.sender_nick() else { return };
         if nick != self.me.nick {
             self.note_other_nick(turn, &nick);
         }
-        let changed = self.room_says_otherwise(stanza);
+        let is_news = self.room_says_otherwise(stanza);
         self.note_role(occupant);
         self.room.flags.fold(&occupant.codes);
+        let author = self.stay().and_then(|stay| self.sessions.author(&stay.own.sent, turn.profile));
+        let claimed = author.and_then(|author| self.as_seen_by(turn, author));
         let Phase::In(stay) = &mut self.phase else { return };
-        let renamed = stay.own.shown.sender_nick() != Some(nick.clone());
-        stay.own.shown = stanza.clone();
-        let is_answer = !stay.own.reflects_ids || stay.upstream.awaits(stanza.id.as_deref());
+        let renamed = stay.own.shown().sender_nick() != Some(nick.clone());
+        let occasion = stay.upstream.occasion(stanza.id.as_deref(), stay.own.reflects_ids);
+        let is_answer = occasion == Occasion::Answer;
+        stay.note_own(stanza, &occasion);
         let answer = stay.upstream.answered(&nick, is_answer);
         if is_answer {
             self.note_all_seen(turn, stanza);
         }
-        match answer {
-            Answer::Nothing if changed => self.show_own(turn, &[], renamed),
-            Answer::Nothing => {}
-            Answer::Update(echoes) if changed => self.show_own(turn, &echoes, renamed),
-            Answer::Update(echoes) => self.show_echoes(turn, &echoes, renamed),
-            Answer::Nick(wish) => self.nick_changed(turn, wish),
+        let echoes = match answer {
+            Answer::Nick(wish) => return self.nick_changed(turn, wish),
+            Answer::Update(echoes) => echoes,
+            Answer::Nothing => Vec::new(),
+        };
+        if is_news || occasion == Occasion::OfItsOwn {
+            return self.show_own(turn, &echoes, renamed);
         }
+        self.show_echoes(turn, &echoes, renamed);
+        let untold = author.filter(|author| !echoes.iter().any(|echo| echo.session == *author));
+        if let Some(author) = untold.filter(|author| self.as_seen_by(turn, *author) != claimed) {
+            self.show_own_to(turn, author, renamed); // the room has not let pass what it was shown (F41)
+        }
+    }
+
+    /// The account's presence as that session has been shown it, or would be.
+    fn as_seen_by(&self, turn: &Turn<'_>, session: SessionId) -> Option<Stanza> {
+        let mut seen = self.own_update(turn, self.sessions.get(session)?, false)?.id(None);
+        super::versions::strip_version(&mut seen); // shown in a join only
+        Some(seen)
     }
 
     /// Whether the room says something of the account that it had not said.
     pub(super) fn room_says_otherwise(&self, stanza: &Stanza) -> bool {
-        let sent = self.sent_payload();
-        let essence = |presence: &Stanza| {
-            let mut presence = presence.clone();
-            retain_codes(&mut presence, |_| false);
-            super::versions::strip_version(&mut presence);
-            (presence.from.clone(), said_by_room(&presence, sent))
-        };
-        self.own().is_none_or(|own| essence(own) != essence(stanza))
+        self.stay().is_none_or(|stay| stay.own.is_told_otherwise(stanza, super::versions::strip_version))
     }
 
     /// A change of our own role to or from moderator alone changes which real JIDs we may see (J8).
@@ -178,7 +188,7 @@ impl Occupancy {
     pub(super) fn show_echoes(&mut self, turn: &mut Turn<'_>, echoes: &[Echo], renamed: bool) {
         for echo in echoes {
             let Some(attachment) = self.sessions.get(echo.session) else { continue };
-            let Some(mut shown) = self.own_update(attachment, renamed) else { continue };
+            let Some(mut shown) = self.own_update(turn, attachment, renamed) else { continue };
             if let Some(alias) = &attachment.alias {
                 shown.from = Some(self.me.room.occupant(alias));
             }
@@ -188,14 +198,14 @@ impl Occupancy {
 
     pub(super) fn show_own_to(&mut self, turn: &mut Turn<'_>, session: SessionId, renamed: bool) {
         let Some(attachment) = self.sessions.get(session) else { return };
-        let Some(shown) = self.own_update(attachment, renamed) else { return };
+        let Some(shown) = self.own_update(turn, attachment, renamed) else { return };
         self.show(turn, session, shown.id(None));
     }
 
     /// The account's presence for that session, without the codes of a join. A 210 stays if the nick is new
     /// (N2).
-    fn own_update(&self, attachment: &Attachment, renamed: bool) -> Option<Stanza> {
-        let mut shown = self.personal(attachment)?;
+    fn own_update(&self, turn: &Turn<'_>, attachment: &Attachment, renamed: bool) -> Option<Stanza> {
+        let mut shown = self.personal(turn, attachment)?;
         retain_codes(&mut shown, |code| match code {
             status::NON_ANONYMOUS | status::LOGGED | status::CREATED => false,
             status::NICK_ASSIGNED => renamed,

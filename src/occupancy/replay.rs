@@ -7,7 +7,7 @@ use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::event::{Id, SessionId};
 use crate::room::Aside;
-use crate::room::self_presence::{add_code, personal, retain_codes};
+use crate::room::self_presence::{add_code, retain_codes};
 use crate::sessions::{Ask, Attachment, Stage};
 use crate::turn::Turn;
 use crate::xmpp::muc::status;
@@ -60,7 +60,7 @@ impl Occupancy {
         let seen = |presence: &&Kept| !self.blocked.hides(presence);
         let mut shown: Vec<Kept> = room.roster.iter().filter(seen).cloned().collect();
         shown.extend(aside(false));
-        shown.extend(self.join_presence(attachment, ask).map(Kept::without_to));
+        shown.extend(self.join_presence(turn, attachment, ask).map(Kept::without_to));
         shown.extend(aside(true));
         // what has come since it asked is no history, however little of that it wants
         let is_news = |message: &Stanza| ask.later.iter().any(|later| shows(message, later));
@@ -70,10 +70,10 @@ impl Occupancy {
     }
 
     /// The self-presence that ends the occupants of a join (J4, J5, J7, J8, J9).
-    fn join_presence(&self, attachment: &Attachment, ask: &Ask) -> Option<Stanza> {
+    fn join_presence(&self, turn: &Turn<'_>, attachment: &Attachment, ask: &Ask) -> Option<Stanza> {
         let flags = self.room.flags;
         let other_nick = ask.nick != self.me.nick;
-        let mut shown = self.personal(attachment)?.id(ask.join.id.as_deref());
+        let mut shown = self.personal(turn, attachment)?.id(ask.join.id.as_deref());
         retain_codes(&mut shown, |code| match code {
             status::CREATED => ask.created,
             status::NICK_ASSIGNED => other_nick,
@@ -97,9 +97,9 @@ impl Occupancy {
     }
 
     /// The room's self-presence as that session has to see it (N13).
-    pub(super) fn personal(&self, attachment: &Attachment) -> Option<Stanza> {
-        let payload = &attachment.presence.children;
-        let shown = personal(self.own()?, self.sent_payload(), &self.me.account, &attachment.jid, payload);
+    pub(super) fn personal(&self, turn: &Turn<'_>, attachment: &Attachment) -> Option<Stanza> {
+        let presence = self.sessions.presence_of(attachment, turn.profile);
+        let shown = self.stay()?.own.personal(&self.me.account, &attachment.jid, &presence);
         Some(shown.from(self.me.occupant())) // after a 303 the room has not shown us under the new nick yet
     }
 

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use super::occasion::{Occasion, Overdue};
 use super::resync::Resync;
 use super::{Occupancy, Phase};
 use crate::config::limit;
@@ -20,6 +21,7 @@ pub(super) struct Upstream {
     wishes: VecDeque<NickWish>,
     echoes: Vec<Echo>,
     resync_wished: bool,
+    overdue: Overdue,
     /// The [`Sessions::changes`] at the last comparison with the presence that the room is shown.
     compared: Option<u64>,
 }
@@ -206,6 +208,17 @@ impl Upstream {
         }
     }
 
+    /// Why the room shows the account under that id. One that reflects no ids answers in order.
+    pub(super) fn occasion(&mut self, id: Option<&str>, reflects_ids: bool) -> Occasion {
+        let is_open = !self.resync_mut().is_some_and(|resync| resync.entry.is_let_in());
+        let is_answer = if reflects_ids { self.awaits(id) } else { self.is_busy() };
+        if is_open && is_answer {
+            return Occasion::Answer;
+        }
+        let is_late = |overdue: &str| !reflects_ids || id == Some(overdue);
+        self.overdue.take(is_late).map_or(Occasion::OfItsOwn, Occasion::Late)
+    }
+
     /// Takes the presence of ours that a self-presence from that nick answers. Without `is_answer` the room
     /// may have sent it of its own accord, and it answers no update.
     pub(super) fn answered(&mut self, nick: &Nick, is_answer: bool) -> Answer {
@@ -310,15 +323,17 @@ impl Occupancy {
     /// events change nothing.
     fn may_look_different(&self, turn: &Turn<'_>) -> bool {
         if self.sessions.is_empty() {
-            return self.is_away(turn) && !is_nobody_there(self.sent_payload());
+            let is_nobody = |stay: &Stay| is_nobody_there(&stay.own.sent.children);
+            return self.is_away(turn) && !self.stay().is_some_and(is_nobody);
         }
         self.stay().is_some_and(|stay| stay.upstream.compared != Some(self.sessions.changes()))
     }
 
     fn update_if_changed(&mut self, turn: &mut Turn<'_>) {
         self.sessions.elect();
-        let is_changed = self.aggregate(turn).is_some_and(|wanted| wanted.children != self.sent_payload());
+        let wanted = self.aggregate(turn);
         let Phase::In(stay) = &mut self.phase else { return };
+        let is_changed = wanted.is_some_and(|wanted| wanted.children != stay.own.sent.children);
         stay.upstream.compared = Some(self.sessions.changes());
         let echoes = std::mem::take(&mut stay.upstream.echoes);
         if is_changed {
@@ -385,16 +400,24 @@ impl Occupancy {
         if stay.upstream.waits_on(turn, stay.trust.sign_ms()) {
             return;
         }
-        match stay.upstream.pending.take().map(|pending| pending.what) {
-            Some(What::Update(echoes)) => self.show_echoes(turn, &echoes, false),
-            Some(What::Nick(wish)) => self.ask_for_nick(turn, wish),
-            Some(What::NickAsked { wish, .. }) => self.nick_unanswered(turn, &wish),
-            Some(What::Resync(resync)) if resync.entry.is_let_in() => self.resynced(turn),
-            Some(What::Resync(_)) => {
+        let Some(Pending { id, what, .. }) = stay.upstream.pending.take() else { return };
+        let is_unanswered = match &what {
+            What::Update(_) => true,
+            What::Resync(resync) => resync.entry.is_asked(),
+            What::Nick(_) | What::NickAsked { .. } => false,
+        };
+        if is_unanswered {
+            stay.upstream.overdue.note(id, &stay.own.sent);
+        }
+        match what {
+            What::Update(echoes) => self.show_echoes(turn, &echoes, false),
+            What::Nick(wish) => self.ask_for_nick(turn, wish),
+            What::NickAsked { wish, .. } => self.nick_unanswered(turn, &wish),
+            What::Resync(resync) if resync.entry.is_let_in() => self.resynced(turn),
+            What::Resync(_) => {
                 self.time_out_waiting(turn);
                 self.suspect(turn);
             }
-            None => {}
         }
     }
 }

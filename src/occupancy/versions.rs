@@ -68,11 +68,12 @@ impl Occupancy {
     /// Forgets the versions in our self-presence: the session that asked for them has them.
     pub(super) fn forget_versions(&mut self) {
         if let Phase::In(stay) = &mut self.phase
-            && tells_versions(&stay.own.shown)
+            && tells_versions(stay.own.shown())
         {
-            let mut shown = Stanza::clone(&stay.own.shown);
-            strip_version(&mut shown);
-            stay.own.shown = Kept::own(shown);
+            stay.own.amend(|mut shown| {
+                strip_version(&mut shown);
+                shown
+            });
         }
     }
 

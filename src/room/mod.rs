@@ -1,8 +1,10 @@
 //! The account's own copy of a room: all that a session has to be shown when it joins.
 
 pub(crate) mod history;
+pub(crate) mod own;
 mod retraction;
 pub(crate) mod roster;
+mod rulings;
 pub(crate) mod self_presence;
 
 use serde::{Deserialize, Serialize};

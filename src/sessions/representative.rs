@@ -23,11 +23,23 @@ impl Sessions {
         self.get(self.representative?)
     }
 
-    /// The presence that the room is shown: the representative's, with the account's avatar (N10).
+    /// The presence that the room is shown: the representative's.
     pub(crate) fn shown(&self, profile: &Profile) -> Option<Kept> {
-        let mut shown = Stanza::clone(&self.representative()?.presence);
-        self.avatar.put_into(profile, &mut shown.children);
-        Some(Kept::own(shown))
+        Some(Kept::own(self.presence_of(self.representative()?, profile)))
+    }
+
+    /// The presence of a session as the room is shown it, with the account's avatar (N10).
+    pub(crate) fn presence_of(&self, attachment: &Attachment, profile: &Profile) -> Stanza {
+        let mut presence = Stanza::clone(&attachment.presence);
+        self.avatar.put_into(profile, &mut presence.children);
+        presence
+    }
+
+    /// The session whose presence the room was shown, if it has sent no other since.
+    pub(crate) fn author(&self, sent: &Stanza, profile: &Profile) -> Option<SessionId> {
+        let representative = self.representative()?;
+        let is_sent = self.presence_of(representative, profile).children == sent.children;
+        self.representative.filter(|_| is_sent)
     }
 
     /// The session that answers for the account: the representative. If it hibernates, another live session

@@ -77,7 +77,7 @@ impl Element {
     }
 
     /// About how many bytes of text it holds.
-    pub(super) fn weight(&self) -> usize {
+    pub fn weight(&self) -> usize {
         let attributes = self.attributes.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
         let nodes = self.nodes.iter().map(|node| match node {
             Node::Element(element) => element.weight(),
