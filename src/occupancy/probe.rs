@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Occupancy, Phase};
+use super::{Occupancy, Phase, Stay};
 use crate::config::limit;
 use crate::event::{Id, SessionId, Verdict};
 use crate::pending::expiring::{Expiring, OfSession};
+use crate::room::self_presence::name_session;
 use crate::turn::Turn;
 use crate::xmpp::jid::Nick;
 use crate::xmpp::stanza::{Kind, PresenceType, Stanza};
@@ -18,6 +19,8 @@ pub(super) type Probes = Expiring<Option<Nick>, Probe>;
 pub(super) struct Probe {
     session: SessionId,
     id: Option<Box<str>>,
+    /// The nick that it addressed, if it means the account by another than the real one.
+    alias: Option<Nick>,
 }
 
 impl OfSession for Probe {
@@ -34,12 +37,17 @@ impl Occupancy {
             return Verdict::Handled;
         }
         let is_attached = self.sessions.has(session);
+        let addressed = stanza.target_nick();
+        let is_own = addressed.as_ref().is_some_and(|nick| self.is_own_nick(turn, session, nick));
+        let nick = if is_own { Some(self.me.nick.clone()) } else { addressed.clone() };
         match &mut self.phase {
             Phase::In(stay) if is_attached => {
-                let probe = Probe { session, id: stanza.id.clone() };
+                let alias = addressed.filter(|_| is_own).filter(|alias| *alias != self.me.nick);
+                let probe = Probe { session, id: stanza.id.clone(), alias };
                 let deadline_ms = turn.after(limit::QUERY_MS);
-                stay.probes.insert_within(limit::PINGERS, stanza.target_nick(), deadline_ms, probe);
-                turn.send(stanza.from(self.me.account.to_jid()));
+                stay.probes.insert_within(limit::PINGERS, nick.clone(), deadline_ms, probe);
+                let probed = nick.map_or_else(|| self.me.room.to_jid(), |nick| self.me.room.occupant(&nick));
+                turn.send(stanza.from(self.me.account.to_jid()).to(probed));
                 Verdict::Handled
             }
             Phase::In(_) | Phase::Joining(_) | Phase::Out(_) => Verdict::Pass("a probe from outside"),
@@ -62,18 +70,36 @@ impl Occupancy {
         }
         let Some(probe) = self.take_probe(nick.as_ref(), |_| true) else { return false };
         if nick.as_ref() == Some(&self.me.nick) {
-            self.show_own_to(turn, probe.session, false);
+            self.show_probed(turn, &probe, presence.clone());
         } else {
             self.relay_to(turn, probe.session, Id::Keep, presence);
         }
         true
     }
 
+    /// Shows a session the account as the room showed it, under the name that the session knows. An id of ours
+    /// means nothing to it.
+    fn show_probed(&mut self, turn: &mut Turn<'_>, probe: &Probe, presence: Stanza) {
+        let Some(attachment) = self.sessions.get(probe.session) else { return };
+        let mut shown = presence;
+        name_session(&mut shown, &self.me.account, &attachment.jid);
+        shown.id = shown.id.filter(|id| Some(id) == probe.id.as_ref());
+        if let Some(alias) = &probe.alias {
+            shown.from = Some(self.me.room.occupant(alias));
+        }
+        self.show(turn, probe.session, shown);
+    }
+
     /// The room refuses a probe; false if the error answers none.
     pub(super) fn refuse_probe(&mut self, turn: &mut Turn<'_>, error: &Stanza) -> bool {
         let refused = self.take_probe(error.sender_nick().as_ref(), |probe| probe.id == error.id);
-        if let Some(probe) = &refused {
-            self.relay_to(turn, probe.session, Id::Keep, error);
+        match &refused {
+            Some(Probe { session, alias: Some(alias), .. }) => {
+                let refusal = error.clone().from(self.me.room.occupant(alias));
+                self.show(turn, *session, refusal);
+            }
+            Some(probe) => self.relay_to(turn, probe.session, Id::Keep, error),
+            None => {}
         }
         refused.is_some()
     }
@@ -90,7 +116,9 @@ impl Occupancy {
         let is_gone = presence.kind == Kind::Presence(PresenceType::Unavailable);
         match presence.sender_nick() {
             Some(nick) if nick == self.me.nick => {
-                let is_awaited = self.stay().is_some_and(|stay| stay.upstream.is_busy());
+                let id = presence.id.as_deref();
+                let may_be_awaited = |stay: &Stay| stay.upstream.may_answer(id, stay.own.reflects_ids);
+                let is_awaited = self.stay().is_some_and(may_be_awaited);
                 is_gone || is_awaited || self.room_says_otherwise(presence)
             }
             Some(nick) if is_gone => self.room.roster.has(&nick),

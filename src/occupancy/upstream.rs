@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::occasion::{Occasion, Overdue};
 use super::resync::Resync;
-use super::{Occupancy, Phase};
+use super::{Occupancy, Phase, Stay};
 use crate::config::limit;
 use crate::event::{Id, SessionId};
 use crate::sessions::{Ask, is_nobody_there, nobody_there};
@@ -208,11 +208,16 @@ impl Upstream {
         }
     }
 
+    /// Whether the room, when it shows the account under that id, may answer a presence of ours.
+    pub(super) fn may_answer(&self, id: Option<&str>, reflects_ids: bool) -> bool {
+        let Some(pending) = &self.pending else { return false };
+        let is_open = !matches!(&pending.what, What::Resync(resync) if resync.entry.is_let_in());
+        is_open && (!reflects_ids || self.awaits(id))
+    }
+
     /// Why the room shows the account under that id. One that reflects no ids answers in order.
     pub(super) fn occasion(&mut self, id: Option<&str>, reflects_ids: bool) -> Occasion {
-        let is_open = !self.resync_mut().is_some_and(|resync| resync.entry.is_let_in());
-        let is_answer = if reflects_ids { self.awaits(id) } else { self.is_busy() };
-        if is_open && is_answer {
+        if self.may_answer(id, reflects_ids) {
             return Occasion::Answer;
         }
         let is_late = |overdue: &str| !reflects_ids || id == Some(overdue);
