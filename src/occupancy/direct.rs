@@ -245,7 +245,7 @@ impl Occupancy {
             return;
         }
         self.all_join_directly(turn);
-        self.depart(turn, Departure::Left, &[]);
+        self.depart(turn, Departure::Left, None);
     }
 
     fn join_of(&self, turn: &mut Turn<'_>, attachment: &Attachment) -> Kept {

@@ -282,7 +282,7 @@ impl Occupancy {
     pub(super) fn give_up_joining(&mut self, turn: &mut Turn<'_>) {
         log::debug!("{} does not answer the join of {}", self.me.room, self.me.account);
         self.time_out_waiting(turn);
-        self.depart(turn, Departure::Technical, &[]);
+        self.depart(turn, Departure::Technical, None);
     }
 }
 

@@ -13,7 +13,7 @@ use crate::turn::Turn;
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::jid::Jid;
 use crate::xmpp::muc::Departure;
-use crate::xmpp::stanza::{Element, Kept, PresenceType, Stanza};
+use crate::xmpp::stanza::{Kept, PresenceType, Stanza};
 
 impl Occupancy {
     /// A session sent `unavailable` to the room or to any occupant: a stock room asks for no more (L1).
@@ -102,15 +102,15 @@ impl Occupancy {
         }
     }
 
-    /// The account leaves, with the payload of the session's leave.
+    /// The account leaves as the session does.
     fn leave(&mut self, turn: &mut Turn<'_>, leave: &Stanza) {
-        self.depart(turn, Departure::Left, &client_payload(leave));
+        self.depart(turn, Departure::Left, Some(leave));
     }
 
-    /// The account leaves.
-    pub(super) fn depart(&mut self, turn: &mut Turn<'_>, departure: Departure, payload: &[Element]) {
+    /// The account leaves, with what a session said at its own leave.
+    pub(super) fn depart(&mut self, turn: &mut Turn<'_>, departure: Departure, said: Option<&Stanza>) {
         log::debug!("{} leaves {}: {departure:?}", self.me.account, self.me.room);
-        let leave = self.leave_stanza(turn, payload);
+        let leave = self.leave_stanza(turn, said);
         self.refuse_orphans(turn);
         let mut past = self.become_past(turn);
         past.await_answer(turn);
@@ -138,9 +138,14 @@ impl Occupancy {
         }
     }
 
-    /// A leave of the account, with what the session said at it.
-    pub(super) fn leave_stanza(&self, turn: &mut Turn<'_>, payload: &[Element]) -> Stanza {
+    /// A leave of the account, with what a session said at its own.
+    pub(super) fn leave_stanza(&self, turn: &mut Turn<'_>, said: Option<&Stanza>) -> Stanza {
         let id = turn.fresh_id();
-        self.me.presence(PresenceType::Unavailable, &id).children(payload.iter().cloned())
+        let mut leave = self.me.presence(PresenceType::Unavailable, &id);
+        if let Some(said) = said {
+            leave.attributes.clone_from(&said.attributes);
+            leave.children = client_payload(said);
+        }
+        leave
     }
 }

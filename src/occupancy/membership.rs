@@ -121,7 +121,7 @@ impl Occupancy {
 
     /// Nobody came back.
     pub(super) fn linger_over(&mut self, turn: &mut Turn<'_>) {
-        self.depart(turn, Departure::Left, &[]);
+        self.depart(turn, Departure::Left, None);
     }
 
     /// Cancels the leave that is held. Gives the private messages that have come meanwhile.

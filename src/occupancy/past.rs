@@ -89,7 +89,7 @@ impl Occupancy {
                 past.own = Some(stanza.clone());
                 if past.unanswered.is_none() {
                     past.await_answer(turn);
-                    let leave = self.leave_stanza(turn, &[]);
+                    let leave = self.leave_stanza(turn, None);
                     turn.send(leave);
                 }
             }

@@ -58,7 +58,7 @@ impl Occupancy {
         if !self.is_occupied() {
             return;
         }
-        let leave = self.leave_stanza(turn, &[]);
+        let leave = self.leave_stanza(turn, None);
         self.time_out_waiting(turn);
         self.lose(turn, Departure::Technical, None);
         if let Phase::Out(past) = &mut self.phase {

@@ -99,7 +99,7 @@ impl Occupancy {
             joining.silence = Silence::Retreating { until_ms: turn.after(limit::RETREAT_MS) };
             joining.past.await_answer(turn);
             joining.entry.forgive_silence(turn);
-            let leave = self.leave_stanza(turn, &[]);
+            let leave = self.leave_stanza(turn, None);
             turn.send(leave);
         }
         true
