@@ -86,10 +86,11 @@ impl Occupancy {
             Kind::Iq(_) => return Verdict::Pass("the block list answers"),
             Kind::Presence(PresenceType::Available) => {
                 self.room.fold_presence(stanza);
+                if let Some(nick) = stanza.sender_nick() {
+                    self.end_aliases(&nick);
+                }
             }
-            Kind::Presence(PresenceType::Unavailable) => {
-                self.room.fold_unavailable(stanza, &MucUser::read(stanza));
-            }
+            Kind::Presence(PresenceType::Unavailable) => self.occupant_went(stanza, &MucUser::read(stanza)),
             Kind::Message(_) if sets_subject(stanza) => self.room.fold_subject(stanza, None),
             Kind::Presence(_) | Kind::Message(_) => {}
         }

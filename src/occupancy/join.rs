@@ -66,6 +66,7 @@ impl Occupancy {
             self.wish_nick(turn, session, ask.nick.clone(), ask.join.id.clone(), Some(ask));
             return;
         }
+        self.note_addressed(turn, session, Some(&ask.nick));
         if ask.nick != self.me.nick {
             self.release_held_leave(turn); // it goes first (L3)
         }

@@ -70,7 +70,11 @@ impl Occupancy {
     /// What a stock room answers to the leave of that session, from the nick that the session knows.
     fn leave_answer(&self, attachment: &Attachment, leave: &Stanza) -> Stanza {
         let addressed = leave.to.as_ref().and_then(Jid::nick);
-        let by_alias = attachment.alias.as_ref().filter(|alias| addressed.as_ref() == Some(alias));
+        let by_alias = attachment
+            .alias
+            .as_ref()
+            .map(|alias| &alias.nick)
+            .filter(|alias| addressed.as_ref() == Some(alias));
         let waiting = attachment.ask().map(|ask| &ask.nick);
         let nick = by_alias.or(waiting).unwrap_or(&self.me.nick);
         let answer = match &self.phase {

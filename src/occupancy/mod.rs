@@ -5,6 +5,7 @@
 //! waits. After each event
 //! the bouncer calls [`Occupancy::settle`].
 
+mod alias;
 mod attach;
 mod blocked;
 mod check;

@@ -78,13 +78,14 @@ impl Occupancy {
         self.rename(turn, new.clone(), asker);
     }
 
-    fn rename(&mut self, turn: &Turn<'_>, nick: Nick, asker: Option<&Echo>) {
+    fn rename(&mut self, turn: &mut Turn<'_>, nick: Nick, asker: Option<&Echo>) {
         log::debug!("{} is now {nick} in {}", self.me.account, self.me.room);
         self.room.roster.remove(&nick);
         self.room.history.note_gone(Some(&self.me.occupant()));
+        self.end_aliases(&nick);
         self.me.rename(nick, asker.map(|asker| asker.session), turn);
-        for (_, attachment) in self.sessions.iter_mut() {
-            attachment.alias = None;
+        if let Some(asker) = asker {
+            self.retire_alias(turn, asker.session);
         }
     }
 
@@ -154,7 +155,7 @@ impl Occupancy {
 }
 
 /// What a room says when the occupant of that presence takes another nick.
-fn renamed(own: Stanza, new: &Nick) -> Stanza {
+pub(super) fn renamed(own: Stanza, new: &Nick) -> Stanza {
     let mut gone = own;
     gone.kind = Kind::Presence(PresenceType::Unavailable);
     gone.id = None;

@@ -34,7 +34,7 @@ impl Occupancy {
         match nick {
             Some(nick) if !is_own => self.wish_nick(turn, session, nick, stanza.id.clone(), None),
             _ => {
-                self.end_alias(session, nick.as_ref());
+                self.note_addressed(turn, session, nick.as_ref());
                 self.wish_echo(turn, Echo { session, id: stanza.id.clone() });
             }
         }
@@ -47,15 +47,6 @@ impl Occupancy {
         match self.stay().and_then(|stay| stay.upstream.wished_by(session)) {
             Some(wished) => wished == nick,
             None => self.is_own_nick(turn, session, nick),
-        }
-    }
-
-    /// A session that addresses the real nick knows it.
-    fn end_alias(&mut self, session: SessionId, addressed: Option<&Nick>) {
-        if addressed == Some(&self.me.nick)
-            && let Some(attachment) = self.sessions.get_mut(session)
-        {
-            attachment.alias = None;
         }
     }
 
@@ -94,7 +85,7 @@ impl Occupancy {
             PresenceType::Unavailable if is_self => self.removed(turn, stanza, &occupant),
             PresenceType::Available => self.occupant_came(turn, stanza, nick.as_ref()),
             PresenceType::Unavailable => {
-                self.room.fold_unavailable(stanza, &occupant);
+                self.occupant_went(stanza, &occupant);
                 self.relay(turn, stanza);
             }
             PresenceType::Probe | PresenceType::Other => {}
@@ -102,12 +93,18 @@ impl Occupancy {
         Verdict::Handled
     }
 
+    /// An occupant is not there any more, or goes on under another nick.
+    pub(super) fn occupant_went(&mut self, stanza: &Kept, occupant: &MucUser) {
+        self.room.fold_unavailable(stanza, occupant);
+        if let (Some(new), true) = (&occupant.nick, occupant.has(status::NICK_CHANGE)) {
+            self.end_aliases(&Nick::new(new));
+        }
+    }
+
     fn occupant_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept, nick: Option<&Nick>) {
         let change = self.room.fold_presence(stanza);
-        for (_, attachment) in self.sessions.iter_mut() {
-            if attachment.alias.as_ref() == nick {
-                attachment.alias = None; // that name means somebody else from now on
-            }
+        if let Some(nick) = nick {
+            self.end_aliases(nick);
         }
         let shown_again = self.note_seen(turn, nick);
         if !(shown_again && change == Change::Same) {
@@ -189,8 +186,8 @@ impl Occupancy {
         for echo in echoes {
             let Some(attachment) = self.sessions.get(echo.session) else { continue };
             let Some(mut shown) = self.own_update(turn, attachment, renamed) else { continue };
-            if let Some(alias) = &attachment.alias {
-                shown.from = Some(self.me.room.occupant(alias));
+            if let Some(alias) = self.use_alias(echo.session) {
+                shown.from = Some(self.me.room.occupant(&alias));
             }
             self.answer(turn, echo.session, shown.id(echo.id.as_deref()));
         }

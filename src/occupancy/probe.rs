@@ -86,6 +86,7 @@ impl Occupancy {
         shown.id = shown.id.filter(|id| Some(id) == probe.id.as_ref());
         if let Some(alias) = &probe.alias {
             shown.from = Some(self.me.room.occupant(alias));
+            self.use_alias(probe.session);
         }
         self.show(turn, probe.session, shown);
     }

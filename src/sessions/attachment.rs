@@ -20,12 +20,19 @@ pub(crate) struct Attachment {
     pub(crate) presence: Kept,
     /// When it sent it, by the count of all presences.
     pub(super) order: u64,
-    /// The nick that it takes for its own though the account has another (J7).
-    pub(crate) alias: Option<Nick>,
+    pub(crate) alias: Option<Alias>,
     pub(crate) stage: Stage,
     /// What it has sent before it was shown the whole room (M3).
     held: VecDeque<Kept>,
     pub(crate) connection: Connection,
+}
+
+/// The nick that a session takes for its own though the account has another (J7).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Alias {
+    pub(crate) nick: Nick,
+    /// Whether it has been shown an occupant of that name.
+    pub(crate) is_shown: bool,
 }
 
 /// What is known of a session's stream (XEP-0198).
@@ -153,13 +160,16 @@ impl Attachment {
 
     /// Whether the session takes that nick for the account's: it is its alias, or what it asks for.
     pub(crate) fn means_account_by(&self, nick: &Nick) -> bool {
-        self.alias.as_ref() == Some(nick) || self.ask().is_some_and(|ask| ask.nick == *nick)
+        self.alias.as_ref().is_some_and(|alias| alias.nick == *nick)
+            || self.ask().is_some_and(|ask| ask.nick == *nick)
     }
 
     /// Starts to show it the room. It knows the account by that alias.
     pub(crate) fn begin_replay(&mut self, queue: VecDeque<Kept>, alias: Option<Nick>) {
         self.stage = Stage::Replaying(Replay { queue });
-        self.alias = alias;
+        let before = self.alias.take();
+        let is_shown = |nick: &Nick| before.is_some_and(|before| before.is_shown && before.nick == *nick);
+        self.alias = alias.map(|nick| Alias { is_shown: is_shown(&nick), nick });
     }
 
     /// The stay that it waited to be shown has ended.
