@@ -75,22 +75,23 @@ return function (sessions, stack)
 		return failures[1];
 	end
 
-	-- An id in an action: true keeps that of the stanza, false removes it.
-	local function with_id(original, id)
-		if id == true then return original; end
-		return id or nil;
+	-- A stanza under the id of an action: true keeps its own, false removes it. Whoever was given the stanza before may
+	-- keep it, so another id is for a copy.
+	local function under_id(stanza, id)
+		if id == true then return stanza; end
+		local copy = st.clone(stanza);
+		copy.attr.id = id or nil;
+		return copy;
 	end
 
 	function perform.relay(action, event)
 		local stanza = event.stanza;
-		local attr = stanza.attr;
-		local to, original = attr.to, attr.id;
+		local to = stanza.attr.to;
 		for i, id in ipairs(action.sessions) do
 			local session = by_id[id];
-			attr.id = with_id(original, action.ids[i]);
-			if session then send_to_session(id, session, stanza); end
+			if session then send_to_session(id, session, under_id(stanza, action.ids[i])); end
 		end
-		attr.to, attr.id = to, original;
+		stanza.attr.to = to;
 	end
 
 	function perform.deliver(action)
@@ -104,22 +105,19 @@ return function (sessions, stack)
 		origin.send(st.error_reply(stanza, action.type, action.condition, action.text, action.by));
 	end
 
-	-- Its sender may go on with the stanza (mod_presence does, through all that it had sent presence to), so it
-	-- gets it back as it was.
+	-- Its sender may go on with the stanza (mod_presence does, through all that it had sent presence to), and a module of
+	-- the room may keep what it gets: each has its own.
 	function perform.forward(action, event)
-		local stanza = event.stanza;
-		local attr = stanza.attr;
-		local from, to, id = attr.from, attr.to, attr.id;
-		local account, room = jid_bare(from), jid_bare(to);
+		local copy = st.clone(event.stanza);
+		local attr = copy.attr;
+		local account, room = jid_bare(attr.from), jid_bare(attr.to);
+		attr.from = account;
+		if action.id ~= true then attr.id = action.id or nil; end
 		local flight = stack.begin_send(account, room);
 		if flight then
-			attr.from, attr.id = account, with_id(id, action.id);
-			stack.send(stanza);
-			attr.from, attr.to, attr.id = from, to, id;
+			stack.send(copy);
 			return stack.end_send(flight);
 		end
-		local copy = st.clone(stanza);
-		copy.attr.from, copy.attr.id = account, with_id(id, action.id);
 		if not stack.enqueue(account, room, copy) then
 			perform.reply({ type = "wait", condition = "resource-constraint", by = room }, event);
 		end
@@ -166,7 +164,7 @@ return function (sessions, stack)
 			local session = by_id[id];
 			if session and session.want_carbons then
 				carbon = carbon or sent_carbon(stanza);
-				send_to_session(id, session, carbon);
+				send_to_session(id, session, st.clone(carbon));
 			end
 		end
 	end

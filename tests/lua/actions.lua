@@ -47,6 +47,23 @@ check.test("a forward speaks as the account and gives the stanza back", function
 	check.equal(stanza.attr.id, "c1");
 end);
 
+check.test("F42 whoever keeps what it was given finds it unchanged", function ()
+	local scene = new_scene();
+	local kept = {};
+	local function keep(stanza)
+		table.insert(kept, { stanza = stanza, before = tostring(stanza) });
+		return true;
+	end
+	scene.server.send, scene.phone.send, scene.desk.send = keep, keep, keep;
+	scene.phone.want_carbons, scene.desk.want_carbons = true, true;
+	stub.says.client_stanza = answer({ kind = "mirror", sessions = { 1, 2 } }, { kind = "forward", id = "own" });
+	fake.client_sends(scene.server, scene.phone, to_room());
+	stub.says.room_stanza = answer({ kind = "relay", sessions = { 1, 2 }, ids = { "new", false } });
+	fake.arrives(scene.server, groupchat());
+	check.equal(#kept, 5);
+	for _, given in ipairs(kept) do check.equal(tostring(given.stanza), given.before); end
+end);
+
 check.test("the queue leaves in order: after the actions of a session's stanza, before a forward", function ()
 	local scene = new_scene();
 	local function send(id)

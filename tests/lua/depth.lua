@@ -77,7 +77,7 @@ check.test("a hook that goes on after others counts itself only", function ()
 	local forwarded;
 	function scene.server.send(sent) forwarded = sent; end
 	coroutine.resume(thread);
-	check.equal(forwarded, stanza, "at once, so itself");
+	check.equal(forwarded and forwarded.attr.id, stanza.attr.id, "at once");
 end);
 
 check.test("an error that an error causes does not stay on the stack", function ()
