@@ -5,6 +5,7 @@
 -- | pre-message/…, pre-iq/…      | -2       | below mod_mam, mod_carbons and mod_mam again |
 -- | pre-presence/…               | -10      | after mod_presence, which notes it as directed |
 -- | carbons-should-copy          | 1        | before mod_carbons decides at 0 |
+-- | archive-should-store         | 1        | before mod_mam decides at -1 |
 -- | smacks-hibernation-start, -end | 0      | |
 -- | resource-unbind              | 1        | before mod_presence at 0, whose unavailables look like leaves |
 -- | delivery/failure             | -1       | mod_smacks keeps chat messages at 0, if no session is left |
@@ -124,17 +125,24 @@ return function (core, sessions, answers, stack, blocklist)
 	end
 	module:hook("pre-presence/host", session_presence_to_host, -10);
 
-	-- mod_carbons would copy a private message to the sessions outside the room: those inside get it from us.
-	local function keep_carbons_out(event)
-		local session, to = event.session, event.stanza.attr.to;
-		local id = session_id(session);
-		if id == nil or to == nil or not to:find("/", 1, true) then return; end
-		if core.occupies(session.minimix_account, to) then
-			event.reason = "muc-pm";
-			return false;
-		end
+	-- Says no, if the answer to that question about a session's message to an occupant is yes.
+	local function decline_if(question)
+		return function (event)
+			local session, to = event.session, event.stanza.attr.to;
+			local id = session_id(session);
+			if id == nil or to == nil or not to:find("/", 1, true) then return; end
+			if question(session.minimix_account, to) then
+				event.reason = "muc-pm";
+				return false;
+			end
+		end;
 	end
-	module:hook("carbons-should-copy", keep_carbons_out, 1);
+
+	-- mod_carbons would copy a private message to the sessions outside the room: those inside get it from us.
+	module:hook("carbons-should-copy", decline_if(core.occupies), 1);
+
+	-- mod_mam would archive a private message to ourselves as sent, and once more as received.
+	module:hook("archive-should-store", decline_if(core.is_ourselves), 1);
 
 	--- What becomes of sessions ---
 

@@ -80,7 +80,7 @@ async def private_message_not_to_be_copied(scene: JudgedScene) -> None:
             check(not await messages(device, scene.room), f"nothing for {device.jid}")
 
 
-@judged("P5", "P3")
+@judged("P5", "P3", "F42")
 async def private_message_to_oneself(scene: JudgedScene) -> None:
     """The room's own copy reaches everybody who is in, so no other is made."""
     phone, laptop, outside = await in_and_outside(scene)
@@ -89,6 +89,7 @@ async def private_message_to_oneself(scene: JudgedScene) -> None:
         await device.expect(xml.message(body="note", sender=f"{scene.room}/me"))
         check(not await messages(device, scene.room), f"once for {device.jid}")
     check(not await messages(outside), "nothing for the one outside")
+    check(await archived(phone, scene.room) == ["note"], "once in the archive")
 
 
 @judged("P3", "C2", "M6")

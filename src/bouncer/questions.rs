@@ -28,6 +28,11 @@ impl Bouncer {
         self.occupancy(account, room).is_some_and(Occupancy::is_occupied)
     }
 
+    /// Whether that occupant is the account itself: what it says to itself the room brings back.
+    pub fn is_ourselves(&self, account: &str, occupant: &str) -> bool {
+        self.occupancy(account, occupant).is_some_and(|occupancy| occupancy.is_ourselves(occupant))
+    }
+
     /// Every account that blocks anybody, as far as it has been told.
     pub fn blocking_accounts(&self) -> Vec<String> {
         let accounts = self.state().accounts.iter();

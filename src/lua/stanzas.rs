@@ -21,7 +21,7 @@ type Call = fn(&Host, &mut Frame<'_>);
 
 /// Adds the functions to a host's table.
 pub(super) fn add_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
-    let calls: [(&str, Call); 10] = [
+    let calls: [(&str, Call); 11] = [
         ("client_stanza", client_stanza),
         ("room_stanza", |host, frame| room_stanza(host, frame, false)),
         ("stanza_to_session", |host, frame| room_stanza(host, frame, true)),
@@ -37,6 +37,10 @@ pub(super) fn add_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result
         ("occupies", |host, frame| {
             let occupies = asks(host, frame, Bouncer::occupies);
             frame.give_flag(occupies);
+        }),
+        ("is_ourselves", |host, frame| {
+            let is_ourselves = asks(host, frame, Bouncer::is_ourselves);
+            frame.give_flag(is_ourselves);
         }),
         ("copy", copy),
     ];

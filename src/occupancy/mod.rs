@@ -44,7 +44,7 @@ use crate::room::own::Own;
 use crate::sessions::Sessions;
 use crate::sessions::identity::Identity;
 use crate::turn::Turn;
-use crate::xmpp::jid::{BareJid, Nick};
+use crate::xmpp::jid::{BareJid, Jid, Nick};
 use crate::xmpp::muc::asks_to_join;
 use crate::xmpp::stanza::{IqType, Kept, Kind, MessageType, PresenceType, Stanza};
 
@@ -240,6 +240,11 @@ impl Occupancy {
     /// Whether the account is in or about to be.
     pub(crate) fn is_occupied(&self) -> bool {
         !matches!(self.phase, Phase::Out(_))
+    }
+
+    /// Whether the account is in as that occupant.
+    pub(crate) fn is_ourselves(&self, occupant: &str) -> bool {
+        self.stay().is_some() && Jid::new(occupant).nick().as_ref() == Some(&self.me.nick)
     }
 
     /// Whether that session is attached.

@@ -14,7 +14,7 @@ check.test("hooks have the priorities that Prosody's own handlers leave free", f
 	local priorities = new_scene().module.priorities;
 	table.sort(priorities);
 	check.list(priorities, {
-		"carbons-should-copy 1", "delivery/failure -1",
+		"archive-should-store 1", "carbons-should-copy 1", "delivery/failure -1",
 		"iq-set/self/urn:xmpp:blocking:block 1", "iq-set/self/urn:xmpp:blocking:unblock 1",
 		"iq/bare 5", "iq/full 5", "message/bare -0.25", "message/bare 4", "message/bare 5",
 		"message/full 5",
@@ -196,6 +196,16 @@ check.test("mod_carbons leaves private messages of our rooms alone", function ()
 	check.equal(event.reason, "muc-pm");
 	event = { session = { type = "s2sin" }, stanza = groupchat() };
 	check.equal(fake.fires(scene.server, "carbons-should-copy", event), nil);
+end);
+
+check.test("P5 mod_mam leaves what we say to ourselves to the room's copy of it", function ()
+	local scene = new_scene();
+	local event = { session = scene.phone, stanza = st.message({ to = room.."/alice", type = "chat" }) };
+	check.equal(fake.fires(scene.server, "archive-should-store", event), nil);
+	stub.says.is_ourselves = true;
+	check.equal(fake.fires(scene.server, "archive-should-store", event), false);
+	event = { session = { type = "component" }, stanza = st.message({ to = alice, from = room.."/alice", type = "chat" }) };
+	check.equal(fake.fires(scene.server, "archive-should-store", event), nil, "that copy");
 end);
 
 check.test("after a panic the session gets an error and the room is abandoned", function ()

@@ -9,7 +9,7 @@ local names = {
 	"session_resumed", "session_gone", "already_in", "abandoned", "wake", "shutdown", "snapshot", "close",
 	"stanza_to_session", "blocked_stanza", "blocks", "configured", "hand_back",
 	"archive_result", "blocked_invitation", "account_gone", "watches", "avatar", "service_lost", "rooms", "blocking_accounts",
-	"fallback_receivers", "stream_begun", "stream_settled",
+	"fallback_receivers", "stream_begun", "stream_settled", "is_ourselves",
 };
 
 -- The arguments of a call without the clocks and the stanza, as text.
@@ -25,7 +25,7 @@ end
 -- Those that are called without protection: they never raise an error.
 local unprotected = {};
 for _, name in ipairs({ "client_stanza", "room_stanza", "stanza_to_session", "archive_result",
-	"blocked_stanza", "blocked_invitation", "watches", "delivery_failed", "occupies" }) do
+	"blocked_stanza", "blocked_invitation", "watches", "delivery_failed", "occupies", "is_ourselves" }) do
 	unprotected[name] = true;
 end
 
