@@ -69,9 +69,12 @@ impl Occupancy {
         }
     }
 
-    /// Whether a stanza of a joining session may be the answer for which the room waits (J27).
+    /// Whether a stanza of a joining session may be the answer for which the room waits (J27). What is for an
+    /// occupant is none.
     pub(super) fn answers_captcha(&self, stanza: &Stanza) -> bool {
-        matches!(&self.phase, Phase::Joining(joining) if joining.awaits_human()) && may_answer_captcha(stanza)
+        matches!(&self.phase, Phase::Joining(joining) if joining.awaits_human())
+            && stanza.target_nick().is_none()
+            && may_answer_captcha(stanza)
     }
 
     /// A query goes up as the account, under an id of ours (I1, I6); if too much is open it waits (I12).

@@ -23,13 +23,11 @@ impl Occupancy {
     ) -> Verdict {
         let to_occupant = stanza.target_nick().is_some();
         let is_groupchat = stanza.kind == Kind::Message(MessageType::Groupchat);
-        let Some(attachment) = self.sessions.get_mut(session) else {
+        let Some(attachment) = self.sessions.get(session) else {
             return self.message_from_outside(turn, session, stanza, is_groupchat || to_occupant);
         };
-        if attachment.is_live() {
+        if attachment.is_live() || self.answers_captcha(stanza) {
             self.message_up(turn, Some(session), stanza);
-        } else if self.answers_captcha(stanza) {
-            turn.go_up(&self.me.account, stanza, Id::Keep);
         } else {
             self.hold(turn, session, stanza);
         }

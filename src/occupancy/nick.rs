@@ -72,7 +72,7 @@ impl Occupancy {
 
     fn tell_silent_nick_change(&mut self, turn: &mut Turn<'_>, new: &Nick, asker: Option<&Echo>) {
         if let Some(stay) = self.stay() {
-            let gone = renamed(stay.own.without_claims(), new);
+            let gone = renamed(stay.own.without_claims(), new).from(self.me.occupant());
             self.tell_nick_change(turn, &gone, asker);
         }
         self.rename(turn, new.clone(), asker);

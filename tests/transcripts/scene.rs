@@ -9,7 +9,7 @@ use minimix_core::xmpp::stanza::{Kind, MessageType, PresenceType, Stanza};
 use crate::shorthand::{ACCOUNT, ROOM, Way};
 
 /// 2026-01-01T00:00:00Z, when every story begins.
-const BEGIN_MS: i64 = 1_767_225_600_000;
+pub(crate) const BEGIN_MS: i64 = 1_767_225_600_000;
 const SEED: u64 = 7;
 
 /// A core, and the time of its story.
@@ -216,7 +216,7 @@ fn without_crowds(lines: impl Iterator<Item = String>) -> Vec<String> {
 }
 
 /// An id as only the core makes it: sixteen letters and digits of base 32.
-fn made_id(line: &str) -> Option<String> {
+pub(crate) fn made_id(line: &str) -> Option<String> {
     let is_made = |word: &&str| {
         word.len() == 16
             && word.chars().all(|letter| letter.is_ascii_lowercase() || ('2'..='7').contains(&letter))
@@ -224,7 +224,7 @@ fn made_id(line: &str) -> Option<String> {
     line.split(|letter: char| !letter.is_ascii_alphanumeric()).find(is_made).map(ToOwned::to_owned)
 }
 
-fn milliseconds(time: &str) -> u64 {
+pub(crate) fn milliseconds(time: &str) -> u64 {
     let digits = time.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let number: u64 = digits.parse().expect("a time");
     number
@@ -238,7 +238,7 @@ fn milliseconds(time: &str) -> u64 {
         }
 }
 
-fn event(who: &str, what: &str) -> Event {
+pub(crate) fn event(who: &str, what: &str) -> Event {
     if who == "account" {
         return of_account(what);
     }
