@@ -101,10 +101,9 @@ pub mod limit {
     pub const RESUMED_MS: u64 = 30 * SECOND_MS;
     /// How long the sender of a message is remembered, for its error (M4).
     pub const SENT_MS: u64 = 5 * MINUTE_MS;
-    /// How long a query to the room or an occupant may take (I12).
+    /// How long a query to the room itself may take; how long one to an occupant may take if others wait for
+    /// its place, or if the account has left (I12).
     pub const QUERY_MS: u64 = 2 * MINUTE_MS;
-    /// How long a session may take to answer a query from an occupant (I5).
-    pub const ANSWER_MS: u64 = 20 * SECOND_MS;
     /// How long the sessions wait before they join a service that shows the account nothing. biboumi passes
     /// the account's leave on to the IRC server, and then takes all sessions for gone (design decision 1).
     pub const RETREAT_MS: u64 = 3 * SECOND_MS;
@@ -135,12 +134,21 @@ pub mod limit {
     pub const LATER: usize = 256;
     /// How many messages whose senders are remembered per room (M4).
     pub const SENT: usize = 256;
-    /// How many queries of one account to one room may be open (I12).
+    /// How many queries of one account to one room may be open, and how many of its occupants to the account
+    /// (I5, I12).
     pub const QUERIES: usize = 2_000;
     /// How many more may wait for their turn (I12).
     pub const QUERIES_WAITING: usize = 2_000;
-    /// How many occupants are remembered because a session asked them something (I5).
-    pub const ASKED_OCCUPANTS: usize = 256;
+    /// How long the id of an occupant's query may be, in bytes (I5).
+    pub const ID_BYTES: usize = 1_024;
+    /// How many bytes of occupants' queries are kept until the session that they are for has been shown the room.
+    pub const UNASKED_BYTES: usize = 64 * 1024;
+    /// How many exchanges with occupants of a room are known, like files and calls (I5).
+    pub const EXCHANGES: usize = 256;
+    /// How many of them with one occupant.
+    pub const EXCHANGES_OF_ONE: usize = 32;
+    /// How long the id of one may be, in bytes.
+    pub const EXCHANGE_ID_BYTES: usize = 256;
     /// How many occupants of a room are kept; those above are relayed and not replayed (R7).
     pub const OCCUPANTS: usize = 20_000;
     /// How many bytes of their presences are kept (R7).

@@ -16,6 +16,8 @@ mod hostile;
 mod join;
 #[path = "model/notes.rs"]
 mod notes;
+#[path = "model/people.rs"]
+mod people;
 #[path = "model/play.rs"]
 mod play;
 #[path = "model/reference.rs"]

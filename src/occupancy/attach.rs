@@ -24,6 +24,7 @@ impl Occupancy {
             stay.upstream.forget(session);
             stay.probes.forget(session);
         }
+        self.answer_for_detached(turn, session);
         Some(attachment)
     }
 
@@ -38,9 +39,7 @@ impl Occupancy {
         if let Phase::Joining(joining) = &mut self.phase {
             joining.orphans.disown(session);
         }
-        for question in self.queries.forget(session) {
-            self.answer_for_session(turn, question);
-        }
+        self.queries.forget(session);
     }
 
     /// The session hides from everybody: it is detached, and that is no leave (L4).

@@ -81,7 +81,7 @@ impl Occupancy {
     }
 
     /// A stanza of somebody blocked: only what changes the room itself counts.
-    pub(super) fn blocked_came(&mut self, stanza: &Kept) -> Verdict {
+    pub(super) fn blocked_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> Verdict {
         match stanza.kind {
             Kind::Iq(_) => return Verdict::Pass("the block list answers"),
             Kind::Presence(PresenceType::Available) => {
@@ -90,7 +90,11 @@ impl Occupancy {
                     self.end_aliases(&nick);
                 }
             }
-            Kind::Presence(PresenceType::Unavailable) => self.occupant_went(stanza, &MucUser::read(stanza)),
+            Kind::Presence(PresenceType::Unavailable) => {
+                let occupant = MucUser::read(stanza);
+                self.occupant_went(stanza, &occupant);
+                self.note_gone(turn, stanza, &occupant);
+            }
             Kind::Message(_) if sets_subject(stanza) => self.room.fold_subject(stanza, None),
             Kind::Presence(_) | Kind::Message(_) => {}
         }

@@ -7,10 +7,8 @@ use crate::turn::Turn;
 /// Why an occupancy wants to be woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Why {
-    /// Sessions asked the room or an occupant something (I12).
+    /// Sessions asked the room something, or occupants while others wait for their turn (I12).
     QueryUnanswered,
-    /// An occupant asked a session something (I5).
-    QuestionUnanswered,
     /// A session joins or leaves by itself (design decision 1, X5).
     OwnJoinWatched,
     /// Sessions asked the room's archive something (I8).
@@ -43,9 +41,8 @@ pub(crate) enum Why {
 
 impl Why {
     /// All reasons, in the order in which they are looked at.
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 15] = [
         Self::QueryUnanswered,
-        Self::QuestionUnanswered,
         Self::OwnJoinWatched,
         Self::ArchiveUnanswered,
         Self::Forgotten,
@@ -87,8 +84,7 @@ impl Occupancy {
     /// Until when it waits for that.
     fn when(&self, why: Why, config: &Config) -> Option<u64> {
         match why {
-            Why::QueryUnanswered => self.queries.deadline_up(),
-            Why::QuestionUnanswered => self.queries.deadline_down(),
+            Why::QueryUnanswered => self.queries.deadline(),
             Why::OwnJoinWatched => self.directs.deadline(),
             Why::ArchiveUnanswered => self.room_archive.deadline(),
             Why::Forgotten => self.over_ms(),
@@ -109,7 +105,6 @@ impl Occupancy {
     fn expire(&mut self, turn: &mut Turn<'_>, why: Why) {
         match why {
             Why::QueryUnanswered => self.expire_queries(turn),
-            Why::QuestionUnanswered => self.expire_questions(turn),
             Why::OwnJoinWatched => self.directs.expire(turn),
             Why::ArchiveUnanswered => self.room_archive.expire(turn),
             Why::Forgotten | Why::Away => {} // the bouncer forgets it; the room is told when all is settled

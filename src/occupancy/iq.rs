@@ -1,30 +1,21 @@
-//! Queries, in both directions: self-pings, what sessions ask the room and occupants, what those ask the
-//! account (XEP-0045 §17.4).
+//! Queries of sessions: self-pings, and what they ask the room and its occupants (XEP-0045 §17.4).
 
 use super::check::NS_PING;
 use super::room_archive::NS_ARCHIVE;
 use super::{Occupancy, Phase};
 use crate::config::limit;
-use crate::event::{Action, Id, SessionId, Verdict};
+use crate::event::{Id, SessionId, Verdict};
+use crate::pending::exchanges;
+use crate::pending::peer::Peer;
 use crate::pending::queries::Query;
 use crate::turn::Turn;
 use crate::xmpp::error::StanzaError;
-use crate::xmpp::jid::Jid;
 use crate::xmpp::kinds::may_answer_captcha;
 use crate::xmpp::stanza::{IqType, Kept, Kind, Stanza};
 
 /// Queries to the room itself that go out unchanged from the session that asks (I9).
 const SESSION_NAMESPACES: [&str; 2] =
     ["http://jabber.org/protocol/disco#info", "http://jabber.org/protocol/disco#items"];
-
-/// Queries to the account that Prosody answers (I5).
-const PROSODY_NAMESPACES: [&str; 5] = [
-    "vcard-temp",
-    "urn:ietf:params:xml:ns:vcard-4.0",
-    "http://jabber.org/protocol/pubsub",
-    NS_PING,
-    "urn:xmpp:time",
-];
 
 impl Occupancy {
     /// A session asks the room or an occupant something.
@@ -77,7 +68,8 @@ impl Occupancy {
             && may_answer_captcha(stanza)
     }
 
-    /// A query goes up as the account, under an id of ours (I1, I6); if too much is open it waits (I12).
+    /// A query goes up as the account, under an id of ours (I1, I6); if too much is open it waits (I12). An
+    /// occupant has time to answer a session for as long as the account is in.
     pub(super) fn map_up(&mut self, turn: &mut Turn<'_>, session: Option<SessionId>, stanza: &Stanza) {
         let (Some(id), Some(peer)) = (stanza.id.clone(), stanza.to.clone()) else { return };
         if !self.queries.has_room() {
@@ -85,7 +77,14 @@ impl Occupancy {
         }
         let mapped = turn.fresh_id();
         let deadline_ms = turn.after(limit::QUERY_MS);
-        self.queries.ask(mapped.clone(), deadline_ms, Query { session, id, peer });
+        let query = Query { session, id, peer: Peer::new(peer.nick()) };
+        match (session, peer.nick()) {
+            (Some(session), Some(nick)) if matches!(self.phase, Phase::In(_)) => {
+                self.queries.propose(&nick, &exchanges::ids(stanza), session, &mapped);
+                self.queries.ask_occupant(mapped.clone(), deadline_ms, query);
+            }
+            _ => self.queries.ask_room(mapped.clone(), deadline_ms, query),
+        }
         turn.go_up(&self.me.account, stanza, Id::Set(mapped));
     }
 
@@ -97,7 +96,7 @@ impl Occupancy {
     }
 
     /// Sends up the queries whose turn has come.
-    fn send_waiting_queries(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn send_waiting_queries(&mut self, turn: &mut Turn<'_>) {
         while let Some((session, query)) = self.queries.next_waiting() {
             turn.about_held(|turn| self.map_up(turn, session, &query));
         }
@@ -121,93 +120,45 @@ impl Occupancy {
         {
             return Verdict::Handled;
         }
-        let Some(query) = answer.id.as_deref().and_then(|id| self.queries.answered(id, answer.from.as_ref()))
-        else {
+        let Some(query) = self.queries.answered(answer) else {
             log::debug!("an answer from {} to nothing that was asked", self.me.room);
             return Verdict::Handled;
         };
         if let Some(session) = query.session {
             turn.relay(vec![(session, Id::Set(query.id))]);
         }
-        self.send_waiting_queries(turn);
         if answer.error_condition() == Some("not-acceptable") {
             self.suspect(turn); // only an occupant is answered: one self-ping decides (K9)
         }
         Verdict::Handled
     }
 
-    /// The room asks the account something on behalf of an occupant (I5): Prosody answers, or one session.
-    pub(super) fn question_came(&mut self, turn: &mut Turn<'_>, question: &Stanza) -> Verdict {
-        if asks_in(question, &PROSODY_NAMESPACES) {
-            return Verdict::Pass("Prosody answers for the account");
-        }
-        let asker = question.sender_nick().and_then(|nick| self.queries.asker_of(&nick));
-        let awake =
-            |session: &SessionId| self.sessions.get(*session).is_some_and(|a| a.is_live() && a.is_awake());
-        let Some(session) = asker.filter(awake).or_else(|| self.sessions.spokesman()) else {
-            return Verdict::Pass("no session is there to answer");
-        };
-        let (Some(id), Some(peer)) = (question.id.clone(), question.from.clone()) else {
-            return Verdict::Pass("a query without id or sender");
-        };
-        let mapped = turn.fresh_id();
-        let deadline_ms = turn.after(limit::ANSWER_MS);
-        let query = Query { session: Some(session), id, peer };
-        if !self.queries.ask_session(mapped.clone(), deadline_ms, query) {
-            return Verdict::Pass("too many open queries");
-        }
-        turn.relay(vec![(session, Id::Set(mapped))]);
-        Verdict::Handled
-    }
-
-    /// A session answers what an occupant asked the account.
-    pub(super) fn answer_sent(
-        &mut self,
-        turn: &mut Turn<'_>,
-        session: SessionId,
-        answer: &Stanza,
-    ) -> Verdict {
-        let id = answer.id.as_deref();
-        match id.and_then(|id| self.queries.answered_by_session(id, answer.to.as_ref(), session)) {
-            Some(query) => turn.act(Action::Forward { id: Id::Set(query.id) }),
-            None => log::debug!("a session answers what {} did not ask", self.me.room),
-        }
-        Verdict::Handled
-    }
-
-    /// The room or an occupant has not answered in time.
+    /// The room has not answered in time, or an occupant not for so long that others may have its place.
     pub(super) fn expire_queries(&mut self, turn: &mut Turn<'_>) {
-        for query in self.queries.take_unanswered(turn.now.monotonic_ms) {
-            if let Some(session) = query.session {
-                let error = self.unanswered(&query.id, query.peer, StanzaError::TIMEOUT);
-                turn.deliver(session, error);
-            }
+        let now_ms = turn.now.monotonic_ms;
+        let unanswered = self.queries.take_unanswered(now_ms);
+        self.answer_for_peers(turn, unanswered, StanzaError::TIMEOUT);
+        let too_many = self.queries.take_too_many(now_ms);
+        self.answer_for_peers(turn, too_many, StanzaError::OVER_LIMIT);
+    }
+
+    /// The account is out, and so nobody in the room answers it.
+    pub(super) fn end_queries(&mut self, turn: &mut Turn<'_>) {
+        let unanswered = self.queries.end_stay();
+        self.answer_for_peers(turn, unanswered, StanzaError::NOT_JOINED);
+    }
+
+    /// Tells sessions that nobody will answer what they asked.
+    pub(super) fn answer_for_peers(&self, turn: &mut Turn<'_>, queries: Vec<Query>, error: StanzaError) {
+        for Query { session, id, peer } in queries {
+            let Some(session) = session else { continue };
+            let from = peer.nick().map_or_else(|| self.me.room.to_jid(), |nick| self.me.room.occupant(nick));
+            let answer = Stanza::new(Kind::Iq(IqType::Error)).from(from).id(Some(&id));
+            turn.deliver(session, answer.child(error.element(self.me.room.as_str())));
         }
-        self.send_waiting_queries(turn);
-    }
-
-    /// A session has not answered in time.
-    pub(super) fn expire_questions(&mut self, turn: &mut Turn<'_>) {
-        for question in self.queries.take_unanswered_by_sessions(turn.now.monotonic_ms) {
-            self.answer_for_session(turn, question);
-        }
-    }
-
-    /// An occupant asked a session something that nobody will answer.
-    pub(super) fn answer_for_session(&self, turn: &mut Turn<'_>, question: Query) {
-        let mut error = Stanza::new(Kind::Iq(IqType::Error)).from(self.me.account.to_jid()).to(question.peer);
-        error.id = Some(question.id);
-        turn.send(error.child(StanzaError::NO_ANSWER.element(self.me.account.as_str())));
-    }
-
-    fn unanswered(&self, id: &str, peer: Jid, error: StanzaError) -> Stanza {
-        Stanza::new(Kind::Iq(IqType::Error))
-            .from(peer)
-            .id(Some(id))
-            .child(error.element(self.me.room.as_str()))
     }
 }
 
-fn asks_in(query: &Stanza, namespaces: &[&str]) -> bool {
+pub(super) fn asks_in(query: &Stanza, namespaces: &[&str]) -> bool {
     query.children.iter().any(|child| namespaces.contains(&&*child.namespace))
 }

@@ -55,6 +55,7 @@ impl Occupancy {
         };
         let past = self.take_past();
         self.enter(Phase::Joining(Box::new(Joining::new(turn, request, past, &self.me.room))));
+        self.sessions.begin_with(session);
         self.note_versions_asked(session);
         log::debug!("{} asks to join {}", self.me.account, self.me.room);
         turn.send(join);

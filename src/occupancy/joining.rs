@@ -164,7 +164,10 @@ impl Occupancy {
             PresenceType::Unavailable if is_own && !occupant.has(status::NICK_CHANGE) => {
                 self.removed_while_joining(turn, stanza, &occupant);
             }
-            PresenceType::Unavailable => self.room.fold_unavailable(stanza, &occupant),
+            PresenceType::Unavailable => {
+                self.room.fold_unavailable(stanza, &occupant);
+                self.note_gone(turn, stanza, &occupant);
+            }
             PresenceType::Error => self.join_refused(turn, stanza),
             PresenceType::Probe | PresenceType::Other => {}
         }
@@ -212,6 +215,7 @@ impl Occupancy {
         {
             joining.start_over();
             self.sessions.forget_first();
+            self.end_queries(turn);
             self.room = Room::default();
             return;
         }
@@ -223,9 +227,10 @@ impl Occupancy {
     pub(super) fn complete(&mut self, turn: &mut Turn<'_>) {
         let Phase::Joining(joining) = &mut self.phase else { return };
         let Some(own) = joining.own() else { return };
+        let upstream = Upstream::begun_by(joining.request.asked_by);
         let (early, orphans) = (std::mem::take(&mut joining.early), std::mem::take(&mut joining.orphans));
         log::debug!("{} joins {} as {}", self.me.account, self.me.room, self.me.nick);
-        self.enter(Phase::In(Box::new(Stay::new(turn, own))));
+        self.enter(Phase::In(Box::new(Stay::new(turn, own, upstream))));
         self.release_orphans(turn, orphans);
         for session in self.sessions.waiting() {
             self.start_replay(turn, session, &early);
@@ -288,12 +293,12 @@ impl Occupancy {
 
 impl Stay {
     /// The account's join is complete.
-    fn new(turn: &Turn<'_>, own: Own) -> Self {
+    fn new(turn: &Turn<'_>, own: Own, upstream: Upstream) -> Self {
         Self {
             own,
             trust: Trust::renewed(turn),
             check: None,
-            upstream: Upstream::default(),
+            upstream,
             attendance: Attendance::default(),
             probes: Probes::default(),
         }

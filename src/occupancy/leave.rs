@@ -118,6 +118,7 @@ impl Occupancy {
         self.refuse_orphans(turn);
         let mut past = self.become_past(turn);
         past.await_answer(turn);
+        self.queries.hurry(turn.after(limit::QUERY_MS));
         self.enter(Phase::Out(past));
         turn.send(leave);
     }

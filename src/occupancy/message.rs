@@ -2,6 +2,7 @@
 
 use super::{Occupancy, Phase};
 use crate::event::{Action, Id, SessionId, Verdict};
+use crate::pending::peer::Peer;
 use crate::pending::senders::Sent;
 use crate::turn::Turn;
 use crate::xmpp::error::StanzaError;
@@ -57,7 +58,11 @@ impl Occupancy {
         let invented = stanza.id.is_none();
         let id = stanza.id.clone().unwrap_or_else(|| turn.fresh_id());
         let up_as = if invented { Id::Set(id.clone()) } else { Id::Keep };
-        let sent = Sent { to: stanza.target_nick(), session, invented };
+        let to = stanza.target_nick();
+        if let (Some(session), Some(peer)) = (session, &to) {
+            self.queries.note_said(peer, stanza, session);
+        }
+        let sent = Sent { to: Peer::new(to), session, invented };
         self.senders.remember(id, sent, turn.now.monotonic_ms);
         if let Some(session) = session {
             self.mirror_private(turn, session, stanza);

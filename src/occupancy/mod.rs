@@ -22,9 +22,11 @@ mod membership;
 mod message;
 mod nick;
 mod occasion;
+mod others;
 mod past;
 mod presence;
 mod probe;
+mod question;
 mod refusal;
 mod removal;
 mod replay;
@@ -175,7 +177,7 @@ impl Occupancy {
             Phase::Out(_) => {}
         }
         if self.is_of_blocked(stanza) {
-            return self.blocked_came(stanza);
+            return self.blocked_came(turn, stanza);
         }
         match (stanza.kind, &self.phase) {
             (Kind::Iq(IqType::Get | IqType::Set), _) => self.question_came(turn, stanza),
@@ -193,14 +195,15 @@ impl Occupancy {
         }
     }
 
-    /// Ends every event: notes who is attached, shows waiting sessions the room, sends the next presence. What a
-    /// session has said before its answer are events that come after it.
+    /// Ends every event: notes who is attached, shows waiting sessions the room, sends the next presence and the
+    /// queries for which there is space. What a session has said before its answer are events that come after it.
     pub(crate) fn settle(&mut self, turn: &mut Turn<'_>) {
         loop {
             self.note_attendance(turn);
             self.answer_from_trust(turn);
             self.serve(turn);
             self.advance(turn);
+            self.send_waiting_queries(turn);
             if !self.release_next(turn) {
                 return;
             }

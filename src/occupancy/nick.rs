@@ -80,6 +80,7 @@ impl Occupancy {
 
     fn rename(&mut self, turn: &mut Turn<'_>, nick: Nick, asker: Option<&Echo>) {
         log::debug!("{} is now {nick} in {}", self.me.account, self.me.room);
+        self.follow(&self.me.nick.clone(), &nick);
         self.room.roster.remove(&nick);
         self.room.history.note_gone(Some(&self.me.occupant()));
         self.end_aliases(&nick);

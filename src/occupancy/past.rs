@@ -84,6 +84,7 @@ impl Occupancy {
         match stanza.kind {
             Kind::Presence(PresenceType::Unavailable) if is_self && !occupant.has(status::NICK_CHANGE) => {
                 past.leave_answered();
+                self.end_queries(turn);
             }
             Kind::Presence(PresenceType::Available) if is_self => {
                 past.own = Some(stanza.clone());

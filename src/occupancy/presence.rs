@@ -87,6 +87,7 @@ impl Occupancy {
             PresenceType::Unavailable => {
                 self.occupant_went(stanza, &occupant);
                 self.relay(turn, stanza);
+                self.note_gone(turn, stanza, &occupant);
             }
             PresenceType::Probe | PresenceType::Other => {}
         }

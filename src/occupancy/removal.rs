@@ -30,6 +30,7 @@ impl Occupancy {
             self.tell_removed(turn, session, &attachment, own.as_ref(), told);
             self.refuse_held(turn, session, attachment);
         }
+        self.end_queries(turn);
         self.try_next(turn);
     }
 

@@ -39,6 +39,7 @@ impl Occupancy {
         let mut queue: VecDeque<Kept> = first.iter().chain(&ask.first).cloned().collect();
         queue.extend(self.whole_room(turn, attachment, ask));
         queue.extend(ask.later.iter().cloned());
+        queue.extend(self.queries.take_unasked(session));
         let alias = self.alias_for(&ask.nick);
         if let Some(attachment) = self.sessions.get_mut(session) {
             attachment.begin_replay(queue, alias);

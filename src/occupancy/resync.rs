@@ -92,6 +92,7 @@ impl Occupancy {
             for session in self.shown_sessions() {
                 self.show(turn, session, presence.clone());
             }
+            self.note_gone(turn, &presence, &MucUser::default());
         }
     }
 

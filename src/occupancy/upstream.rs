@@ -22,6 +22,8 @@ pub(super) struct Upstream {
     echoes: Vec<Echo>,
     resync_wished: bool,
     overdue: Overdue,
+    /// The session whose presence went up last; nobody, if none was attached.
+    pub(super) sent_by: Option<SessionId>,
     /// The [`Sessions::changes`] at the last comparison with the presence that the room is shown.
     compared: Option<u64>,
 }
@@ -86,6 +88,11 @@ pub(super) enum Answer {
 }
 
 impl Upstream {
+    /// The account has joined as that session.
+    pub(super) fn begun_by(session: SessionId) -> Self {
+        Self { sent_by: Some(session), ..Self::default() }
+    }
+
     pub(super) fn wish_resync(&mut self) {
         self.resync_wished = true;
     }
@@ -345,6 +352,7 @@ impl Occupancy {
             let nick = self.me.nick.clone();
             self.send_presence(turn, &nick, None, What::Update(echoes));
         } else {
+            stay.upstream.sent_by = self.sessions.representative().or(stay.upstream.sent_by);
             self.show_echoes(turn, &echoes, false);
         }
     }
@@ -353,7 +361,10 @@ impl Occupancy {
         self.sessions.elect();
         let wanted = self.aggregate(turn);
         let Phase::In(stay) = &mut self.phase else { return };
-        stay.own.sent = wanted.unwrap_or_else(|| stay.own.sent.clone());
+        if let Some(wanted) = wanted {
+            stay.own.sent = wanted;
+            stay.upstream.sent_by = self.sessions.representative();
+        }
         let id = turn.fresh_id();
         let mut presence = self.me.presence(PresenceType::Available, &id).to(self.me.room.occupant(nick));
         presence.attributes.clone_from(&stay.own.sent.attributes);

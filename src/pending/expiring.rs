@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::SessionId;
 
-/// Entries with a key and a deadline, oldest first. Several may have one key.
+/// Entries with a key and perhaps a deadline, oldest first. Several may have one key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(from = "Vec<Entry<K, V>>", into = "Vec<Entry<K, V>>")]
 #[serde(bound(
@@ -23,7 +23,7 @@ pub(crate) struct Expiring<K: Ord + Clone, V: Clone> {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Entry<K, V> {
     key: K,
-    deadline_ms: u64,
+    deadline_ms: Option<u64>,
     value: V,
 }
 
@@ -42,11 +42,12 @@ impl<K: Ord + Clone, V: Clone> Expiring<K, V> {
         self.entries.is_empty()
     }
 
-    /// Adds an entry that expires at that time.
-    pub(crate) fn insert(&mut self, key: K, deadline_ms: u64, value: V) {
+    /// Adds an entry that expires at that time, or never.
+    pub(crate) fn insert(&mut self, key: K, deadline_ms: impl Into<Option<u64>>, value: V) {
+        let deadline_ms = deadline_ms.into();
         let number = self.entries.last_key_value().map_or(0, |(last, _)| last + 1);
         self.by_key.insert((key.clone(), number));
-        self.by_deadline.insert((deadline_ms, number));
+        self.by_deadline.extend(deadline_ms.map(|deadline_ms| (deadline_ms, number)));
         self.entries.insert(number, Entry { key, deadline_ms, value });
     }
 
@@ -81,13 +82,13 @@ impl<K: Ord + Clone, V: Clone> Expiring<K, V> {
 
     /// Takes out everything that has expired.
     pub(crate) fn take_due(&mut self, now_ms: u64) -> Vec<V> {
-        let mut due = Vec::new();
-        while let Some((_, number)) =
-            self.by_deadline.first().filter(|(deadline_ms, _)| *deadline_ms <= now_ms)
-        {
-            due.extend(self.remove(*number));
-        }
-        due
+        std::iter::from_fn(|| self.take_first_due(now_ms)).collect()
+    }
+
+    /// Takes out what expired first.
+    pub(crate) fn take_first_due(&mut self, now_ms: u64) -> Option<V> {
+        let (_, number) = *self.by_deadline.first().filter(|(deadline_ms, _)| *deadline_ms <= now_ms)?;
+        self.remove(number)
     }
 
     /// When the first entry expires.
@@ -106,6 +107,16 @@ impl<K: Ord + Clone, V: Clone> Expiring<K, V> {
         numbers.into_iter().filter_map(|number| self.remove(number)).collect()
     }
 
+    /// Takes out everything, oldest first.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (K, V)> {
+        std::mem::take(self).entries.into_values().map(|entry| (entry.key, entry.value))
+    }
+
+    /// The values, oldest first.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
+        self.entries.values().map(|entry| &entry.value)
+    }
+
     /// The values, oldest first, to be changed.
     pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
         self.entries.values_mut().map(|entry| &mut entry.value)
@@ -117,7 +128,9 @@ impl<K: Ord + Clone, V: Clone> Expiring<K, V> {
 
     fn remove(&mut self, number: u64) -> Option<V> {
         let entry = self.entries.remove(&number)?;
-        self.by_deadline.remove(&(entry.deadline_ms, number));
+        if let Some(deadline_ms) = entry.deadline_ms {
+            self.by_deadline.remove(&(deadline_ms, number));
+        }
         self.by_key.remove(&(entry.key, number));
         Some(entry.value)
     }
@@ -185,6 +198,16 @@ mod tests {
     }
 
     #[test]
+    fn what_has_no_deadline_stays() {
+        let mut table = table(&[("a", 30, 1)]);
+        table.insert("b".into(), None, 2);
+        assert_eq!(table.take_first_due(u64::MAX), Some(1));
+        assert_eq!((table.deadline(), table.take_due(u64::MAX)), (None, vec![]));
+        assert_eq!(table.drain().collect::<Vec<_>>(), [("b".into(), 2)]);
+        assert!(table.is_empty());
+    }
+
+    #[test]
     fn the_oldest_makes_space() {
         let mut table = table(&[("a", 30, 1), ("b", 10, 2)]);
         table.insert_within(2, "c".into(), 5, 3);
@@ -193,7 +216,8 @@ mod tests {
 
     #[test]
     fn a_table_survives_writing_and_reading() {
-        let before = table(&[("a", 30, 1), ("b", 10, 2)]);
+        let mut before = table(&[("a", 30, 1), ("b", 10, 2)]);
+        before.insert("c".into(), None, 3);
         let text = serde_json::to_string(&before).unwrap();
         let mut after: Expiring<Box<str>, u32> = serde_json::from_str(&text).unwrap();
         assert_eq!(serde_json::to_string(&after).unwrap(), text);

@@ -1,24 +1,29 @@
 //! IQs on their way, in both directions, with their ids mapped (I1, I5): two sessions may use one id.
+//!
+//! The room itself answers in time or not at all. Behind an occupant is a person, who answers when it likes.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use super::exchanges::{self, Exchanges};
 use super::expiring::{Expiring, OfSession};
+use super::peer::Peer;
 use crate::config::limit;
 use crate::event::SessionId;
-use crate::xmpp::jid::{Jid, Nick};
-use crate::xmpp::stanza::Kept;
+use crate::xmpp::jid::Nick;
+use crate::xmpp::stanza::{IqType, Kept, Kind, Stanza};
 
 /// The open queries of one account to and from one room.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Queries {
-    /// From our sessions, by the id under which they went up.
-    up: Expiring<Box<str>, Query>,
-    /// From occupants, by the id under which a session was asked.
-    down: Expiring<Box<str>, Query>,
-    /// Which session last asked an occupant something.
-    askers: BTreeMap<Nick, SessionId>,
+    /// From our sessions to the room, by the id under which they went up.
+    to_room: Expiring<Box<str>, Query>,
+    /// From our sessions to occupants, likewise. At its deadline a query may give way to one that waits.
+    to_occupants: Expiring<Box<str>, Query>,
+    /// From occupants, by the id under which a session is asked.
+    questions: Expiring<Box<str>, Question>,
+    exchanges: Exchanges,
     /// What sessions ask while too much is open.
     waiting: VecDeque<Waiting>,
 }
@@ -30,15 +35,26 @@ struct Waiting {
     query: Kept,
 }
 
-/// An open query.
+/// An open query of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Query {
-    /// The session that asked or is asked; nobody, once it has ended.
+    /// Nobody, once it has ended.
     pub(crate) session: Option<SessionId>,
-    /// The id that the asker gave it.
+    /// The id that the session gave it.
     pub(crate) id: Box<str>,
-    /// The other end: whom the session asked, or who asks it.
-    pub(crate) peer: Jid,
+    pub(crate) peer: Peer,
+}
+
+/// An open query of an occupant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Question {
+    /// The session that is asked.
+    pub(crate) session: SessionId,
+    /// The id that the occupant gave it.
+    pub(crate) id: Box<str>,
+    pub(crate) peer: Peer,
+    /// What the session will be asked when it has been shown the room.
+    pub(crate) unasked: Option<Kept>,
 }
 
 impl OfSession for Query {
@@ -47,10 +63,17 @@ impl OfSession for Query {
     }
 }
 
+impl OfSession for Question {
+    fn session(&self) -> Option<SessionId> {
+        Some(self.session)
+    }
+}
+
+/// Queries of sessions.
 impl Queries {
     /// Whether one more query may go up.
     pub(crate) fn has_room(&self) -> bool {
-        self.up.len() < limit::QUERIES
+        self.to_room.len() + self.to_occupants.len() < limit::QUERIES
     }
 
     /// Keeps a query until others are answered; false if too many wait already.
@@ -68,145 +91,363 @@ impl Queries {
         waiting.map(|waiting| (waiting.session, waiting.query))
     }
 
-    /// A query of a session goes up.
-    pub(crate) fn ask(&mut self, mapped: Box<str>, deadline_ms: u64, query: Query) {
-        if let (Some(nick), Some(session)) = (query.peer.nick(), query.session) {
-            if self.askers.len() >= limit::ASKED_OCCUPANTS {
-                self.askers.clear();
-            }
-            self.askers.insert(nick, session);
-        }
-        self.up.insert(mapped, deadline_ms, query);
+    /// A query goes up that is answered by that time, or never.
+    pub(crate) fn ask_room(&mut self, mapped: Box<str>, deadline_ms: u64, query: Query) {
+        self.to_room.insert(mapped, deadline_ms, query);
+    }
+
+    /// A query goes up to an occupant. From that time on it gives way to one that waits.
+    pub(crate) fn ask_occupant(&mut self, mapped: Box<str>, patient_until_ms: u64, query: Query) {
+        self.to_occupants.insert(mapped, patient_until_ms, query);
     }
 
     /// The query that this answers, if it comes from whom it was sent to.
-    pub(crate) fn answered(&mut self, id: &str, from: Option<&Jid>) -> Option<Query> {
-        self.up.take(&id.into(), |query| Some(&query.peer) == from)
+    pub(crate) fn answered(&mut self, answer: &Stanza) -> Option<Query> {
+        let id = answer.id.as_ref()?;
+        let is_asked = |query: &Query| query.peer.is(answer.from.as_ref());
+        let query = self.to_room.take(id, is_asked).or_else(|| self.to_occupants.take(id, is_asked))?;
+        self.note_agreed(id, answer, &query.peer, query.session);
+        Some(query)
     }
 
-    /// An occupant asks a session something; false if too much is open already.
-    pub(crate) fn ask_session(&mut self, mapped: Box<str>, deadline_ms: u64, query: Query) -> bool {
-        let has_room = self.down.len() < limit::QUERIES;
-        if has_room {
-            self.down.insert(mapped, deadline_ms, query);
+    /// When the first query to the room has waited too long, or one to an occupant gives way.
+    pub(crate) fn deadline(&self) -> Option<u64> {
+        let gives_way = self.to_occupants.deadline().filter(|_| !self.waiting.is_empty());
+        self.to_room.deadline().into_iter().chain(gives_way).min()
+    }
+
+    /// The queries that the room has not answered in time.
+    pub(crate) fn take_unanswered(&mut self, now_ms: u64) -> Vec<Query> {
+        self.to_room.take_due(now_ms)
+    }
+
+    /// The queries of which there are too many: occupants have not answered them for long, and others wait.
+    pub(crate) fn take_too_many(&mut self, now_ms: u64) -> Vec<Query> {
+        let queries = std::iter::from_fn(|| self.to_occupants.take_first_due(now_ms));
+        queries.take(self.waiting.len()).collect()
+    }
+}
+
+/// Queries of occupants.
+impl Queries {
+    /// An occupant asks a session something. Gives the question that there is no more space for: the oldest of
+    /// that occupant, or else of all.
+    pub(crate) fn ask_session(&mut self, mapped: Box<str>, question: Question) -> Option<Question> {
+        let is_full = self.questions.len() >= limit::QUERIES;
+        let oldest = if is_full { self.take_oldest_question(&question.peer) } else { None };
+        self.questions.insert(mapped, None, question);
+        oldest
+    }
+
+    fn take_oldest_question(&mut self, peer: &Peer) -> Option<Question> {
+        let is_of_peer = |question: &Question| question.peer.current() == peer.current();
+        self.questions.take_any(is_of_peer).or_else(|| self.questions.take_any(|_| true))
+    }
+
+    /// Whether one more question may be kept for a session that is not asked yet.
+    pub(crate) fn may_wait(&self, question: &Stanza) -> bool {
+        let kept = self.questions.values().filter_map(|question| question.unasked.as_ref());
+        kept.map(|unasked| unasked.weight()).sum::<usize>() + question.weight() <= limit::UNASKED_BYTES
+    }
+
+    /// What that session is asked now that it has been shown the room.
+    pub(crate) fn take_unasked(&mut self, session: SessionId) -> Vec<Kept> {
+        let of_session = self.questions.values_mut().filter(|question| question.session == session);
+        of_session.filter_map(|question| question.unasked.take()).collect()
+    }
+
+    /// The question that a session answers, if that session was asked.
+    pub(crate) fn answered_by_session(&mut self, answer: &Stanza, session: SessionId) -> Option<Question> {
+        let id = answer.id.as_ref()?;
+        let is_asked =
+            |question: &Question| question.session == session && question.peer.is(answer.to.as_ref());
+        let question = self.questions.take(id, is_asked)?;
+        self.note_agreed(id, answer, &question.peer, Some(session));
+        Some(question)
+    }
+}
+
+/// Exchanges.
+impl Queries {
+    /// The session to which those exchanges with an occupant belong.
+    pub(crate) fn exchanges_with(&self, peer: &Nick, ids: &[Box<str>]) -> Option<SessionId> {
+        self.exchanges.session(peer, ids)
+    }
+
+    /// Exchanges are proposed by a query of that id of ours.
+    pub(crate) fn propose(&mut self, peer: &Nick, ids: &[Box<str>], session: SessionId, query: &str) {
+        self.exchanges.note(peer, ids, session, Some(query));
+    }
+
+    /// A session opens or takes an exchange by a message.
+    pub(crate) fn note_said(&mut self, peer: &Nick, message: &Stanza, session: SessionId) {
+        self.exchanges.note(peer, &exchanges::ids(message), session, None);
+    }
+
+    /// A query is answered. A command has its id only from then on.
+    fn note_agreed(&mut self, query: &str, answer: &Stanza, peer: &Peer, session: Option<SessionId>) {
+        let agrees = answer.kind == Kind::Iq(IqType::Result);
+        self.exchanges.answered(query, agrees);
+        if let (true, Some(peer), Some(session)) = (agrees, peer.current(), session) {
+            self.exchanges.note(peer, &exchanges::ids(answer), session, None);
         }
-        has_room
+    }
+}
+
+/// What ends or changes with somebody.
+impl Queries {
+    /// An occupant goes on under another nick.
+    pub(crate) fn follow(&mut self, old: &Nick, new: &Nick) {
+        for query in self.to_occupants.values_mut() {
+            query.peer.follow(old, new);
+        }
+        for question in self.questions.values_mut() {
+            question.follow(old, new);
+        }
+        self.exchanges.follow(old, new);
     }
 
-    /// The query of an occupant that a session answers, if that session was asked.
-    pub(crate) fn answered_by_session(
-        &mut self,
-        id: &str,
-        to: Option<&Jid>,
-        session: SessionId,
-    ) -> Option<Query> {
-        self.down.take(&id.into(), |query| query.session == Some(session) && Some(&query.peer) == to)
+    /// An occupant has gone. Gives what it has not answered. For what it asked nobody waits any more.
+    pub(crate) fn end_with(&mut self, occupant: &Nick) -> Vec<Query> {
+        self.exchanges.end_with(occupant);
+        self.questions.take_all(|question| question.peer.current() == Some(occupant));
+        self.to_occupants.take_all(|query| query.peer.current() == Some(occupant))
     }
 
-    /// The session that last asked that occupant something.
-    pub(crate) fn asker_of(&self, nick: &Nick) -> Option<SessionId> {
-        self.askers.get(nick).copied()
+    /// The account leaves: what occupants have not answered by that time they will not answer.
+    pub(crate) fn hurry(&mut self, deadline_ms: u64) {
+        for (mapped, query) in self.to_occupants.drain() {
+            self.to_room.insert(mapped, deadline_ms, query);
+        }
+        self.end_questions();
     }
 
-    /// The session has ended: answers to it reach nobody (I13). Gives the questions that it has not answered.
-    pub(crate) fn forget(&mut self, session: SessionId) -> Vec<Query> {
-        self.askers.retain(|_, asker| *asker != session);
+    /// The account is out. Gives what occupants have not answered.
+    pub(crate) fn end_stay(&mut self) -> Vec<Query> {
+        self.end_questions();
+        let mut unanswered = self.to_room.take_all(|query| !query.peer.is_room());
+        unanswered.extend(self.to_occupants.take_all(|_| true));
+        unanswered
+    }
+
+    /// Nobody waits any more for what occupants have asked.
+    pub(crate) fn end_questions(&mut self) {
+        self.questions = Expiring::default();
+        self.exchanges = Exchanges::default();
+    }
+
+    /// A session is no longer in: it is asked nothing. Gives the questions that it has not answered.
+    pub(crate) fn detach(&mut self, session: SessionId) -> Vec<Question> {
+        self.exchanges.forget(session);
+        self.questions.forget(session)
+    }
+
+    /// The session has ended: answers to it reach nobody (I13), and for those of persons nobody waits.
+    pub(crate) fn forget(&mut self, session: SessionId) {
         self.waiting.retain(|waiting| waiting.session != Some(session));
-        for query in self.up.values_mut().filter(|query| query.session == Some(session)) {
+        self.to_occupants.forget(session);
+        for query in self.to_room.values_mut().filter(|query| query.session == Some(session)) {
             query.session = None;
         }
-        self.down.forget(session)
     }
 
     /// Whether anybody waits for an answer.
     pub(crate) fn are_open(&self) -> bool {
-        !self.up.is_empty() || !self.down.is_empty()
+        !self.to_room.is_empty() || !self.to_occupants.is_empty() || !self.questions.is_empty()
     }
+}
 
-    /// When the first query of a session has waited too long.
-    pub(crate) fn deadline_up(&self) -> Option<u64> {
-        self.up.deadline()
-    }
-
-    /// When the first query of an occupant has waited too long.
-    pub(crate) fn deadline_down(&self) -> Option<u64> {
-        self.down.deadline()
-    }
-
-    /// The queries of sessions that have waited too long.
-    pub(crate) fn take_unanswered(&mut self, now_ms: u64) -> Vec<Query> {
-        self.up.take_due(now_ms)
-    }
-
-    /// The queries of occupants that no session has answered in time.
-    pub(crate) fn take_unanswered_by_sessions(&mut self, now_ms: u64) -> Vec<Query> {
-        self.down.take_due(now_ms)
+impl Question {
+    fn follow(&mut self, old: &Nick, new: &Nick) {
+        let is_asker = self.peer.current() == Some(old);
+        self.peer.follow(old, new);
+        if let Some(unasked) = self.unasked.take_if(|_| is_asker) {
+            let from = unasked.from.as_ref().map(|from| from.to_bare().occupant(new));
+            self.peer = Peer::new(Some(new.clone())); // the session never knew the old one
+            self.unasked = Some(Kept::own(Stanza { from, ..Stanza::clone(&unasked) }));
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::xmpp::stanza::{IqType, Kind, Stanza};
+    use crate::xmpp::jid::Jid;
+
+    const BOB: &str = "lounge@rooms.example/bob";
+
+    fn peer(address: &str) -> Peer {
+        Peer::new(Jid::new(address).nick())
+    }
 
     fn query(session: u32, id: &str) -> Query {
-        Query { session: Some(SessionId(session)), id: id.into(), peer: Jid::new("lounge@rooms.example/bob") }
+        Query { session: Some(SessionId(session)), id: id.into(), peer: peer(BOB) }
+    }
+
+    fn question(session: u32, id: &str) -> Question {
+        Question { session: SessionId(session), id: id.into(), peer: peer(BOB), unasked: None }
+    }
+
+    fn result(id: &str) -> Stanza {
+        Stanza::new(Kind::Iq(IqType::Result)).id(Some(id))
+    }
+
+    fn by(address: &str, id: &str) -> Stanza {
+        result(id).from(Jid::new(address))
+    }
+
+    fn to(address: &str, id: &str) -> Stanza {
+        result(id).to(Jid::new(address))
+    }
+
+    fn asked(id: &str) -> Kept {
+        Kept::own(Stanza::new(Kind::Iq(IqType::Get)).id(Some(id)))
+    }
+
+    fn full() -> Queries {
+        let mut queries = Queries::default();
+        for number in 0..limit::QUERIES {
+            queries.ask_occupant(number.to_string().into(), 10, query(1, &number.to_string()));
+        }
+        queries
     }
 
     #[test]
     fn i1_two_sessions_may_use_one_id() {
         let mut queries = Queries::default();
-        queries.ask("x".into(), 10, query(1, "q"));
-        queries.ask("y".into(), 10, query(2, "q"));
-        let bob = Jid::new("lounge@rooms.example/bob");
-        assert_eq!(queries.answered("y", Some(&bob)), Some(query(2, "q")));
-        assert_eq!(queries.answered("y", Some(&bob)), None);
+        queries.ask_occupant("x".into(), 10, query(1, "q"));
+        queries.ask_occupant("y".into(), 10, query(2, "q"));
+        assert_eq!(queries.answered(&by(BOB, "y")), Some(query(2, "q")));
+        assert_eq!(queries.answered(&by(BOB, "y")), None);
     }
 
     #[test]
     fn i12_what_is_too_much_waits_in_order_and_is_limited() {
-        let mut queries = Queries::default();
-        for number in 0..limit::QUERIES {
-            queries.ask(number.to_string().into(), 10, query(1, "q"));
-        }
+        let mut queries = full();
         assert!(!queries.has_room());
-        let asked = |id: &str| Kept::own(Stanza::new(Kind::Iq(IqType::Get)).id(Some(id)));
         for number in 0..limit::QUERIES_WAITING {
             assert!(queries.wait(Some(SessionId(2)), asked(&number.to_string())));
         }
         assert!(!queries.wait(Some(SessionId(2)), asked("late")));
         assert!(queries.next_waiting().is_none());
-        queries.answered("7", Some(&query(1, "q").peer));
+        queries.answered(&by(BOB, "7"));
         assert_eq!(queries.next_waiting(), Some((Some(SessionId(2)), asked("0"))));
         queries.forget(SessionId(2));
         assert!(queries.next_waiting().is_none());
     }
 
     #[test]
+    fn i12_a_person_has_time_unless_others_wait() {
+        let mut queries = full();
+        assert_eq!(queries.deadline(), None);
+        assert!(queries.take_too_many(10).is_empty());
+        queries.wait(Some(SessionId(2)), asked("w"));
+        assert_eq!(queries.deadline(), Some(10));
+        assert!(queries.take_too_many(9).is_empty());
+        assert_eq!(queries.take_too_many(10), [query(1, "0")]);
+        assert_eq!(queries.next_waiting(), Some((Some(SessionId(2)), asked("w"))));
+        assert_eq!(queries.deadline(), None);
+    }
+
+    #[test]
+    fn i12_the_room_itself_has_no_time() {
+        let mut queries = Queries::default();
+        let to_room = Query { peer: Peer::new(None), ..query(1, "q") };
+        queries.ask_room("x".into(), 10, to_room.clone());
+        assert_eq!(queries.deadline(), Some(10));
+        assert_eq!(queries.take_unanswered(10), [to_room]);
+    }
+
+    #[test]
     fn a_reply_from_the_wrong_address_answers_nothing() {
         let mut queries = Queries::default();
-        queries.ask("x".into(), 10, query(1, "q"));
-        assert_eq!(queries.answered("x", Some(&Jid::new("lounge@rooms.example/eve"))), None);
-        assert_eq!(queries.answered("x", None), None);
-        assert_eq!(queries.take_unanswered(10), [query(1, "q")]);
+        queries.ask_occupant("x".into(), 10, query(1, "q"));
+        assert_eq!(queries.answered(&by("lounge@rooms.example/eve", "x")), None);
+        assert_eq!(queries.answered(&by("lounge@rooms.example", "x")), None);
+        assert_eq!(queries.answered(&result("x")), None);
+        assert_eq!(queries.answered(&by(BOB, "x")), Some(query(1, "q")));
     }
 
     #[test]
     fn i5_only_the_session_that_was_asked_answers() {
         let mut queries = Queries::default();
-        queries.ask_session("d".into(), 10, query(1, "p"));
-        let bob = query(1, "p").peer;
-        assert_eq!(queries.answered_by_session("d", Some(&bob), SessionId(2)), None);
-        assert_eq!(queries.answered_by_session("d", Some(&bob), SessionId(1)), Some(query(1, "p")));
+        queries.ask_session("d".into(), question(1, "p"));
+        assert_eq!(queries.answered_by_session(&to(BOB, "d"), SessionId(2)), None);
+        assert_eq!(queries.answered_by_session(&to(BOB, "d"), SessionId(1)), Some(question(1, "p")));
+    }
+
+    #[test]
+    fn i5_an_occupant_that_asks_too_much_costs_itself_the_answer() {
+        let mut queries = Queries::default();
+        queries.ask_session("d".into(), question(1, "p"));
+        let eve = |id: &str| Question { peer: peer("lounge@rooms.example/eve"), ..question(1, id) };
+        for number in 1..limit::QUERIES {
+            assert_eq!(queries.ask_session(number.to_string().into(), eve(&number.to_string())), None);
+        }
+        assert_eq!(queries.ask_session("late".into(), eve("late")), Some(eve("1")));
+        let carol = Question { peer: peer("lounge@rooms.example/carol"), ..question(1, "c") };
+        assert_eq!(queries.ask_session("c".into(), carol), Some(question(1, "p")), "the oldest of all");
     }
 
     #[test]
     fn i13_an_ended_session_gets_no_answer_and_owes_none() {
         let mut queries = Queries::default();
-        queries.ask("x".into(), 10, query(1, "q"));
-        queries.ask_session("d".into(), 10, query(1, "p"));
-        assert_eq!(queries.forget(SessionId(1)), [query(1, "p")]);
-        assert_eq!(queries.deadline_down(), None);
-        assert_eq!(queries.answered("x", Some(&query(1, "q").peer)).unwrap().session, None);
+        queries.ask_room("r".into(), 10, Query { peer: Peer::new(None), ..query(1, "q") });
+        queries.ask_occupant("x".into(), 10, query(1, "q"));
+        queries.ask_session("d".into(), question(1, "p"));
+        assert_eq!(queries.detach(SessionId(1)), [question(1, "p")]);
+        queries.forget(SessionId(1));
+        assert_eq!(queries.answered(&by(BOB, "x")), None);
+        assert_eq!(queries.answered(&by("lounge@rooms.example", "r")).unwrap().session, None);
+        assert!(!queries.are_open());
+    }
+
+    #[test]
+    fn f39_open_queries_go_along_with_their_occupant() {
+        let (bob, bobby) = (Nick::new("bob"), Nick::new("bobby"));
+        let mut queries = Queries::default();
+        queries.ask_occupant("x".into(), 10, query(1, "q"));
+        queries.ask_session("d".into(), question(1, "p"));
+        queries.follow(&bob, &bobby);
+        assert!(queries.end_with(&bob).is_empty(), "that is somebody else");
+        let bobby = "lounge@rooms.example/bobby";
+        assert_eq!(queries.answered(&by(bobby, "x")).unwrap().id, "q".into());
+        assert_eq!(
+            queries
+                .answered_by_session(&to(BOB, "d"), SessionId(1))
+                .unwrap()
+                .peer
+                .current()
+                .unwrap()
+                .as_str(),
+            "bobby"
+        );
+    }
+
+    #[test]
+    fn f39_what_is_not_asked_yet_comes_from_the_new_nick() {
+        let mut queries = Queries::default();
+        let unasked = Some(Kept::own(by(BOB, "d")));
+        assert!(queries.may_wait(&result(&"x".repeat(limit::UNASKED_BYTES - 1))));
+        assert!(!queries.may_wait(&result(&"x".repeat(limit::UNASKED_BYTES + 1))));
+        queries.ask_session("d".into(), Question { unasked, ..question(1, "p") });
+        queries.follow(&Nick::new("bob"), &Nick::new("bobby"));
+        let asked = queries.take_unasked(SessionId(1));
+        assert_eq!(asked, [Kept::own(by("lounge@rooms.example/bobby", "d"))]);
+        assert!(queries.take_unasked(SessionId(1)).is_empty());
+    }
+
+    #[test]
+    fn a_leave_ends_what_nobody_answers_soon() {
+        let mut queries = Queries::default();
+        queries.ask_occupant("x".into(), 10, query(1, "q"));
+        queries.ask_session("d".into(), question(1, "p"));
+        queries.ask_occupant("y".into(), 10, query(1, "q"));
+        queries.hurry(20);
+        assert_eq!(queries.deadline(), Some(20));
+        assert_eq!(queries.answered_by_session(&to(BOB, "d"), SessionId(1)), None);
+        assert_eq!(queries.answered(&by(BOB, "x")), Some(query(1, "q")));
+        assert_eq!(queries.end_stay(), [query(1, "q")]);
+        assert!(!queries.are_open());
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::expiring::Expiring;
+use super::peer::Peer;
 use crate::config::limit;
 use crate::event::SessionId;
 use crate::xmpp::jid::Nick;
@@ -15,8 +16,8 @@ pub(crate) struct Senders(Expiring<Box<str>, Sent>);
 /// A message on its way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Sent {
-    /// The occupant that it was for; nobody if it was for the room.
-    pub(crate) to: Option<Nick>,
+    /// Whom it was for.
+    pub(crate) to: Peer,
     /// Nobody, once the session has ended.
     pub(crate) session: Option<SessionId>,
     /// Whether the id is ours: the session gave none.
@@ -33,17 +34,24 @@ impl Senders {
     /// The oldest message that an error can be about. The room may refuse any message. An occupant may refuse
     /// only messages to itself, since occupants can make up errors.
     pub(crate) fn refused(&mut self, error: &Stanza) -> Option<Sent> {
-        let by = error.sender_nick();
-        self.0.take(&error.id.clone()?, |sent| by.is_none() || by == sent.to)
+        let is_from_room = error.sender_nick().is_none();
+        self.0.take(error.id.as_ref()?, |sent| is_from_room || sent.to.is(error.from.as_ref()))
     }
 
     /// The room has reflected a message: no error will come. In a room that gives messages ids of its own it is
     /// taken for the oldest.
     pub(crate) fn reflected(&mut self, id: Option<&str>) {
-        let is_groupchat = |sent: &Sent| sent.to.is_none();
+        let is_groupchat = |sent: &Sent| sent.to.is_room();
         let of_id = id.and_then(|id| self.0.take(&id.into(), is_groupchat));
         if of_id.is_none() {
             self.0.take_any(is_groupchat);
+        }
+    }
+
+    /// An occupant goes on under another nick.
+    pub(crate) fn follow(&mut self, old: &Nick, new: &Nick) {
+        for sent in self.0.values_mut() {
+            sent.to.follow(old, new);
         }
     }
 
@@ -60,11 +68,11 @@ mod tests {
     use super::*;
 
     fn by(session: u32) -> Sent {
-        Sent { to: None, session: Some(SessionId(session)), invented: false }
+        Sent { to: Peer::new(None), session: Some(SessionId(session)), invented: false }
     }
 
     fn to_bob() -> Sent {
-        Sent { to: Some(Nick::new("bob")), ..by(1) }
+        Sent { to: Peer::new(Some(Nick::new("bob"))), ..by(1) }
     }
 
     fn error(from: &str, id: &str) -> Stanza {
@@ -101,6 +109,14 @@ mod tests {
         assert_eq!(senders.refused(&error("/eve", "m1")), None);
         assert_eq!(senders.refused(&error("/eve", "p1")), None);
         assert_eq!(senders.refused(&error("", "p1")), Some(to_bob()));
+    }
+
+    #[test]
+    fn f39_errors_of_private_messages_come_from_the_new_nick() {
+        let mut senders = senders([("p1", to_bob()), ("p2", to_bob())]);
+        senders.follow(&Nick::new("bob"), &Nick::new("bobby"));
+        assert!(senders.refused(&error("/bobby", "p1")).is_some());
+        assert!(senders.refused(&error("/bob", "p2")).is_some(), "the room refuses what came too late");
     }
 
     #[test]

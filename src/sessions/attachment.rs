@@ -153,11 +153,6 @@ impl Attachment {
         matches!(self.stage, Stage::Live)
     }
 
-    /// Whether its stream is up.
-    pub(crate) fn is_awake(&self) -> bool {
-        self.connection != Connection::Broken
-    }
-
     /// Whether the session takes that nick for the account's: it is its alias, or what it asks for.
     pub(crate) fn means_account_by(&self, nick: &Nick) -> bool {
         self.alias.as_ref().is_some_and(|alias| alias.nick == *nick)

@@ -1,4 +1,4 @@
-//! Whose presence the room is shown, and who answers for the account (design decision 4).
+//! Whose presence the room is shown (design decision 4).
 
 use super::{Attachment, Sessions};
 use crate::event::SessionId;
@@ -9,23 +9,33 @@ impl Sessions {
     /// Chooses the session whose presence the room is shown. It stays until another has a better one (design
     /// decision 4).
     pub(crate) fn elect(&mut self) {
+        self.representative = self.best();
+    }
+
+    /// The account joins as that session would: the room is shown its presence.
+    pub(crate) fn begin_with(&mut self, session: SessionId) {
+        self.representative = Some(session);
+    }
+
+    /// The session that would be chosen.
+    pub(crate) fn best(&self) -> Option<SessionId> {
         let rank = |attachment: &Attachment| rank(&attachment.presence);
-        let Some(best) = self.attached.values().map(rank).min() else { return };
+        let best = self.attached.values().map(rank).min()?;
         let stays = self.representative.filter(|session| self.get(*session).is_some_and(|a| rank(a) == best));
-        self.representative = stays.or_else(|| {
+        stays.or_else(|| {
             let equals = self.iter().filter(|(_, attachment)| rank(attachment) == best);
             equals.max_by_key(|(_, attachment)| attachment.order).map(|(session, _)| session)
-        });
+        })
     }
 
     /// The session that was chosen.
-    fn representative(&self) -> Option<&Attachment> {
-        self.get(self.representative?)
+    pub(crate) fn representative(&self) -> Option<SessionId> {
+        self.representative
     }
 
     /// The presence that the room is shown: the representative's.
     pub(crate) fn shown(&self, profile: &Profile) -> Option<Kept> {
-        Some(Kept::own(self.presence_of(self.representative()?, profile)))
+        Some(Kept::own(self.presence_of(self.get(self.representative?)?, profile)))
     }
 
     /// The presence of a session as the room is shown it, with the account's avatar (N10).
@@ -37,21 +47,9 @@ impl Sessions {
 
     /// The session whose presence the room was shown, if it has sent no other since.
     pub(crate) fn author(&self, sent: &Stanza, profile: &Profile) -> Option<SessionId> {
-        let representative = self.representative()?;
+        let representative = self.get(self.representative?)?;
         let is_sent = self.presence_of(representative, profile).children == sent.children;
         self.representative.filter(|_| is_sent)
-    }
-
-    /// The session that answers for the account: the representative. If it hibernates, another live session
-    /// answers (I5). A session that has not been shown the room is asked nothing.
-    pub(crate) fn spokesman(&self) -> Option<SessionId> {
-        let is_live = |session: &SessionId| self.get(*session).is_some_and(Attachment::is_live);
-        let awake =
-            |session: &SessionId| is_live(session) && self.get(*session).is_some_and(Attachment::is_awake);
-        self.representative
-            .filter(awake)
-            .or_else(|| self.iter().map(|(session, _)| session).find(awake))
-            .or_else(|| self.iter().map(|(session, _)| session).find(is_live))
     }
 }
 
@@ -79,7 +77,7 @@ pub(crate) fn is_nobody_there(payload: &[Element]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Ask, Connection, Stage};
+    use super::super::Ask;
     use super::*;
     use crate::room::history::HistoryRequest;
     use crate::xmpp::jid::FullJid;
@@ -115,7 +113,8 @@ mod tests {
     #[track_caller]
     fn represented(sessions: &mut Sessions) -> String {
         sessions.elect();
-        sessions.representative().unwrap().jid.as_jid().resource().unwrap().to_owned()
+        let chosen = sessions.representative().and_then(|session| sessions.get(session));
+        chosen.unwrap().jid.as_jid().resource().unwrap().to_owned()
     }
 
     #[test]
@@ -138,19 +137,5 @@ mod tests {
         assert_eq!(represented(&mut sessions), "0");
         sessions.update(SessionId(0), kept("away"));
         assert_eq!(represented(&mut sessions), "1");
-    }
-
-    #[test]
-    fn i5_a_sleeping_session_does_not_answer_while_another_is_awake() {
-        let mut sessions = sessions(&["", "away"]);
-        for (_, attachment) in sessions.iter_mut() {
-            attachment.stage = Stage::Live;
-        }
-        sessions.elect();
-        assert_eq!(sessions.spokesman(), Some(SessionId(0)));
-        if let Some(sleeper) = sessions.get_mut(SessionId(0)) {
-            sleeper.connection = Connection::Broken;
-        }
-        assert_eq!(sessions.spokesman(), Some(SessionId(1)));
     }
 }

@@ -29,6 +29,9 @@ impl StanzaError {
         condition: "resource-constraint",
         text: "Too much at once for this account",
     };
+    /// The occupant that was asked has left (I1).
+    pub const OCCUPANT_GONE: Self =
+        Self { error_type: "cancel", condition: "item-not-found", text: "The occupant has left the room" };
     /// Nobody can answer the query (I5).
     pub const NO_ANSWER: Self =
         Self { error_type: "cancel", condition: "service-unavailable", text: "Nobody can answer this" };

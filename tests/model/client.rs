@@ -89,6 +89,13 @@ impl Client {
         }
     }
 
+    /// An answer got lost on its way.
+    pub(crate) fn forgive_queries(&mut self) {
+        for owed in self.owed.values_mut().filter(|owed| owed.kind == OwedKind::Query) {
+            owed.kind = OwedKind::Other;
+        }
+    }
+
     pub(crate) fn asks_to_join(&mut self, id: &str, nick: &str, most: Option<usize>, known: &Known) {
         let own_nick = self.view.own.as_ref().map(|(nick, _)| nick.as_str());
         let renames = self.is_in() && own_nick != Some(nick);

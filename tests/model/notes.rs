@@ -20,6 +20,7 @@ impl World {
                 self.unanswered = None;
             }
             Kind::Presence(PresenceType::Available) => {
+                self.shown = stanza.text_of("show");
                 if let Some((id, sent_ms)) = &self.unanswered
                     && self.late == 0
                 {
@@ -116,6 +117,7 @@ impl World {
     pub(crate) fn note_passed(&mut self, stanza: &Stanza) {
         if let (Kind::Iq(IqType::Get), Some(id)) = (stanza.kind, stanza.id.as_deref()) {
             *self.questions.entry(id.to_owned()).or_default() += 1;
+            self.room.people.answered_by_prosody(id);
         }
     }
 }

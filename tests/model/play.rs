@@ -258,7 +258,19 @@ impl World {
         if self.is_ghost() {
             self.lay_ghost();
         }
+        self.people_answer();
         assertions::at_rest(self);
+    }
+
+    /// Everybody answers what was asked, however late.
+    fn people_answer(&mut self) {
+        for who in 0..self.clients.len() {
+            if self.clients[who].is_connected {
+                self.answer(who);
+            }
+        }
+        self.room.people_answer();
+        self.all_arrives();
     }
 
     fn come_to_rest(&mut self) {

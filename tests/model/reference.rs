@@ -7,6 +7,7 @@ use minimix_core::xmpp::stanza::{
     Element, IqType, Kind, MessageType, NS_CLIENT, NS_STANZAS, PresenceType, Stanza,
 };
 
+use crate::people::People;
 use crate::stanzas::{ACCOUNT, Occupant, ROOM, element, gone, jid, numbered, occupant_jid, stamp, target};
 use crate::transition::{Decision, OtherDoes};
 
@@ -26,6 +27,7 @@ pub(crate) struct Room {
     history: VecDeque<Stanza>,
     subject: Option<Stanza>,
     numbers: u64,
+    pub(crate) people: People,
     /// What the room has said to the account and is not yet on its way.
     said: Vec<Stanza>,
 }
@@ -55,6 +57,10 @@ impl Room {
             Kind::Message(MessageType::Groupchat) => self.hear_groupchat(stanza, utc),
             Kind::Message(MessageType::Chat | MessageType::Normal) => self.hear_private(stanza),
             Kind::Iq(IqType::Get | IqType::Set) => self.hear_query(stanza),
+            Kind::Iq(IqType::Result | IqType::Error) => {
+                let id = stanza.id.as_deref().unwrap_or_default();
+                self.people.hear_answer(id, target(stanza).as_deref());
+            }
             _ => {}
         }
     }
@@ -147,6 +153,7 @@ impl Room {
     }
 
     fn hear_leave(&mut self, leave: &Stanza) {
+        self.people.lose_account();
         if let Some((nick, occupant, _)) = self.account.take() {
             let x = occupant.x(Some(ACCOUNT), &[110], "none");
             self.said.push(gone(&nick).id(leave.id.as_deref()).child(x));
@@ -227,7 +234,9 @@ impl Room {
             return self.refuse(query, "modify", "not-acceptable");
         }
         match target(query) {
-            Some(nick) if nick == "dave" && self.others.contains_key("dave") => {} // he never answers
+            Some(nick) if nick == "dave" && self.others.contains_key("dave") => {
+                self.people.keep_silent(&nick, query);
+            }
             Some(nick) if self.own_nick() != Some(&nick) && !self.others.contains_key(&nick) => {
                 self.refuse(query, "cancel", "item-not-found");
             }
@@ -292,6 +301,7 @@ impl Room {
                 self.numbers += 1;
                 let query = Element::build("query", "jabber:iq:version").done();
                 let id = format!("question{}", self.numbers);
+                self.people.ask(nick, &id);
                 let question = Stanza::new(Kind::Iq(IqType::Get)).from(occupant_jid(nick)).id(Some(&id));
                 self.said.push(question.child(query));
             }
@@ -315,7 +325,11 @@ impl Room {
         if self.has_account() {
             self.said.push(gone(nick).child(x));
         }
+        if new.is_none() {
+            self.people.leave(nick);
+        }
         if let Some(new) = new {
+            self.people.rename(nick, new);
             self.others.insert(new.to_owned(), occupant);
             self.tell_of(new);
         }
@@ -355,11 +369,23 @@ impl Room {
                 }
             }
             Decision::NonAnonymous(_) => {}
-            Decision::Forget => self.account = None,
+            Decision::Forget => {
+                self.people.lose_account();
+                self.account = None;
+            }
+        }
+    }
+
+    /// Whoever was silent answers, if the account is still there.
+    pub(crate) fn people_answer(&mut self) {
+        let answers = self.people.answer();
+        if self.has_account() {
+            self.said.extend(answers);
         }
     }
 
     fn remove(&mut self, codes: &[u16]) {
+        self.people.lose_account();
         if let Some((nick, occupant, _)) = self.account.take() {
             self.said.push(gone(&nick).child(occupant.x(Some(ACCOUNT), codes, "none")));
         }

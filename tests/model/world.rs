@@ -41,6 +41,8 @@ pub(crate) struct World {
     pub(crate) forgotten: bool,
     /// The presence of ours that the room has not answered, and when it was sent.
     pub(crate) unanswered: Option<(String, u64)>,
+    /// What the account's last presence showed.
+    pub(crate) shown: Option<String>,
     /// How many leaves, and presences that nobody waits for any more, the room may still answer: what it says
     /// meanwhile can belong to any of them.
     pub(crate) late: usize,
@@ -73,6 +75,7 @@ impl World {
             known: Known::default(),
             forgotten: false,
             unanswered: None,
+            shown: None,
             late: 0,
             arrived_ms: 0,
             heard_ms: 0,
@@ -158,6 +161,7 @@ impl World {
             Action::Relay { sessions } => {
                 for (session, id) in sessions {
                     self.deliver(session, &id.put_on(stanza_in_hand()));
+                    assertions::asked(self, session, &stanza_in_hand());
                 }
             }
             Action::Deliver { session, stanza } => self.deliver(session, &stanza),
@@ -263,6 +267,9 @@ impl World {
     pub(crate) fn lose_answers(&mut self) {
         for stanza in self.down.drain(..) {
             stanza.id.as_deref().and_then(|id| self.questions.remove(id));
+            if matches!(stanza.kind, Kind::Iq(IqType::Result | IqType::Error)) {
+                self.clients.iter_mut().for_each(Client::forgive_queries);
+            }
         }
     }
 
