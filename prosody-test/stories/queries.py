@@ -9,6 +9,7 @@ from client.person import Person
 from client.xml import Element, Match
 from harness.scene import ComparedScene, JudgedScene
 from harness.story import check, compared, judged
+from lab.lab import BOUNCING
 from stories.devices import two_devices
 
 VERSION = "jabber:iq:version"
@@ -16,7 +17,9 @@ MAM = "urn:xmpp:mam:2"
 RESULT = f"{{{MAM}}}result"
 UNANSWERED_S = 40
 
-IS_QUESTION = Match(lambda stanza: xml.kind(stanza) == "iq" and stanza.get("type") == "get", "a question")
+IS_QUESTION = Match(
+    lambda stanza: xml.kind(stanza) == "iq" and stanza.get("type") in ("get", "set"), "a question"
+)
 
 
 def archive_query(queryid: str) -> str:
@@ -209,31 +212,106 @@ async def f18_asked_with_devices(scene: JudgedScene) -> None:
     scene.check_one_occupant("me")
 
 
-@judged("F18", "I5", "I1")
-async def f18_who_asked_last_is_asked(scene: JudgedScene) -> None:
-    """The device that last asked an occupant something is the one that occupant asks back."""
+def caps(name: str) -> str:
+    return f"<c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='urn:example:{name}' ver='1'/>"
+
+
+@judged("F31", "I5")
+async def f31_who_is_shown_answers(scene: JudgedScene) -> None:
+    """The device whose capabilities the room is shown answers for them, also after the other has asked something."""
+    phone, laptop = await scene.phone(), await scene.laptop()
+    await phone.join(scene.room, "me", beside=caps("phone"))
+    await laptop.join(scene.room, "me", beside=caps("laptop"))
+    async with answering(scene.judge):
+        await laptop.query("get", f"{scene.room}/judge", f"<query xmlns='{VERSION}'/>")
+    for shown in (phone, laptop):
+        node = f"urn:example:{shown.jid.rpartition('/')[2]}#1"
+        async with answering(phone, laptop) as asked:
+            await scene.judge.query("get", f"{scene.room}/me", f"<query xmlns='{xml.DISCO}' node='{node}'/>")
+            await scene.judge.query("get", f"{scene.room}/me", f"<query xmlns='{VERSION}'/>")
+        check(asked == [shown, shown], f"{asked} were asked and the room was shown {shown}")
+        await shown.update(f"<show>away</show>{caps('phone')}")
+        await scene.settle(scene.judge)
+
+
+@judged("F31", "I5")
+async def f31_exchanges_stay_with_their_device(scene: JudgedScene) -> None:
+    """A stream that one device has opened, and a call that the other has taken, wherever the account is shown."""
     phone, laptop = await two_devices(scene)
-    for asker, other in ((phone, laptop), (laptop, phone)):
-        async with answering(scene.judge):
-            await asker.query("get", f"{scene.room}/judge", f"<query xmlns='{VERSION}'/>")
-        id = scene.judge.send_query("get", f"{scene.room}/me", f"<query xmlns='{VERSION}'/>")
-        async with answering(asker) as asked:
-            await scene.judge.expect(xml.answer(id))
-        check(asked == [asker], f"{asker.jid} was asked")
-        check(not await other.drain(scene.room), f"and {other.jid} was not")
+    to = f"{scene.room}/me"
+    async with answering(scene.judge):
+        stream = "xmlns='http://jabber.org/protocol/ibb' sid='stream'"
+        opened = await laptop.query("set", f"{scene.room}/judge", f"<open {stream} block-size='4096'/>")
+    check(opened.get("type") == "result", f"the judge takes it: {xml.text(opened)}")
+    call = "<jingle xmlns='urn:xmpp:jingle:1' action='{}' sid='call'/>"
+    async with answering(phone, laptop) as asked:
+        await scene.judge.query("set", to, call.format("session-initiate"))
+        await scene.judge.query("set", to, f"<data {stream} seq='0'>qANQ</data>")
+        await phone.update("<show>away</show>")
+        await scene.settle(scene.judge)
+        await scene.judge.query("get", to, f"<query xmlns='{VERSION}'/>")
+        await scene.judge.query("set", to, call.format("session-terminate"))
+    check(asked == [phone, laptop, laptop, phone], f"call, stream, version and call went to {asked}")
 
 
-@judged("F18", "I5", "L5", kinds=("remote",))
-async def f18_asked_while_one_sleeps(scene: JudgedScene) -> None:
-    """A sleeping device is not asked while another is there, and costs no answer when it is alone."""
-    phone, laptop = await scene.phone(managed=True), await scene.laptop()
-    await laptop.join(scene.room, "me")
-    await phone.join(scene.room, "me")
+@judged("F31", "I5", "L5")
+async def f31_asked_asleep(scene: JudgedScene) -> None:
+    """The device that is shown sleeps: nothing is said in its name, and it answers when it is back."""
+    phone, laptop = await two_devices(scene, managed=True)
     await phone.drop()
-    async with answering(laptop) as asked:
-        await ask_all(scene)
-        check(asked == [laptop, laptop], f"the one that is awake was asked: {asked}")
-    await laptop.leave()
-    await ask_all(scene)
-    await scene.settle(scene.judge)
-    scene.check_one_occupant("me")
+    id = scene.judge.send_query("get", f"{scene.room}/me", f"<query xmlns='{VERSION}'/>")
+    pong = await scene.judge.ping(f"{scene.room}/me")
+    check(pong.get("type") == "result", f"a ping needs nobody: {xml.text(pong)}")
+    check(not await laptop.drain(scene.room), "the other one is not asked")
+    await phone.resume()
+    async with answering(phone):
+        answer = await scene.judge.expect(xml.answer(id))
+    check(answer.get("type") == "result", f"the answer comes late: {xml.text(answer)}")
+
+
+@judged("F31", "I5", "L5", host=BOUNCING)
+async def f31_asked_and_gone(scene: JudgedScene) -> None:
+    """The device that is asked does not come back: then somebody answers in its place."""
+    phone, _ = await two_devices(scene, managed=True)
+    await phone.drop()
+    answer = await scene.judge.query("get", f"{scene.room}/me", f"<query xmlns='{VERSION}'/>")
+    check(xml.condition(answer) == "service-unavailable", f"nobody can answer: {xml.text(answer)}")
+
+
+@judged("F31", "I1")
+async def f31_who_was_asked_leaves(scene: JudgedScene) -> None:
+    """An occupant leaves without an answer: the device that asked is told."""
+    phone, laptop = await two_devices(scene)
+    carol = await scene.guest("carol")
+    id = phone.send_query("get", carol.occupant_jid, f"<query xmlns='{VERSION}'/>")
+    await carol.expect(IS_QUESTION)
+    await carol.leave()
+    answer = await phone.expect(xml.answer(id))
+    check(xml.condition(answer) == "item-not-found", f"nobody is there: {xml.text(answer)}")
+    check(not [stanza for stanza in await laptop.drain(scene.room) if xml.kind(stanza) == "iq"], "and nobody else is")
+
+
+@compared("F39", "I1", "N6")
+async def f39_renamed_before_the_answer(scene: ComparedScene) -> None:
+    """Somebody is asked something, takes another nick, and answers."""
+    bob = await scene.owner()
+    await scene.me.join(scene.room, "me")
+    id = scene.me.send_query("get", f"{scene.room}/bob", f"<query xmlns='{VERSION}'/>")
+    question = await bob.expect(IS_QUESTION)
+    await bob.change_nick("bobby")
+    bob.answer(question, f"<query xmlns='{VERSION}'><name>bob</name></query>")
+    await scene.me.expect(xml.answer(id))
+    await scene.settle(bob, scene.me)
+
+
+@judged("F39", "I5", "N6")
+async def f39_renamed_before_it_is_answered(scene: JudgedScene) -> None:
+    """Who has asked takes another nick: the answer finds it there."""
+    phone, _ = await two_devices(scene)
+    id = scene.judge.send_query("get", f"{scene.room}/me", f"<query xmlns='{VERSION}'/>")
+    question = await phone.expect(IS_QUESTION)
+    await scene.judge.change_nick("justice")
+    await phone.expect(xml.presence(sender=f"{scene.room}/justice"))
+    phone.answer(question, f"<query xmlns='{VERSION}'/>")
+    answer = await scene.judge.expect(xml.answer(id))
+    check(answer.get("type") == "result" and answer.get("from") == f"{scene.room}/me", xml.text(answer))

@@ -44,19 +44,29 @@ impl Occupancy {
             return Verdict::Pass("too many queries for a session that waits");
         }
         let mapped = turn.fresh_id();
-        if let Some(nick) = question.sender_nick() {
-            self.queries.propose(&nick, &exchanges, session, &mapped);
-        }
         let unasked = waits.then(|| Kept::without_to(Id::Set(mapped.clone()).put_on(question.clone())));
         let peer = Peer::new(question.sender_nick());
-        let too_many = self.queries.ask_session(mapped.clone(), Question { session, id, peer, unasked });
-        if let Some(oldest) = too_many {
-            self.answer_for_session(turn, oldest);
-        }
+        self.put_question(turn, &mapped, &exchanges, Question { session, id, peer, unasked });
         if !waits {
             self.relay_to(turn, session, Id::Set(mapped), question);
         }
         Verdict::Handled
+    }
+
+    /// Notes that a session is asked. If too many questions are open, the oldest is answered in its place.
+    fn put_question(
+        &mut self,
+        turn: &mut Turn<'_>,
+        mapped: &str,
+        exchanges: &[Box<str>],
+        question: Question,
+    ) {
+        if let Some(nick) = question.peer.nick() {
+            self.queries.propose(nick, exchanges, question.session, mapped);
+        }
+        if let Some(oldest) = self.queries.ask_session(mapped.into(), question) {
+            self.answer_for_session(turn, oldest);
+        }
     }
 
     /// The session to which an exchange belongs. Else the one that the room is shown, unless the query is about
