@@ -33,6 +33,7 @@ mod room_archive;
 mod unseen;
 mod upstream;
 mod versions;
+mod wishes;
 
 use serde::{Deserialize, Serialize};
 
