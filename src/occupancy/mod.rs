@@ -35,6 +35,7 @@ mod room_archive;
 mod unseen;
 mod upstream;
 mod versions;
+mod wishes;
 
 use serde::{Deserialize, Serialize};
 

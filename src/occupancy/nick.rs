@@ -1,6 +1,6 @@
 //! The account's nick changes, at the wish of a session or of the room (XEP-0045 §7.6).
 
-use super::upstream::{Echo, NickWish};
+use super::wishes::{Echo, NickWish};
 use super::{Occupancy, Phase, check};
 use crate::config::limit;
 use crate::event::SessionId;

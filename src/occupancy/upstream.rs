@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::occasion::{Occasion, Overdue};
 use super::resync::Resync;
+use super::wishes::{Echo, NickWish};
 use super::{Occupancy, Phase, Stay};
 use crate::config::limit;
 use crate::event::{Id, SessionId};
-use crate::sessions::{Ask, is_nobody_there, nobody_there};
+use crate::sessions::{is_nobody_there, nobody_there};
 use crate::turn::Turn;
 use crate::xmpp::jid::Nick;
 use crate::xmpp::stanza::{Element, Kept, Kind, PresenceType, Stanza};
@@ -47,36 +48,6 @@ enum What {
     NickAsked { wish: NickWish, over_ms: u64 },
     /// A join, to see the room again (J8).
     Resync(Resync),
-}
-
-/// A session that wants to see its own presence reflected (N7).
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Echo {
-    pub(super) session: SessionId,
-    pub(super) id: Option<Box<str>>,
-}
-
-/// A session's wish for another nick (N1).
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct NickWish {
-    /// Who wants it; nobody, once that session has gone.
-    pub(super) session: Option<SessionId>,
-    pub(super) id: Option<Box<str>>,
-    pub(super) nick: Nick,
-    /// It came as a join, as mcabber sends it: the session is then shown the room.
-    pub(super) ask: Option<Ask>,
-    /// The room has said 303.
-    renamed: bool,
-}
-
-impl NickWish {
-    pub(super) fn new(session: SessionId, nick: Nick, id: Option<Box<str>>, ask: Option<Ask>) -> Self {
-        Self { session: Some(session), id, nick, ask, renamed: false }
-    }
-
-    pub(super) fn echo(&self) -> Option<Echo> {
-        self.session.map(|session| Echo { session, id: self.id.clone() })
-    }
 }
 
 /// What the room's self-presence answers.
