@@ -19,7 +19,7 @@ async def guest_limits(scene: ComparedScene) -> None:
     await scene.me.join(scene.room, "me")
     id = scene.me.send_message("line\n" * 9)
     await scene.me.expect(xml.message(id=id, type="error"))
-    ids = [scene.me.send_message(f"number {number}") for number in range(12)]
+    ids = [scene.me.send_message(f"number {number}") for number in range(20)]
     await scene.me.expect(xml.message(id=ids[-1], type="error"))
     await scene.me.drain(scene.room)
 
