@@ -54,7 +54,12 @@ def services() -> list[Host]:
             GUARDED,
             rooms=True,
             modules=["muc_limits", "muc_moderation"],
-            options={"muc_rtbl_jid": BLOCK_LIST, "muc_max_nick_length": 40, "muc_event_rate": 2, "muc_max_line_count": 5},
+            options={
+                "muc_rtbl_jid": BLOCK_LIST,
+                "muc_max_nick_length": 40,
+                "muc_event_rate": 2,
+                "muc_max_line_count": 5,
+            },
         ),
         Host(BLOCK_LIST, component="pubsub", modules=["lab_rtbl"], options={"lab_rtbl": [GUARDED]}),
     ]

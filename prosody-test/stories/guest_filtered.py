@@ -5,9 +5,10 @@ from client.person import Person
 from harness.guest import KINDS, judged_among
 from harness.scene import ComparedScene, JudgedScene
 from harness.story import check, compared, judged
-from lab.guests import FILTERED, FIREWALL, SPAM, STRANGERS, WAITING
+from lab.guests import FILTERED, FIREWALL, SPAM, STRANGERS, WAITING, WATCHED
 from lab.lab import FAR, WITHOUT
 from stories.devices import two_devices
+from stories.private import archived
 from stories.queries import IS_QUESTION
 
 
@@ -261,3 +262,25 @@ async def filter_waits_for_one_room(scene: JudgedScene) -> None:
         bodies = sorted(await said(device, "the end"))
         check(bodies == ["from the tablet", "lab:wait", "the end"], f"{device.jid} got {bodies}")
     await check_undisturbed(scene, phone, laptop, tablet)
+
+
+@judged_among("F29", "P4", "P5", hosts=(SPAM, FIREWALL, WATCHED, FILTERED))
+async def whisper_for_later(scene: JudgedScene) -> None:
+    """With no device attached it is kept and archived, once each, and a later device gets it."""
+    phone, laptop = await two_devices(scene)
+    await phone.close()
+    await laptop.close()
+    await scene.arrived()
+    scene.judge.send_message("psst", to=f"{scene.room}/me")
+    await scene.judge.drain(scene.room)
+    await scene.arrived()
+    tablet = await scene.device("me", "tablet", online=False)
+    await tablet.connect()
+    tablet.send("<presence/>")
+    bodies = [stanza.findtext(xml.CLIENT + "body") for stanza in await tablet.drain()]
+    check(bodies.count("psst") == 1, f"the tablet got {bodies}")
+    lines = await archived(tablet, scene.room)
+    check(lines == ["psst"], f"the archive has {lines}")
+    errors = [xml.text(stanza) for stanza in scene.judge.received if stanza.get("type") == "error"]
+    check(not errors, f"the judge got {errors}")
+    scene.check_one_occupant("me")
