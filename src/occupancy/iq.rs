@@ -157,6 +157,11 @@ impl Occupancy {
         Verdict::Handled
     }
 
+    /// Whether Prosody answers a question, and no session.
+    pub(super) fn is_for_prosody(&self, question: &Stanza) -> bool {
+        asks_in(question, &PROSODY_NAMESPACES) || self.sessions.spokesman().is_none()
+    }
+
     /// A session answers what an occupant asked the account.
     pub(super) fn answer_sent(
         &mut self,

@@ -42,6 +42,11 @@ impl Sessions {
         self.representative.filter(|_| is_sent)
     }
 
+    /// The session that stands for the account towards the other modules of its host.
+    pub(crate) fn stand_in(&self) -> Option<SessionId> {
+        self.representative.or_else(|| self.attached.keys().next().copied())
+    }
+
     /// The session that answers for the account: the representative. If it hibernates, another live session
     /// answers (I5). A session that has not been shown the room is asked nothing.
     pub(crate) fn spokesman(&self) -> Option<SessionId> {
