@@ -22,10 +22,10 @@ from harness.runner import run_all
 from harness.story import STORIES, Form, Story
 from lab import signals
 from lab.lab import WITH, WITHOUT, Lab
-from lab.prosody import check_built
+from lab.prosody import check_built, check_unpacked
 
 # Whose rooms are played, by what server B is.
-KINDS = {"prosody": {"local", "slow", "remote", "puppet"}, "ejabberd": {"remote"}, "irc": {"irc"}}
+KINDS = {"prosody": {"local", "slow", "remote", "puppet", "guarded"}, "ejabberd": {"remote"}, "irc": {"irc"}}
 
 
 def arguments() -> argparse.Namespace:
@@ -83,6 +83,7 @@ def main() -> None:
         selected = [story for story in selected if story.form is Form.COMPARED or options.all]
     else:
         check_built()
+    check_unpacked()
     sys.exit(0 if signals.run(run(options, selected)) else 1)
 
 

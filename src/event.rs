@@ -140,6 +140,17 @@ pub enum Event {
     Shutdown,
 }
 
+/// In whose name the other modules of the host are shown a stanza of a room, before the core takes it in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShownFor {
+    /// In nobody's: the core takes it in at once.
+    Nobody,
+    /// In that of the session which stands for the account.
+    Session(SessionId),
+    /// In that of the session which was the last to stand for it: none is attached.
+    Absent,
+}
+
 /// What becomes of the stanza in hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {

@@ -12,8 +12,10 @@ local xmlns_forward = "urn:xmpp:forward:0";
 local xmlns_hints = "urn:xmpp:hints";
 local xmlns_muc_user = "http://jabber.org/protocol/muc#user";
 
-return function (sessions, stack)
+return function (core, sessions, stack)
 	local by_id = sessions.by_id;
+	local host = prosody.hosts[module.host];
+	local fire_event = host.events.fire_event;
 	local perform = {}; -- by the action's kind: function (action, event)
 	local actions = { perform = perform };
 
@@ -47,6 +49,19 @@ return function (sessions, stack)
 		elseif sent == false then
 			note_failure(id, attr);
 		end
+	end
+
+	-- Other modules are shown what is for one session alone when it gets it, as a stock host shows it. If ours below them
+	-- (room_hooks.lib.lua) does not get it, it is dealt with, unless the core `insists` on it.
+	local function show_to_session(id, session, stanza, origin, insists)
+		local attr = stanza.attr;
+		if core.blocks_sender(session.minimix_account, attr.from) then return send_to_session(id, session, stanza); end
+		attr.to = session.full_jid;
+		local event = { origin = origin or host, stanza = stanza, minimix_gets = session };
+		local ok, fault = pcall(fire_event, stanza.name.."/full", event);
+		if not ok then log_fault(stanza, fault); end
+		if event.minimix_sent == false then note_failure(id, attr); end
+		if event.minimix_sent == nil and insists then send_to_session(id, session, stanza); end
 	end
 
 	local function send_on(stanza, attr, receivers, first, last)
@@ -89,14 +104,24 @@ return function (sessions, stack)
 		local to = stanza.attr.to;
 		for i, id in ipairs(action.sessions) do
 			local session = by_id[id];
-			if session then send_to_session(id, session, under_id(stanza, action.ids[i])); end
+			local shown = session and under_id(stanza, action.ids[i]);
+			if session and event.minimix_alone then
+				show_to_session(id, session, shown, event.origin);
+			elseif session then
+				send_to_session(id, session, shown);
+			end
 		end
 		stanza.attr.to = to;
 	end
 
-	function perform.deliver(action)
-		local session = by_id[action.session];
-		if session then send_to_session(action.session, session, action.stanza); end
+	function perform.deliver(action, event)
+		local id, stanza = action.session, action.stanza;
+		local session = by_id[id];
+		if session and action.shown and not event.minimix_direct then
+			show_to_session(id, session, stanza, event.origin, action.insists);
+		elseif session then
+			send_to_session(id, session, stanza);
+		end
 	end
 
 	function perform.reply(action, event)

@@ -64,9 +64,13 @@ return function (core, actions, stack)
 		return carry_out_answer(event, what, pcall(call, ...));
 	end
 
-	-- Tells the core something that has to do with no stanza in hand.
+	-- Tells the core something that has to do with no stanza in hand. Timers and sessions that end do, and other modules
+	-- are shown what is delivered then, and may wait.
 	function answers.tell(what, call, ...)
-		return carry_out_answer(no_stanza, what, pcall(call, ...));
+		local arguments = table.pack(...);
+		stack.run(function ()
+			carry_out_answer(no_stanza, what, pcall(call, table.unpack(arguments, 1, arguments.n)));
+		end);
 	end
 
 	function answers.report_failures()

@@ -9,21 +9,8 @@ return function (tell, known_accounts)
 	local blocking = {}; -- those that block anybody
 	local blocklist = {};
 
-	local look; -- at what comes for them, before mod_blocklist does
-	local function look_first(event)
-		if blocking[event.stanza.attr.to] then return look(event); end
-	end
-
-	-- On most hosts nobody blocks anybody, and these hooks would see every message of a room.
-	local hooked = false;
-	local function note_blocking(account, blocks)
-		blocking[account] = blocks or nil;
-		local wanted = next(blocking) ~= nil;
-		if wanted == hooked then return; end
-		hooked = wanted;
-		local change = wanted and module.hook or module.unhook;
-		change(module, "presence/bare", look_first, 101);
-		change(module, "message/bare", look_first, 101);
+	for _, account in ipairs(known_accounts) do
+		read[account], blocking[account] = true, true;
 	end
 
 	local function tell_core(username, account)
@@ -34,7 +21,7 @@ return function (tell, known_accounts)
 		table.sort(jids);
 		local blocks, blocked = jids[1] ~= nil, blocking[account];
 		read[account] = true;
-		note_blocking(account, blocks);
+		blocking[account] = blocks or nil;
 		if blocks or blocked then tell(account, jids); end
 	end
 
@@ -55,19 +42,9 @@ return function (tell, known_accounts)
 	module:hook("iq-set/self/urn:xmpp:blocking:block", changed, 1); -- stored by mod_blocklist at -1
 	module:hook("iq-set/self/urn:xmpp:blocking:unblock", changed, 1);
 
-	-- Sets the function that looks at every stanza for an account that blocks somebody.
-	function blocklist.look_with(looks)
-		look = looks;
-		for _, account in ipairs(known_accounts) do
-			read[account] = true;
-			note_blocking(account, true);
-		end
-	end
-
 	module:hook_global("user-deleted", function (event)
 		local account = jid_bare(event.username.."@"..event.host);
-		read[account] = nil;
-		note_blocking(account, false);
+		read[account], blocking[account] = nil, nil;
 	end);
 
 	return blocklist;

@@ -6,6 +6,7 @@ local jid_bare = require "util.jid".bare;
 
 local host = prosody.hosts[module.host];
 local patience = 60;
+local above_filters = 1000; -- as room_hooks.lib.lua
 
 local handover = {};
 
@@ -26,8 +27,8 @@ function handover.begin(rooms)
 	local function swallow_groupchat(event)
 		if event.stanza.attr.type == "groupchat" then return swallow(event); end
 	end
-	host.events.add_handler("presence/bare", swallow, 5);
-	host.events.add_handler("message/bare", swallow_groupchat, 5);
+	host.events.add_handler("presence/bare", swallow, above_filters);
+	host.events.add_handler("message/bare", swallow_groupchat, above_filters);
 	local function finish()
 		if host.minimix_handover ~= finish then return; end
 		host.minimix_handover = nil;

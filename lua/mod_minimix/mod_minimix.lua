@@ -50,12 +50,12 @@ module:log("info", "Accounts join rooms once for all their sessions (mod_minimix
 
 local sessions = module:require "sessions"(saved and saved.next_session_id);
 local stack = module:require "stack";
-local actions = module:require "actions"(sessions, stack);
+local actions = module:require "actions"(core, sessions, stack);
 local answers = module:require "answers"(core, actions, stack);
 local blocklist = module:require "blocklist"(function (account, blocked)
 	answers.tell("a change of a block list", core.blocks, account, blocked);
 end, core.blocking_accounts());
-module:require "room_hooks"(core, actions, answers, stack, blocklist);
+module:require "room_hooks"(core, sessions, actions, answers, stack);
 local session_hooks = module:require "session_hooks"(core, sessions, answers, stack, blocklist);
 local host_hooks = module:require "host_hooks"(core, answers, stack);
 module:require "handover".finish();

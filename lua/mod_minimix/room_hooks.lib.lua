@@ -1,16 +1,19 @@
 -- What rooms send.
 --
+-- It is taken in hand above all filters, because they take a room that speaks to a bare JID for a stranger. Other modules
+-- are shown it once, as a stock host would: as `*/full`, for the session that stands for the account. Where such a
+-- session's own delivery stands, the core takes it in.
+--
 -- | event          | priority | why there |
 -- |----------------|----------|-----------|
--- | presence/bare  | 5        | mod_presence shows it to every session at 0 |
--- | message/bare   | 5        | groupchat: mod_mam clones it at 0 |
--- | message/bare   | 4        | results of a room's archive: mod_mam archives at 0 |
--- | message/bare   | -0.25    | private messages: archived by mod_mam at 0, not yet copied by mod_carbons at -0.5 |
--- | iq/bare        | 5        | mod_iq answers it at 0 |
--- | presence/full  | 5        | mod_presence delivers at 0 |
--- | message/full   | 5        | mod_mam archives at 0 |
--- | iq/full        | 5        | mod_iq delivers at 0 |
--- | presence/bare, message/bare | 101 | only while somebody blocks: mod_blocklist drops or bounces at 100 |
+-- | presence/bare, message/bare, iq/bare | 1000 | above all filters: mod_anti_spam's is at 500 |
+-- | presence/full, iq/full | 0.05 | mod_presence and mod_iq deliver at 0; mod_firewall filters at 0.1 |
+-- | message/full   | 0.05     | groupchat: mod_mam clones it at 0 |
+-- | message/full   | -0.25    | other messages: archived by mod_mam at 0, not yet copied by mod_carbons at -0.5 |
+-- | presence/full, message/full, iq/full | 5 | for sessions that are in by themselves: mod_track_muc_joins looks at 1 |
+--
+-- Marks on an event: `minimix` (an account) on what is shown so, `minimix_gets` (a session) on what is shown because
+-- that session gets it, `minimix_alone` on what is taken in unseen, `minimix_direct` on what nobody is to be shown.
 
 local jid_bare = require "util.jid".bare;
 
@@ -18,8 +21,14 @@ local type, pcall = type, pcall;
 
 local xmlns_old_delay = "jabber:x:delay";
 
-return function (core, actions, answers, stack, blocklist)
+local above_filters = 1000; -- the highest known one is at 500
+local absent = -1; -- a session that is not there, see src/lua/stanzas.rs
+
+return function (core, sessions, actions, answers, stack)
 	local relay, enter, leave = actions.relay, stack.enter, stack.leave;
+	local by_id, room_stanza = sessions.by_id, core.room_stanza;
+	local host = prosody.hosts[module.host];
+	local fire_event, get_handlers = host.events.fire_event, host.events.get_handlers;
 
 	--- What the core can't take in ---
 
@@ -100,64 +109,10 @@ return function (core, actions, answers, stack, blocklist)
 		return true;
 	end
 
-	--- To the account; a session's stanza to its own account has no address, and the core looks at none such ---
-
-	local room_stanza = core.room_stanza;
-
-	local function room_iq(event)
-		local stanza = event.stanza;
-		local attr = stanza.attr;
-		return look_at(event, room_stanza, attr.to, attr.from, stanza);
-	end
-	module:hook("iq/bare", room_iq, 5);
-
-	local function room_presence(event)
-		local stanza = event.stanza;
-		local attr = stanza.attr;
-		local presence_type = attr.type;
-		if presence_type == nil or presence_type == "unavailable" or presence_type == "error" then
-			return look_at(event, room_stanza, attr.to, attr.from, stanza);
-		end
-	end
-	module:hook("presence/bare", room_presence, 5);
-
-	local function room_groupchat(event)
-		local stanza = event.stanza;
-		local attr = stanza.attr;
-		if attr.type == "groupchat" then return look_at(event, room_stanza, attr.to, attr.from, stanza); end
-	end
-	module:hook("message/bare", room_groupchat, 5);
-
-	local function archive_result(event)
-		local stanza = event.stanza;
-		local attr = stanza.attr;
-		if attr.type == nil or attr.type == "normal" then
-			return look_at(event, core.archive_result, attr.to, attr.from, stanza);
-		end
-	end
-	module:hook("message/bare", archive_result, 4);
-
-	local function room_message(event)
-		local stanza = event.stanza;
-		local attr = stanza.attr;
-		if attr.type ~= "groupchat" then return look_at(event, room_stanza, attr.to, attr.from, stanza); end
-	end
-	module:hook("message/bare", room_message, -0.25);
-
-	-- The core follows the room, whomever the account blocks there; mod_blocklist would bounce an invitation by them.
-	blocklist.look_with(function (event)
-		local stanza = event.stanza;
-		local attr = stanza.attr;
-		if stanza.name == "message" and attr.type ~= "groupchat" then
-			local handled = look_at(event, core.blocked_invitation, attr.to, attr.from, stanza);
-			if handled ~= nil then return handled; end
-		end
-		return look_at(event, core.blocked_stanza, attr.to, attr.from, stanza);
-	end);
-
 	--- To a session that is in a room by itself; most are not ---
 
 	local function stanza_to_session(event)
+		if event.minimix or event.minimix_gets then return; end
 		local stanza = event.stanza;
 		local attr = stanza.attr;
 		local session = attr.to and prosody.full_sessions[attr.to];
@@ -172,4 +127,154 @@ return function (core, actions, answers, stack, blocklist)
 		if event.stanza.attr.type == "error" then return stanza_to_session(event); end
 	end
 	module:hook("iq/full", error_to_session, 5);
+
+	--- Who else would be shown what comes for a session ---
+
+	-- mod_blocklist looks at what comes from those whom the account blocks, and nobody is shown that.
+	local function is_harmless(handler)
+		return handler == stanza_to_session or debug.getinfo(handler, "S").source:find("mod_blocklist.lua", 1, true) ~= nil;
+	end
+
+	local function has_others(handlers, ours)
+		for _, handler in ipairs(handlers) do
+			if handler == ours then return false; end
+			if not is_harmless(handler) then return true; end
+		end
+		return true;
+	end
+
+	-- Gives a function that says whether anybody else gets such an event before ours. Prosody makes a new list of handlers
+	-- after a change, so this is decided once for each.
+	local function watched(name, ours)
+		local known, is_watched;
+		return function ()
+			local handlers = get_handlers(name);
+			if handlers ~= known then known, is_watched = handlers, has_others(handlers, ours); end
+			return is_watched;
+		end
+	end
+
+	--- To the account; a session's stanza to its own account has no address, and the core looks at none such ---
+
+	-- The core takes it in, and other modules are shown what each session gets of it.
+	local function take_alone(event)
+		local stanza = event.stanza;
+		local attr = stanza.attr;
+		local answer = room_stanza(attr.to, attr.from, stanza); -- without a table for receivers: a relay is a report
+		if answer ~= false then return answer; end
+		event.minimix_alone = not event.minimix_direct;
+		local handled = carry_out_report(event);
+		event.minimix_alone = nil;
+		return handled;
+	end
+
+	-- A filter that answers a question does so for the account: the room does not know the session.
+	local function origin_for_account(origin, account)
+		local function send(reply)
+			reply.attr.from = account;
+			return origin.send(reply);
+		end
+		return setmetatable({ send = send }, { __index = origin, __newindex = origin });
+	end
+
+	local function log_failure(stanza, fault)
+		module:log("error", "A module failed on a %s of a room: %s", stanza.name, fault);
+	end
+
+	-- Gives a function that shows a stanza of that kind to all modules as one for the session that stands for the account.
+	local function showing(kind, shown_for)
+		local name, is_iq = kind.."/full", kind == "iq";
+		return function (event)
+			local stanza = event.stanza;
+			local attr = stanza.attr;
+			local account = attr.to;
+			local number = shown_for(account, attr.from, attr.type, stanza);
+			if number == nil then return nil; end
+			local session = by_id[number];
+			local full = session and session.full_jid;
+			if number == absent then full = core.last_stand_in(account, attr.from); end
+			if not full then return take_alone(event); end
+			local origin = event.origin;
+			if is_iq then event.origin = origin_for_account(origin, account); end
+			event.minimix = account;
+			attr.to = full;
+			local ok, fault = pcall(fire_event, name, event);
+			attr.to = account;
+			local handled = event.minimix ~= false;
+			event.minimix, event.stanza, event.origin = false, stanza, origin;
+			if not ok then log_failure(stanza, fault); end
+			if handled then return true; end
+		end
+	end
+	local show_presence = showing("presence", core.presence_shown_for);
+	local show_message = showing("message", core.message_shown_for);
+
+	-- No filter has ended it: the core takes in what is for the account, a session gets what is its own.
+	local function take(event)
+		local account = event.minimix;
+		if account then
+			local stanza = event.stanza;
+			local attr = stanza.attr;
+			local full = attr.to;
+			attr.to = account;
+			if look_at(event, room_stanza, account, attr.from, stanza) == nil then
+				event.minimix = false; -- it goes on as it came
+			end
+			attr.to = full;
+			return true;
+		end
+		local session = event.minimix_gets;
+		if session then
+			event.minimix_sent = session.send(event.stanza) ~= false;
+			return true;
+		end
+	end
+
+	local function take_groupchat(event)
+		if event.stanza.attr.type == "groupchat" then return take(event); end
+	end
+
+	local function take_other_message(event)
+		return take(event);
+	end
+
+	module:hook("presence/full", take, 0.05);
+	module:hook("iq/full", take, 0.05);
+	module:hook("message/full", take_groupchat, 0.05);
+	module:hook("message/full", take_other_message, -0.25);
+
+	-- If nobody would be shown it, the second event is spared.
+
+	local is_presence_watched = watched("presence/full", take);
+	local is_groupchat_watched = watched("message/full", take_groupchat);
+
+	module:hook("presence/bare", function (event)
+		local stanza = event.stanza;
+		local attr = stanza.attr;
+		local of_type = attr.type;
+		if (of_type == nil or of_type == "unavailable") and not is_presence_watched() then
+			return look_at(event, room_stanza, attr.to, attr.from, stanza);
+		end
+		return show_presence(event);
+	end, above_filters);
+
+	module:hook("message/bare", function (event)
+		local stanza = event.stanza;
+		local attr = stanza.attr;
+		if attr.type == "groupchat" and not is_groupchat_watched() then
+			return look_at(event, room_stanza, attr.to, attr.from, stanza);
+		end
+		return show_message(event);
+	end, above_filters);
+
+	module:hook("iq/bare", showing("iq", core.iq_shown_for), above_filters);
+
+	-- A room of this server refuses a stanza without a detour, and so shows that to nobody.
+	stack.send_as(setmetatable({
+		send = function (reply)
+			local event = { origin = host, stanza = reply, minimix_direct = true };
+			if take_alone(event) == nil then return host.send(reply); end
+			return true;
+		end;
+	}, { __index = host }));
 end

@@ -125,9 +125,16 @@ local function is_dropped(queue, number, stanza)
 	return number <= queue.dropped and stanza.attr.from == queue.account;
 end
 
+local origin; -- whom a room of this server answers
+
+-- Sets it, see room_hooks.lib.lua.
+function stack.send_as(as)
+	origin = as;
+end
+
 -- Sends a stanza to a room, whatever comes of that.
 local function send(stanza)
-	local ok, fault = pcall(module.send, module, stanza);
+	local ok, fault = pcall(module.send, module, stanza, origin);
 	if not ok then
 		module:log("error", "Sending a %s to a room failed: %s", stanza.name, fault);
 	end
@@ -172,14 +179,23 @@ local function send_ready()
 	end
 end
 
-local runner; -- another one as soon as a room makes it wait
+local runner; -- another one as soon as something makes it wait
+
+-- Does some work in a coroutine that may be made to wait.
+local function run(work)
+	if runner == nil or runner.state ~= "ready" then runner = async.runner(); end
+	runner:run(work);
+end
+
+-- The same, but at once if this coroutine is such a one.
+function stack.run(work)
+	if async.ready() then return work(); end
+	run(work);
+end
 
 -- Sends all that may go.
 function stack.flush()
-	while not is_empty(ready) do
-		if runner == nil or runner.state ~= "ready" then runner = async.runner(send_ready); end
-		runner:run(true);
-	end
+	while not is_empty(ready) do run(send_ready); end
 end
 
 local function give_up_flight(queue)

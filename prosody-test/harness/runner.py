@@ -11,6 +11,7 @@ from harness.puppet import ScriptedScene
 from harness.scene import ChannelScene, ComparedScene, JudgedScene
 from harness.story import Form, Story
 from harness.transcript import Normaliser, difference
+from lab import guests
 from lab.lab import WITHOUT, Lab
 
 AT_ONCE = 12
@@ -76,7 +77,8 @@ async def _tell(lab: Lab, story: Story, kind: str, module_host: str) -> str | No
     """Returns what differs, for a compared story; raises what else is wrong."""
     match story.form:
         case Form.COMPARED:
-            return await _compare(lab, story, kind, module_host)
+            stock_host = guests.stock(story.host) if story.host else WITHOUT
+            return await _compare(lab, story, kind, stock_host, story.host or module_host)
         case Form.JUDGED:
             await _play(JudgedScene(lab, story.name, kind, story.host or module_host), story)
         case Form.SCRIPTED:
@@ -86,9 +88,9 @@ async def _tell(lab: Lab, story: Story, kind: str, module_host: str) -> str | No
     return None
 
 
-async def _compare(lab: Lab, story: Story, kind: str, module_host: str) -> str | None:
+async def _compare(lab: Lab, story: Story, kind: str, stock_host: str, module_host: str) -> str | None:
     # The scenes have names of their own even if both are on the same host.
-    stock = ComparedScene(lab, f"{story.name}-stock", kind, WITHOUT)
+    stock = ComparedScene(lab, f"{story.name}-stock", kind, stock_host)
     ours = ComparedScene(lab, f"{story.name}-ours", kind, module_host)
     results = await asyncio.gather(_record(stock, story), _record(ours, story), return_exceptions=True)
     for scene, result in zip((stock, ours), results, strict=True):

@@ -87,7 +87,7 @@ class Scene:
         """What stands for the names of this run, so that two runs look alike."""
         labels = {self.room: "ROOM", self.service: "SERVICE", self.host: "HOST"}
         for person in self.people:
-            labels[person.account] = person.account.partition("-")[0].upper()
+            labels[person.account] = labels[person.account.partition("@")[0]] = person.account.partition("-")[0].upper()
         return labels
 
 

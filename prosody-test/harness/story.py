@@ -43,11 +43,16 @@ class Story:
 STORIES: list[Story] = []
 
 
-def compared(*statements: str, ignored_codes: set[str] = frozenset(), kinds: tuple[str, ...] = ROOM_KINDS) -> Callable:
-    """Registers a single-device story; `ignored_codes` are left out of the comparison."""
+def compared(
+    *statements: str, ignored_codes: set[str] = frozenset(), kinds: tuple[str, ...] = ROOM_KINDS, host: str = ""
+) -> Callable:
+    """Registers a single-device story; `ignored_codes` are left out of the comparison.
+
+    `host` is where the account is, if it needs a host with modules of others; its stock twin has them too.
+    """
 
     def decorate(tell: Tell) -> Tell:
-        STORIES.append(Story(Form.COMPARED, statements, tell, kinds, frozenset(ignored_codes)))
+        STORIES.append(Story(Form.COMPARED, statements, tell, kinds, frozenset(ignored_codes), host=host))
         return tell
 
     return decorate

@@ -29,8 +29,11 @@ ACTOR = f"{{{xml.MUC_USER}}}actor"
 STANZA_ID = "{urn:xmpp:sid:0}stanza-id"
 ARCHIVED = "{urn:xmpp:mam:tmp}archived"  # what ejabberd puts beside the stanza-id
 OCCUPANT_ID = "{urn:xmpp:occupant-id:0}occupant-id"
+# What takes a message back, by its stanza-id.
+RETRACT = "{urn:xmpp:message-retract:1}retract"
+APPLY_TO = "{urn:xmpp:fasten:0}apply-to"
 # Elements whose id a server makes.
-SERVER_IDS = {STANZA_ID: "STANZA-ID", ARCHIVED: "STANZA-ID", OCCUPANT_ID: "OCCUPANT"}
+SERVER_IDS = dict.fromkeys((STANZA_ID, ARCHIVED, RETRACT, APPLY_TO), "STANZA-ID") | {OCCUPANT_ID: "OCCUPANT"}
 
 
 class Normaliser:

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.prosody import CORE, TEST_MODULES, WRAPPER
+from lab.prosody import COMMUNITY, CORE, TEST_MODULES, WRAPPER
 from lab.server import Command
 
 # What a machine grants that may not raise its own limits.
@@ -26,7 +26,7 @@ class Container:
     def around(self, command: Command) -> Command:
         """Returns what runs the command in the container, and what removes it should it outlive that."""
         argv = [ENGINE, "run", "--rm", "--name", self.name, "--network", "host", *LIMITS]
-        argv += [f"--volume={path}:{path}:ro" for path in (WRAPPER, CORE, TEST_MODULES)]
+        argv += [f"--volume={path}:{path}:ro" for path in (WRAPPER, CORE, TEST_MODULES, COMMUNITY)]
         argv += [f"--volume={self.directory}:{self.directory}"]
         argv += [f"--env={name}={value}" for name, value in command.environment.items()]
         return Command(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ejabberd
-from lab import irc, network, prosody
+from lab import guests, irc, network, prosody
 from lab.container import Container
 from lab.names import Names
 from lab.prosody import Host, Settings
@@ -30,6 +30,7 @@ SERVICES = {
     "slow": "slow.lab",
     "remote": "rooms.far.lab",
     "puppet": PUPPETS,
+    "guarded": guests.GUARDED,
     "irc": CHANNELS,
 }
 SECRET = "gateway"
@@ -116,8 +117,10 @@ class Lab:
             Host(BOUNCING, modules=modules, options={"bounce_blocked_messages": True, "smacks_hibernation_time": 1}),
             Host(SERVICES["local"], rooms=True, modules=["lab_waits"]),
             Host(SERVICES["slow"], rooms=True, modules=["lab_delay"]),
+            *guests.hosts(modules),
+            *guests.services(),
         ]
-        far = [Host(FAR), Host(SERVICES["remote"], rooms=True), Host(PUPPETS, component="lab_puppet")]
+        far = [Host(FAR), Host(SERVICES["remote"], rooms=True), Host(PUPPETS, component="lab_puppet"), Host(guests.PUSH, component="lab_push")]
         if remote == "irc":
             far.append(Host(CHANNELS, secret=SECRET))
         to_near = {host.name: (here, here_s2s) for host in near}

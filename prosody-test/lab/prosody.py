@@ -10,14 +10,17 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 WRAPPER = CHECKOUT / "lua"
 CORE = CHECKOUT / "target" / "module"
 TEST_MODULES = CHECKOUT / "prosody-test" / "modules"
+COMMUNITY = CHECKOUT / "target" / "prosody-modules"  # Debian's package of that name, unpacked
 
 # What Debian's default configuration enables, without what needs the network, and with what a modern server adds.
 MODULES = [
     "roster", "saslauth", "disco", "dialback", "ping", "time", "version", "uptime",
     "pep", "vcard4", "vcard_legacy", "private", "bookmarks", "blocklist",
-    "carbons", "mam", "smacks", "csi_simple", "admin_shell", "lab_peers",
+    "carbons", "mam", "smacks", "csi_simple", "limits", "s2s_bidi", "admin_shell", "lab_peers",
 ]  # fmt: skip
 ROOM_MODULES = ["muc_mam", "lab_peers"]
+# Of mod_limits, wide enough for a dozen stories at once on one stream.
+LIMITS = {"c2s": {"rate": "200kb/s"}, "s2sin": {"rate": "1mb/s"}}
 
 
 def check_built() -> None:
@@ -25,6 +28,12 @@ def check_built() -> None:
     for needed in (WRAPPER / "mod_minimix" / "mod_minimix.lua", CORE / "minimix_core.so"):
         if not needed.exists():
             sys.exit(f"{needed.relative_to(CHECKOUT)} is missing: run 'make'")
+
+
+def check_unpacked() -> None:
+    """Ends the program if the modules of others are missing, among which ours is tested."""
+    if not COMMUNITY.exists():
+        sys.exit(f"{COMMUNITY.relative_to(CHECKOUT)} is missing: run 'make deps'")
 
 
 @dataclass(frozen=True)
@@ -80,7 +89,7 @@ def _global_options(settings: Settings) -> dict[str, object]:
         "pidfile": directory / "prosody.pid",
         "admin_socket": directory / "prosody.sock",
         "log": {"debug": directory / "debug.log", "info": "*console"},
-        "plugin_paths": [WRAPPER, TEST_MODULES],
+        "plugin_paths": [WRAPPER, TEST_MODULES, COMMUNITY],
         "interfaces": [settings.address],
         "c2s_ports": [settings.c2s_port],
         "s2s_ports": [settings.s2s_port],
@@ -94,6 +103,7 @@ def _global_options(settings: Settings) -> dict[str, object]:
         "c2s_require_encryption": False,
         "s2s_require_encryption": False,
         "s2s_secure_auth": False,
+        "limits": LIMITS,
         "lab_peers": {name: list(where) for name, where in settings.peers.items()},
         "lab_announce": True,
         **settings.options,

@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 
 use super::Bouncer;
-use crate::event::SessionId;
+use crate::event::{SessionId, ShownFor};
 use crate::occupancy::Occupancy;
 use crate::profile::Profile;
-use crate::xmpp::jid::{BareJid, Jid, bare_part};
+use crate::xmpp::jid::{BareJid, bare_part};
 use crate::xmpp::muc::MucUser;
-use crate::xmpp::stanza::{Kind, MessageType, Stanza};
+use crate::xmpp::stanza::{Kind, MessageType, PresenceType, Stanza};
 
 impl Bouncer {
     /// Whether the account has to do with that room: a stanza between them has to be handed to
@@ -48,30 +48,28 @@ impl Bouncer {
         occupied.into_iter().map(ToString::to_string).collect()
     }
 
-    /// Whether messages of that room to the account may be results of its archive. They are one session's
-    /// alone.
-    pub fn awaits_archive_results(&self, account: &str, from: &str) -> bool {
-        self.occupancy(account, from).is_some_and(Occupancy::awaits_archive_results)
+    /// In whose name other modules are shown a stanza of a room; nothing if the account has nothing to do with that
+    /// room. Only few are read for that.
+    pub fn shown_for(
+        &self,
+        [account, from]: [&str; 2],
+        kind: Kind,
+        read: impl FnOnce() -> Option<Stanza>,
+    ) -> Option<ShownFor> {
+        if let Kind::Presence(PresenceType::Probe | PresenceType::Other) = kind {
+            return None; // Prosody's, whoever sends it
+        }
+        Some(self.occupancy(account, from)?.shown_for(from, kind, read))
     }
 
-    /// Whether a message is such a result.
-    pub fn is_archive_result(&self, message: &Stanza) -> bool {
-        let (Some(account), Some(room)) = (&message.to, &message.from) else { return false };
-        let occupancy = self.occupancy(account.as_str(), room.as_str());
-        occupancy.is_some_and(|occupancy| occupancy.is_archive_result(message))
-    }
-
-    /// Whether the account blocks that address of a room. Then no other module may see its stanzas.
+    /// Whether the account blocks that address of a room.
     pub fn blocks(&self, account: &str, from: &str) -> bool {
-        self.occupancy(account, from).is_some_and(|occupancy| occupancy.blocks(&Jid::new(from)))
+        self.occupancy(account, from).is_some_and(|occupancy| occupancy.blocks(from))
     }
 
-    /// Whether a message is an invitation into a room that the account is in, by somebody whom it blocks.
-    /// Prosody may answer it with an error, for which the room would throw the account out (M7).
-    pub fn is_blocked_invitation(&self, message: &Stanza) -> bool {
-        let (Some(account), Some(room)) = (&message.to, &message.from) else { return false };
-        let Some(known) = self.state().accounts.get(account.bare()) else { return false };
-        known.occupies(room.bare()) && invites_for_blocked(&known.profile, message)
+    /// The session that was the last to stand for the account in that room.
+    pub fn last_stand_in(&self, account: &str, from: &str) -> Option<String> {
+        self.occupancy(account, from)?.last_stand_in().map(ToString::to_string)
     }
 
     fn occupancy(&self, account: &str, room: &str) -> Option<&Occupancy> {

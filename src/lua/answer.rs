@@ -19,6 +19,7 @@ use super::log::Entry;
 use super::raw::Frame;
 use super::read::Unreadable;
 use crate::event::{Action, Id, Outcome, SessionId, Verdict};
+use crate::xmpp::kinds::{is_own_presence, is_reply, is_technical_removal};
 
 /// What a call gives back.
 #[derive(Debug)]
@@ -136,6 +137,10 @@ fn order(lua: &Lua, builder: &Builder, action: &Action) -> Result<Table> {
         Action::Deliver { session, stanza } => {
             order.raw_set("session", session.0)?;
             order.raw_set("stanza", builder.stanza(lua, stanza)?)?;
+            if is_reply(stanza.kind) || is_own_presence(stanza) {
+                order.raw_set("shown", true)?;
+                order.raw_set("insists", is_technical_removal(stanza))?;
+            }
         }
         Action::Forward { id } => order.raw_set("id", value_of(lua, id)?)?,
         Action::Reply { error, by } => {

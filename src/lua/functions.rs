@@ -91,6 +91,9 @@ fn state_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
         let sessions = host.bouncer.borrow().fallback_receivers(&account, &from);
         Ok(sessions.into_iter().map(|session| session.0).collect::<Vec<_>>())
     })?;
+    add(lua, host, table, "last_stand_in", |host, _, (account, from): (String, String)| {
+        Ok(host.bouncer.borrow().last_stand_in(&account, &from))
+    })?;
     add(lua, host, table, "blocking_accounts", |host, _, ()| Ok(host.bouncer.borrow().blocking_accounts()))?;
     add(lua, host, table, "rooms", |host, _, ()| Ok(host.bouncer.borrow().occupied_rooms()))?;
     add(lua, host, table, "snapshot", |host, _, ()| Ok(host.bouncer.borrow().snapshot()))?;

@@ -60,6 +60,7 @@ pub(super) struct Frame<'call> {
 enum Given {
     Nothing,
     Flag(bool),
+    Number(i64),
     Numbers { position: c_int, list: [u32; MAX_NUMBERS], count: u32 },
 }
 
@@ -143,6 +144,7 @@ unsafe extern "C-unwind" fn enter<T>(state: *mut ffi::lua_State) -> c_int {
         match frame.given {
             Given::Nothing => return 0,
             Given::Flag(flag) => ffi::lua_pushboolean(state, flag.into()),
+            Given::Number(number) => ffi::lua_pushinteger(state, number),
             Given::Numbers { position, list, count } => {
                 for (place, number) in (1..=count).zip(list) {
                     ffi::lua_pushinteger(state, number.into());
@@ -184,6 +186,11 @@ impl<'call> Frame<'call> {
     pub(super) fn flag(&self, position: c_int) -> bool {
         // SAFETY: any position may be asked about.
         unsafe { ffi::lua_toboolean(self.state, position) != 0 }
+    }
+
+    /// Gives back a whole number.
+    pub(super) fn give_number(&mut self, number: i64) {
+        self.given = Given::Number(number);
     }
 
     /// Gives back a truth value.

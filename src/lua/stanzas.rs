@@ -12,26 +12,22 @@ use super::host::Host;
 use super::raw::{Found, Frame, function};
 use super::read;
 use crate::bouncer::Bouncer;
-use crate::event::{Action, Event, Outcome, SessionId, Verdict};
+use crate::event::{Action, Event, Outcome, SessionId, ShownFor, Verdict};
 use crate::xmpp::jid::{BareJid, Jid};
-use crate::xmpp::stanza::{Kept, Stanza};
+use crate::xmpp::stanza::{Kept, Kind, Stanza};
 
 /// A function that is told about a stanza, or asked.
 type Call = fn(&Host, &mut Frame<'_>);
 
 /// Adds the functions to a host's table.
 pub(super) fn add_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
-    let calls: [(&str, Call); 11] = [
+    let calls: [(&str, Call); 12] = [
         ("client_stanza", client_stanza),
         ("room_stanza", |host, frame| room_stanza(host, frame, false)),
         ("stanza_to_session", |host, frame| room_stanza(host, frame, true)),
-        ("blocked_stanza", blocked_stanza),
-        ("archive_result", |host, frame| {
-            taken_early(host, frame, Bouncer::awaits_archive_results, Bouncer::is_archive_result);
-        }),
-        ("blocked_invitation", |host, frame| {
-            taken_early(host, frame, Bouncer::occupies, Bouncer::is_blocked_invitation);
-        }),
+        ("message_shown_for", |host, frame| shown_for(host, frame, "message")),
+        ("presence_shown_for", |host, frame| shown_for(host, frame, "presence")),
+        ("iq_shown_for", |host, frame| shown_for(host, frame, "iq")),
         ("watches", watches),
         ("delivery_failed", delivery_failed),
         ("occupies", |host, frame| {
@@ -41,6 +37,10 @@ pub(super) fn add_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result
         ("is_ourselves", |host, frame| {
             let is_ourselves = asks(host, frame, Bouncer::is_ourselves);
             frame.give_flag(is_ourselves);
+        }),
+        ("blocks_sender", |host, frame| {
+            let blocks = asks(host, frame, Bouncer::blocks);
+            frame.give_flag(blocks);
         }),
         ("copy", copy),
     ];
@@ -52,6 +52,11 @@ pub(super) fn add_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result
 
 /// Where functions that take a stanza of a room have the table for its receivers; the others have none there.
 const RECEIVERS: c_int = 4;
+
+/// The core takes it in at once, before anybody is shown it.
+const NOBODY: i64 = 0;
+/// It is shown in the name of a session that is not there.
+const ABSENT: i64 = -1;
 
 /// A question that the addresses of a room's stanza answer: the account or session, and who sends.
 type Question = fn(&Bouncer, &str, &str) -> bool;
@@ -86,28 +91,20 @@ fn room_stanza(host: &Host, frame: &mut Frame<'_>, to_session: bool) {
     }
 }
 
-/// The account, who sends, the stanza, and a table for the receivers: taken in if the account blocks the sender.
-fn blocked_stanza(host: &Host, frame: &mut Frame<'_>) {
-    if asks(host, frame, Bouncer::blocks) {
-        room_stanza(host, frame, false);
-    }
-}
-
-/// A message of a room that nobody else may see; other messages are looked at later.
-fn taken_early(
-    host: &Host,
-    frame: &mut Frame<'_>,
-    question: Question,
-    is_wanted: fn(&Bouncer, &Stanza) -> bool,
-) {
-    if !asks(host, frame, question) {
-        return;
-    }
-    let wanted =
-        read::stanza(frame.argument(3)).ok().filter(|stanza| is_wanted(&host.bouncer.borrow(), stanza));
-    if let Some(stanza) = wanted {
-        let answer = host.happened(Event::RoomStanza { stanza });
-        give(host, frame, answer);
+/// The account, who sends, the stanza's type, and the stanza. Gives nothing if it is not ours, else the number of the
+/// session in whose name it is to be shown, [`NOBODY`] or [`ABSENT`].
+fn shown_for(host: &Host, frame: &mut Frame<'_>, name: &str) {
+    let (Some(account), Some(from)) = (frame.text(1), frame.text(2)) else { return };
+    let Some(kind) = Kind::read(name, frame.text(3)) else { return };
+    let bouncer = host.bouncer.borrow();
+    let read = || read::stanza(frame.argument(4)).ok();
+    let shown_for = bouncer.shown_for([account, from], kind, read);
+    if let Some(shown_for) = shown_for {
+        frame.give_number(match shown_for {
+            ShownFor::Nobody => NOBODY,
+            ShownFor::Session(session) => session.0.into(),
+            ShownFor::Absent => ABSENT,
+        });
     }
 }
 

@@ -31,17 +31,13 @@ impl Blocked {
             || (!self.nicks.is_empty() && stanza.sender_nick().is_some_and(|nick| self.nicks.contains(&nick)))
     }
 
-    fn hides_address(&self, from: &Jid) -> bool {
-        self.room || from.nick().is_some_and(|nick| self.nicks.contains(&nick))
+    /// Whether whoever has that nick is not to be seen.
+    pub(super) fn hides_nick(&self, nick: &str) -> bool {
+        self.room || self.nicks.iter().any(|blocked| blocked.as_str() == nick)
     }
 }
 
 impl Occupancy {
-    /// Whether the account blocks that address of the room.
-    pub(crate) fn blocks(&self, from: &Jid) -> bool {
-        self.blocked.hides_address(from)
-    }
-
     /// Takes in the block list. A blocked room is left. Occupants that are blocked no longer are shown again
     /// (R2).
     pub(crate) fn note_blocked(&mut self, turn: &mut Turn<'_>, blocked: &[Jid]) {

@@ -7,7 +7,7 @@ use crate::pending::senders::Sent;
 use crate::turn::Turn;
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::jid::Jid;
-use crate::xmpp::kinds::{declines, is_for_the_account, is_private, is_worth_storing};
+use crate::xmpp::kinds::{is_for_the_account, is_private, is_worth_storing};
 use crate::xmpp::muc::{MucUser, sets_subject};
 use crate::xmpp::stanza::{Element, Kept, Kind, MessageType, Stanza};
 
@@ -167,8 +167,7 @@ impl Occupancy {
     /// What the room itself says: invitations and notices for the account are Prosody's, everything else is
     /// for the sessions that are in (M9, M10, B1). A decline answers one of those, if any is there (B3).
     fn notice_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> Verdict {
-        let answers_session = declines(stanza) && !self.shown_sessions().is_empty();
-        if is_for_the_account(stanza) && !answers_session {
+        if is_for_the_account(stanza) && !self.answers_session(stanza) {
             return Verdict::Pass("an invitation or a notice");
         }
         if self.archive_result_came(turn, stanza) || self.versions_resynced(stanza) {

@@ -32,6 +32,7 @@ mod removal;
 mod replay;
 mod resync;
 mod room_archive;
+mod shown;
 mod unseen;
 mod upstream;
 mod versions;

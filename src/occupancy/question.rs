@@ -53,6 +53,11 @@ impl Occupancy {
         Verdict::Handled
     }
 
+    /// Whether Prosody answers a question, and no session.
+    pub(super) fn is_for_prosody(&self, question: &Stanza) -> bool {
+        asks_in(question, &PROSODY_NAMESPACES) || self.answerer(question, &exchanges::ids(question)).is_none()
+    }
+
     /// Notes that a session is asked. If too many questions are open, the oldest is answered in its place.
     fn put_question(
         &mut self,

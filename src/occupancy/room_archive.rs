@@ -56,11 +56,6 @@ impl RoomArchive {
         !self.asked.is_empty()
     }
 
-    /// Whether results may come for the account.
-    pub(super) fn has_repeated(&self) -> bool {
-        !self.repeated.is_empty()
-    }
-
     /// The session has ended.
     pub(super) fn forget(&mut self, session: SessionId) {
         self.asked.forget(session);
@@ -84,11 +79,6 @@ impl RoomArchive {
     fn repeated_by(&self, message: &Stanza) -> Option<&Repeated> {
         let result = message.children.iter().find(|child| is_of_archive("result", child))?;
         self.repeated.get(&result.attribute("queryid")?.into())
-    }
-
-    /// Whether a message is a result that the account has asked for.
-    pub(super) fn is_result(&self, message: &Stanza) -> bool {
-        self.repeated_by(message).is_some()
     }
 }
 
@@ -145,13 +135,8 @@ impl Occupancy {
     }
 
     /// Whether a message from the room is a result that the account has asked for.
-    pub(crate) fn is_archive_result(&self, message: &Stanza) -> bool {
+    pub(super) fn is_archive_result(&self, message: &Stanza) -> bool {
         let is_from_room = message.from.as_ref().map(Jid::as_str) == Some(self.me.room.as_str());
-        is_from_room && self.room_archive.is_result(message)
-    }
-
-    /// Whether such results may come.
-    pub(crate) fn awaits_archive_results(&self) -> bool {
-        self.room_archive.has_repeated()
+        is_from_room && self.room_archive.repeated_by(message).is_some()
     }
 }

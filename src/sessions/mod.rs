@@ -22,6 +22,9 @@ pub(crate) use self::representative::{is_nobody_there, nobody_there};
 pub(crate) struct Sessions {
     attached: BTreeMap<SessionId, Attachment>,
     representative: Option<SessionId>,
+    /// The session that was detached last, since none is attached.
+    #[serde(default)]
+    last: Option<FullJid>,
     /// Counts the changes of the sessions. A later presence has a higher count.
     changes: u64,
     pub(crate) avatar: Avatar,
@@ -31,6 +34,7 @@ impl Sessions {
     /// Attaches a session, or has an attached one ask anew; what it had sent meanwhile stays held.
     pub(crate) fn attach(&mut self, session: SessionId, jid: FullJid, presence: Kept, ask: Ask) {
         self.changes += 1;
+        self.last = None;
         self.avatar.learn(&presence);
         let order = self.changes;
         match self.attached.get_mut(&session) {
@@ -65,7 +69,14 @@ impl Sessions {
         if self.representative == Some(session) {
             self.representative = None;
         }
-        self.attached.remove(&session)
+        let detached = self.attached.remove(&session)?;
+        self.last = self.attached.is_empty().then(|| detached.jid.clone());
+        Some(detached)
+    }
+
+    /// The session that was the last, if none is attached.
+    pub(crate) fn last(&self) -> Option<&FullJid> {
+        self.last.as_ref()
     }
 
     /// Detaches all sessions that have seen some of the room, in order. Waiting ones have seen nothing.

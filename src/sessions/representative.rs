@@ -51,6 +51,11 @@ impl Sessions {
         let is_sent = self.presence_of(representative, profile).children == sent.children;
         self.representative.filter(|_| is_sent)
     }
+
+    /// The session that stands for the account towards the other modules of its host.
+    pub(crate) fn stand_in(&self) -> Option<SessionId> {
+        self.representative.or_else(|| self.attached.keys().next().copied())
+    }
 }
 
 /// How available a presence says its sender is: less is better.

@@ -1,7 +1,27 @@
 //! Kinds of messages that their `type` does not tell.
 
 use crate::xmpp::muc::{MucUser, NS_MUC_USER, status};
-use crate::xmpp::stanza::{Kind, MessageType, NS_CLIENT, Stanza};
+use crate::xmpp::stanza::{IqType, Kind, MessageType, NS_CLIENT, PresenceType, Stanza};
+
+/// Whether a stanza of that kind is for one session alone, whatever it says: an error, or an answer.
+pub(crate) fn is_reply(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Presence(PresenceType::Error)
+            | Kind::Message(MessageType::Error)
+            | Kind::Iq(IqType::Result | IqType::Error)
+    )
+}
+
+/// Whether a presence is that of the account itself (110).
+pub(crate) fn is_own_presence(stanza: &Stanza) -> bool {
+    matches!(stanza.kind, Kind::Presence(_)) && MucUser::read(stanza).has(status::SELF)
+}
+
+/// Whether a presence tells a session that the account is out for a technical reason (333). We make it.
+pub(crate) fn is_technical_removal(stanza: &Stanza) -> bool {
+    stanza.kind == Kind::Presence(PresenceType::Unavailable) && MucUser::read(stanza).has(status::TECHNICAL)
+}
 
 /// Whether a message from a room is for the account whether or not it is in: an invitation, a decline, an
 /// affiliation notice (§7.8.2, §9, 101).

@@ -10,7 +10,7 @@ local room, alice = scenes.room, scenes.alice;
 local new_scene, groupchat, to_room = scenes.new, scenes.groupchat, scenes.to_room;
 local answer, logged = scenes.answer, scenes.logged;
 
-check.test("a relay addresses each session and gives the stanza back as it was", function ()
+scenes.test("a relay addresses each session and gives the stanza back as it was", function ()
 	local scene = new_scene();
 	stub.says.room_stanza = stub.relay_to(2, 1, 99);
 	local stanza = groupchat();
@@ -22,7 +22,7 @@ check.test("a relay addresses each session and gives the stanza back as it was",
 	check.list(stub.calls, { "room_stanza "..alice.." "..room.."/bob" });
 end);
 
-check.test("a relay under other ids", function ()
+scenes.test("a relay under other ids", function ()
 	local scene = new_scene();
 	stub.says.room_stanza = answer({ kind = "relay", sessions = { 1, 2, 1 }, ids = { "new", false, true } });
 	local stanza = groupchat();
@@ -34,7 +34,7 @@ check.test("a relay under other ids", function ()
 	check.equal(scene.phone.received[2]:match(" id='([^']+)'"), "m1");
 end);
 
-check.test("a forward speaks as the account and gives the stanza back", function ()
+scenes.test("a forward speaks as the account and gives the stanza back", function ()
 	local scene = new_scene();
 	stub.says.client_stanza = answer({ kind = "forward", id = "own" });
 	local stanza = to_room();
@@ -47,7 +47,7 @@ check.test("a forward speaks as the account and gives the stanza back", function
 	check.equal(stanza.attr.id, "c1");
 end);
 
-check.test("F42 whoever keeps what it was given finds it unchanged", function ()
+scenes.test("F42 whoever keeps what it was given finds it unchanged", function ()
 	local scene = new_scene();
 	local kept = {};
 	local function keep(stanza)
@@ -64,7 +64,7 @@ check.test("F42 whoever keeps what it was given finds it unchanged", function ()
 	for _, given in ipairs(kept) do check.equal(tostring(given.stanza), given.before); end
 end);
 
-check.test("the queue leaves in order: after the actions of a session's stanza, before a forward", function ()
+scenes.test("the queue leaves in order: after the actions of a session's stanza, before a forward", function ()
 	local scene = new_scene();
 	local function send(id)
 		return { kind = "send", stanza = st.presence({ from = alice, to = room.."/alice", id = id }) };
@@ -79,7 +79,7 @@ check.test("the queue leaves in order: after the actions of a session's stanza, 
 	check.equal(#scene.phone.received, 1);
 end);
 
-check.test("what a room's stanza causes waits until no room is on the stack", function ()
+scenes.test("what a room's stanza causes waits until no room is on the stack", function ()
 	local scene = new_scene();
 	local join = { kind = "send", stanza = st.presence({ from = alice, to = room.."/alice" }) };
 	stub.says.room_stanza = answer(join);
@@ -101,7 +101,7 @@ check.test("what a room's stanza causes waits until no room is on the stack", fu
 	check.list(sent, { "message 0", "presence 0" });
 end);
 
-check.test("a forward while a room is on the stack waits behind what waits already", function ()
+scenes.test("a forward while a room is on the stack waits behind what waits already", function ()
 	local scene = new_scene();
 	local first = { kind = "send", stanza = st.presence({ from = alice, to = room.."/alice" }) };
 	stub.says.room_stanza = answer(first, { kind = "relay", sessions = { 1 }, ids = { true } });
@@ -117,7 +117,7 @@ check.test("a forward while a room is on the stack waits behind what waits alrea
 	check.equal(#scene.server.sent, 2);
 end);
 
-check.test("the count of rooms on the stack is right after a fault", function ()
+scenes.test("the count of rooms on the stack is right after a fault", function ()
 	local scene = new_scene();
 	stub.says.room_stanza = function () error("panic"); end;
 	check.equal(fake.arrives(scene.server, groupchat()), true);
@@ -128,7 +128,7 @@ check.test("the count of rooms on the stack is right after a fault", function ()
 	check.equal(#scene.server.sent, 1, "the queue leaves at once");
 end);
 
-check.test("a dead session's stanza does not let the queue go", function ()
+scenes.test("a dead session's stanza does not let the queue go", function ()
 	local scene = new_scene();
 	stub.says.client_stanza = answer({ kind = "send", stanza = st.presence({ from = alice, to = room }) });
 	scene.phone.destroyed = true;
@@ -138,7 +138,7 @@ check.test("a dead session's stanza does not let the queue go", function ()
 	check.equal(#scene.server.sent, 1);
 end);
 
-check.test("a drop takes back what is queued from that account to that room", function ()
+scenes.test("a drop takes back what is queued from that account to that room", function ()
 	local scene = new_scene();
 	local function send(from, to)
 		return { kind = "send", stanza = st.presence({ from = from, to = to }) };
@@ -153,21 +153,21 @@ check.test("a drop takes back what is queued from that account to that room", fu
 	check.equal(scene.server.sent[1]:match(" to='([^']+)'"), "other@rooms.example.org/a");
 end);
 
-check.test("a session speaks for itself in send_as", function ()
+scenes.test("a session speaks for itself in send_as", function ()
 	local scene = new_scene();
 	stub.says.client_stanza = answer({ kind = "send_as", from = alice.."/phone", stanza = st.presence({ to = room.."/a" }) });
 	fake.client_sends(scene.server, scene.phone, to_room());
 	check.equal(scene.server.sent[1]:match(" from='([^']+)'"), alice.."/phone");
 end);
 
-check.test("a delivery is addressed to its session", function ()
+scenes.test("a delivery is addressed to its session", function ()
 	local scene = new_scene();
 	stub.says.client_stanza = answer({ kind = "deliver", session = 2, stanza = st.presence({ from = room.."/bob" }) });
 	fake.client_sends(scene.server, scene.phone, to_room());
 	check.equal(scene.desk.received[1]:match(" to='([^']+)'"), scene.desk.full_jid);
 end);
 
-check.test("a private message to nobody is stored, and a failure only logged", function ()
+scenes.test("a private message to nobody is stored, and a failure only logged", function ()
 	local scene = new_scene();
 	local pm = st.message({ from = room.."/bob", to = alice, type = "chat" }):body("psst");
 	stub.says.room_stanza = answer({ kind = "store_offline" });
@@ -186,7 +186,7 @@ check.test("a private message to nobody is stored, and a failure only logged", f
 	check.equal(#scene.server.sent, 0);
 end);
 
-check.test("a private message that was kept meanwhile is stored as it was", function ()
+scenes.test("a private message that was kept meanwhile is stored as it was", function ()
 	local scene = new_scene();
 	local kept = st.message({ from = room.."/bob", to = alice, type = "chat" }):body("psst");
 	stub.says.session_gone = answer({ kind = "store_offline", stanza = kept });
@@ -201,7 +201,7 @@ check.test("a private message that was kept meanwhile is stored as it was", func
 	check.equal(stored.origin, scene.server.hosts["example.org"]);
 end);
 
-check.test("a sent private message is mirrored to sessions with carbons, as one of a room", function ()
+scenes.test("a sent private message is mirrored to sessions with carbons, as one of a room", function ()
 	local scene = new_scene();
 	stub.says.client_stanza = answer({ kind = "mirror", sessions = { 2 } }, { kind = "forward", id = true });
 	local function send(child)
@@ -224,7 +224,7 @@ check.test("a sent private message is mirrored to sessions with carbons, as one 
 	check.equal(#scene.server.sent, 4);
 end);
 
-check.test("a private message that was held is mirrored as it was, not the stanza in hand", function ()
+scenes.test("a private message that was held is mirrored as it was, not the stanza in hand", function ()
 	local scene = new_scene();
 	scene.desk.want_carbons = "urn:xmpp:carbons:2";
 	local held = st.message({ from = scene.phone.full_jid, to = room.."/bob", type = "chat" }):body("held");
@@ -234,9 +234,9 @@ check.test("a private message that was held is mirrored as it was, not the stanz
 	check.equal(scene.desk.received[1]:find("in hand", 1, true), nil);
 end);
 
-check.test("a relay leaves no garbage", function ()
+scenes.test("a relay leaves no garbage", function ()
 	local scene = new_scene();
-	stub.records = false;
+	stub.records, scene.watched = false, nil;
 	stub.says.room_stanza = stub.relay_to(1, 2);
 	stub.says.client_stanza = true;
 	scene.phone.send, scene.desk.send = function () return true; end, function () return true; end;

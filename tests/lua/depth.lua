@@ -11,7 +11,7 @@ local answer, logged = scenes.answer, scenes.logged;
 local alice, bob, one = places.alice, places.bob, places.one;
 local new_scene, made, room_says, check_all_go = places.new_scene, places.made, places.room_says, places.check_all_go;
 
-check.test("a hook that waits within a relay is on no other coroutine's stack", function ()
+scenes.test("a hook that waits within a relay is on no other coroutine's stack", function ()
 	local scene = new_scene();
 	stub.says.room_stanza = stub.relay_to(1, 2);
 	local phone = scene.phone;
@@ -33,7 +33,7 @@ check.test("a hook that waits within a relay is on no other coroutine's stack", 
 	check.list(scene.sent, { alice.." "..one.." 1", alice.." "..one.." 2" });
 end);
 
-check.test("the depth of a coroutine is its own while others come and go", function ()
+scenes.test("the depth of a coroutine is its own while others come and go", function ()
 	local scene = new_scene();
 	local said = 0;
 	scene.phone.send = function () coroutine.yield("wait"); return true; end;
@@ -59,7 +59,7 @@ check.test("the depth of a coroutine is its own while others come and go", funct
 	check.list(scene.sent, { alice.." "..one.." 1", alice.." "..one.." 2", alice.." "..one.." 3" });
 end);
 
-check.test("a hook that goes on after others counts itself only", function ()
+scenes.test("a hook that goes on after others counts itself only", function ()
 	local scene = new_scene();
 	local deliver = { kind = "deliver", session = 1, stanza = st.message({ from = one }) };
 	scene.phone.send = function () coroutine.yield("wait"); return true; end;
@@ -80,7 +80,7 @@ check.test("a hook that goes on after others counts itself only", function ()
 	check.equal(forwarded and forwarded.attr.id, stanza.attr.id, "at once");
 end);
 
-check.test("an error that an error causes does not stay on the stack", function ()
+scenes.test("an error that an error causes does not stay on the stack", function ()
 	local scene = new_scene();
 	scene.phone.send = function () error("broken"); end;
 	stub.says.client_stanza = function () error("panic"); end;
@@ -91,7 +91,7 @@ check.test("an error that an error causes does not stay on the stack", function 
 	check.list(scene.sent, { alice.." "..one.." 2" });
 end);
 
-check.test("after an error in sending, a relay goes on with the next session", function ()
+scenes.test("after an error in sending, a relay goes on with the next session", function ()
 	local scene = new_scene();
 	local tried = 0;
 	scene.desk.send = function ()
@@ -106,7 +106,7 @@ check.test("after an error in sending, a relay goes on with the next session", f
 	check.equal(#scene.phone.received, 3);
 end);
 
-check.test("relays that wait for each other reach whom they are for, and give the stanzas back", function ()
+scenes.test("relays that wait for each other reach whom they are for, and give the stanzas back", function ()
 	local scene = new_scene();
 	local deliver = scene.phone.send;
 	scene.phone.send = function (stanza) coroutine.yield("wait"); return deliver(stanza); end;
@@ -124,7 +124,7 @@ check.test("relays that wait for each other reach whom they are for, and give th
 	check.list(texts, { "phone:first", "phone:second", "desk:second", "desk:third", "desk:first" });
 end);
 
-check.test("a coroutine that dies within a hook leaves nothing behind", function ()
+scenes.test("a coroutine that dies within a hook leaves nothing behind", function ()
 	local scene = new_scene();
 	stub.says.room_stanza = stub.relay_to(1);
 	scene.phone.send = function () coroutine.yield("wait"); end;

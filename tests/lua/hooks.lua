@@ -10,23 +10,23 @@ local room, alice = scenes.room, scenes.alice;
 local new_scene, groupchat, to_room = scenes.new, scenes.groupchat, scenes.to_room;
 local logged = scenes.logged;
 
-check.test("hooks have the priorities that Prosody's own handlers leave free", function ()
+scenes.test("hooks have the priorities that Prosody's own handlers leave free", function ()
 	local priorities = new_scene().module.priorities;
 	table.sort(priorities);
 	check.list(priorities, {
 		"archive-should-store 1", "carbons-should-copy 1", "delivery/failure -1",
 		"iq-set/self/urn:xmpp:blocking:block 1", "iq-set/self/urn:xmpp:blocking:unblock 1",
-		"iq/bare 5", "iq/full 5", "message/bare -0.25", "message/bare 4", "message/bare 5",
-		"message/full 5",
+		"iq/bare 1000", "iq/full 0.05", "iq/full 5", "message/bare 1000",
+		"message/full -0.25", "message/full 0.05", "message/full 5",
 		"pre-iq/bare -2", "pre-iq/full -2", "pre-message/bare -2", "pre-message/full -2",
 		"pre-presence/bare -10", "pre-presence/full -10",
-		"pre-presence/host -10", "presence/bare 5", "presence/full 5",
+		"pre-presence/host -10", "presence/bare 1000", "presence/full 0.05", "presence/full 5",
 		"resource-unbind 1", "s2sin-destroyed 0", "s2sout-created 0", "s2sout-destroyed 0", "s2sout-established 0",
 		"smacks-hibernation-end 0", "smacks-hibernation-start 0",
 	});
 end);
 
-check.test("a session whose send fails is told to the core, the others get theirs", function ()
+scenes.test("a session whose send fails is told to the core, the others get theirs", function ()
 	local scene = new_scene();
 	stub.says.room_stanza = stub.relay_to(1, 2);
 	scene.phone.send = function () return false; end;
@@ -35,7 +35,7 @@ check.test("a session whose send fails is told to the core, the others get their
 	check.equal(stub.calls[2], "delivery_failed 1 "..alice.." "..alice.."/phone "..room.."/bob");
 end);
 
-check.test("an error raised in sending is about that stanza, the session stays", function ()
+scenes.test("an error raised in sending is about that stanza, the session stays", function ()
 	local scene = new_scene();
 	scene.phone.send = function () error("somebody's filter"); end;
 	stub.says.room_stanza = stub.relay_to(1, 2);
@@ -47,7 +47,7 @@ check.test("an error raised in sending is about that stanza, the session stays",
 	check.equal(#stub.calls, 2, "nothing is told to the core");
 end);
 
-check.test("a live message that the core can't take in reaches who has been shown the room, unchanged", function ()
+scenes.test("a live message that the core can't take in reaches who has been shown the room, unchanged", function ()
 	local scene = new_scene();
 	local asked;
 	stub.says.fallback_receivers = function (account, from)
@@ -66,7 +66,7 @@ check.test("a live message that the core can't take in reaches who has been show
 	check.equal(#stub.calls, 1, "the room goes on");
 end);
 
-check.test("after a panic it does so as well, and then the room is abandoned", function ()
+scenes.test("after a panic it does so as well, and then the room is abandoned", function ()
 	local scene = new_scene();
 	stub.says.fallback_receivers = { 1, 2 };
 	stub.says.room_stanza = function () error("panic"); end;
@@ -81,7 +81,7 @@ check.test("after a panic it does so as well, and then the room is abandoned", f
 	check.equal(stub.calls[4], "abandoned "..alice.." "..room);
 end);
 
-check.test("nothing else reaches a session unless the core takes it in", function ()
+scenes.test("nothing else reaches a session unless the core takes it in", function ()
 	local scene = new_scene();
 	stub.says.fallback_receivers, stub.says.room_stanza = { 1 }, "stanza too large";
 	local function with(name, attr)
@@ -102,7 +102,7 @@ check.test("nothing else reaches a session unless the core takes it in", functio
 	check.equal(#scene.phone.received, 2);
 end);
 
-check.test("a message that comes while another is relayed changes nothing for that one", function ()
+scenes.test("a message that comes while another is relayed changes nothing for that one", function ()
 	local scene = new_scene();
 	stub.says.room_stanza = stub.relay_to(1, 2);
 	scene.phone.send = function ()
@@ -119,7 +119,7 @@ check.test("a message that comes while another is relayed changes nothing for th
 	check.list(stub.calls, { taken_in, taken_in, failed });
 end);
 
-check.test("a relay ends even where no protected call is possible", function ()
+scenes.test("a relay ends even where no protected call is possible", function ()
 	local scene = new_scene();
 	stub.says.room_stanza = stub.relay_to(1, 2);
 	local calls = 0;
@@ -133,7 +133,7 @@ check.test("a relay ends even where no protected call is possible", function ()
 	check.equal(#stub.calls, 1);
 end);
 
-check.test("handled without actions is not the same as not ours", function ()
+scenes.test("handled without actions is not the same as not ours", function ()
 	local scene = new_scene();
 	check.equal(fake.arrives(scene.server, groupchat()), nil);
 	stub.says.room_stanza = true;
@@ -143,7 +143,7 @@ check.test("handled without actions is not the same as not ours", function ()
 	check.equal(logged(scene.server, "^debug 100%%$"), 1);
 end);
 
-check.test("each kind of stanza to the account is asked about once", function ()
+scenes.test("each kind of stanza to the account is asked about once", function ()
 	local scene = new_scene();
 	for _, stanza in ipairs({
 		st.presence({ from = room.."/bob", to = alice }), st.presence({ from = room, to = alice, type = "error" }),
@@ -159,7 +159,7 @@ check.test("each kind of stanza to the account is asked about once", function ()
 	check.equal(#stub.calls, 0, "a subscription");
 end);
 
-check.test("what no session sent, and what goes to the own account, is none of ours", function ()
+scenes.test("what no session sent, and what goes to the own account, is none of ours", function ()
 	local scene = new_scene();
 	local component = { type = "component", host = "bridge.example.org", full_jid = "x" };
 	fake.client_sends(scene.server, component, to_room());
@@ -171,7 +171,7 @@ check.test("what no session sent, and what goes to the own account, is none of o
 	check.equal(#stub.calls, 0);
 end);
 
-check.test("only a join to what may be a room is called one", function ()
+scenes.test("only a join to what may be a room is called one", function ()
 	local scene = new_scene();
 	local function presence(to, presence_type)
 		return st.presence({ to = to, type = presence_type }):tag("x", { xmlns = "http://jabber.org/protocol/muc" }):up();
@@ -187,7 +187,7 @@ check.test("only a join to what may be a room is called one", function ()
 	});
 end);
 
-check.test("mod_carbons leaves private messages of our rooms alone", function ()
+scenes.test("mod_carbons leaves private messages of our rooms alone", function ()
 	local scene = new_scene();
 	local event = { session = scene.phone, stanza = st.message({ to = room.."/bob", type = "chat" }) };
 	check.equal(fake.fires(scene.server, "carbons-should-copy", event), nil);
@@ -198,7 +198,7 @@ check.test("mod_carbons leaves private messages of our rooms alone", function ()
 	check.equal(fake.fires(scene.server, "carbons-should-copy", event), nil);
 end);
 
-check.test("P5 mod_mam leaves what we say to ourselves to the room's copy of it", function ()
+scenes.test("P5 mod_mam leaves what we say to ourselves to the room's copy of it", function ()
 	local scene = new_scene();
 	local event = { session = scene.phone, stanza = st.message({ to = room.."/alice", type = "chat" }) };
 	check.equal(fake.fires(scene.server, "archive-should-store", event), nil);
@@ -208,7 +208,7 @@ check.test("P5 mod_mam leaves what we say to ourselves to the room's copy of it"
 	check.equal(fake.fires(scene.server, "archive-should-store", event), nil, "that copy");
 end);
 
-check.test("after a panic the session gets an error and the room is abandoned", function ()
+scenes.test("after a panic the session gets an error and the room is abandoned", function ()
 	local scene = new_scene();
 	stub.says.client_stanza = function () error("panic"); end;
 	check.equal(fake.client_sends(scene.server, scene.phone, to_room("secret")), true);
@@ -222,7 +222,7 @@ check.test("after a panic the session gets an error and the room is abandoned", 
 	check.equal(logged(scene.server, "secret"), 0);
 end);
 
-check.test("what can't be read is swallowed, and its session told", function ()
+scenes.test("what can't be read is swallowed, and its session told", function ()
 	local scene = new_scene();
 	stub.says.client_stanza, stub.says.room_stanza = "stanza too large", "stanza too large";
 	check.equal(fake.client_sends(scene.server, scene.phone, to_room()), true);
@@ -234,7 +234,7 @@ check.test("what can't be read is swallowed, and its session told", function ()
 	check.equal(logged(scene.server, "^debug .*too large"), 3);
 end);
 
-check.test("the end of a session is told before mod_presence tells rooms", function ()
+scenes.test("the end of a session is told before mod_presence tells rooms", function ()
 	local scene = new_scene();
 	scene.server.hosts["example.org"].events.add_handler("resource-unbind", function ()
 		table.insert(stub.calls, "mod_presence");
@@ -253,7 +253,7 @@ check.test("the end of a session is told before mod_presence tells rooms", funct
 	check.equal(#scene.phone.received, 0);
 end);
 
-check.test("a lost connection to another server is told, with its name", function ()
+scenes.test("a lost connection to another server is told, with its name", function ()
 	local scene = new_scene();
 	local out = { from_host = "example.org", to_host = "rooms.example.net" };
 	local incoming = { from_host = "rooms.example.com", to_host = "example.org", hosts = {
@@ -269,7 +269,7 @@ check.test("a lost connection to another server is told, with its name", functio
 	});
 end);
 
-check.test("a connection that is being set up is told, and when that is settled", function ()
+scenes.test("a connection that is being set up is told, and when that is settled", function ()
 	local scene = new_scene();
 	local function session(direction, from)
 		return { session = { direction = direction, from_host = from, to_host = "rooms.example.net" } };
@@ -283,7 +283,7 @@ check.test("a connection that is being set up is told, and when that is settled"
 	check.list(stub.calls, { "stream_begun rooms.example.net", settled, settled });
 end);
 
-check.test("a delivery that failed later is answered by the core", function ()
+scenes.test("a delivery that failed later is answered by the core", function ()
 	local scene = new_scene();
 	local event = { session = scene.phone, stanza = groupchat() };
 	event.stanza.attr.to = scene.phone.full_jid;

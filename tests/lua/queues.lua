@@ -11,7 +11,7 @@ local answer, logged = scenes.answer, scenes.logged;
 local alice, bob, one, two, three = places.alice, places.bob, places.one, places.two, places.three;
 local new_scene, made, sends, says, check_all_go = places.new_scene, places.made, places.sends, places.says, places.check_all_go;
 
-check.test("a message that has to wait delays that account in that room only, and keeps the order", function ()
+scenes.test("a message that has to wait delays that account in that room only, and keeps the order", function ()
 	local scene = new_scene();
 	scene.slow = { [one] = true };
 	check.equal(says(scene, scene.phone, one, "1"), false, "its session waits, as in stock Prosody");
@@ -31,7 +31,7 @@ check.test("a message that has to wait delays that account in that room only, an
 	check_all_go(scene, { { alice, one } });
 end);
 
-check.test("what the core says has to wait: no session does, and all other queues go", function ()
+scenes.test("what the core says has to wait: no session does, and all other queues go", function ()
 	local scene = new_scene();
 	scene.slow = { [one] = true };
 	local actions = answer(made(alice, one, "1"), made(alice, two, "2"), made(bob, one, "3"), made(bob, three, "4"));
@@ -44,7 +44,7 @@ check.test("what the core says has to wait: no session does, and all other queue
 	check.list(scene.sent, { bob.." "..one.." 3", alice.." "..one.." 1" });
 end);
 
-check.test("a room may make wait what comes by the timer, too", function ()
+scenes.test("a room may make wait what comes by the timer, too", function ()
 	local scene = new_scene();
 	scene.slow = { [one] = true };
 	stub.says.room_stanza = answer(made(alice, one, "1"), made(alice, two, "2"), made(bob, two, "3"));
@@ -56,7 +56,7 @@ check.test("a room may make wait what comes by the timer, too", function ()
 	check.equal(scene.sent[3], alice.." "..one.." 1");
 end);
 
-check.test("what the core says when it is woken goes soon", function ()
+scenes.test("what the core says when it is woken goes soon", function ()
 	local scene = new_scene();
 	stub.says.wake = answer(made(alice, one, "1"));
 	scene.module.ready();
@@ -65,7 +65,7 @@ check.test("what the core says when it is woken goes soon", function ()
 	check.list(scene.sent, { alice.." "..one.." 1" });
 end);
 
-check.test("what is behind a send that never returns goes after a minute, once", function ()
+scenes.test("what is behind a send that never returns goes after a minute, once", function ()
 	local scene = new_scene();
 	scene.slow = { [one] = true };
 	says(scene, scene.phone, one, "1");
@@ -87,7 +87,7 @@ check.test("what is behind a send that never returns goes after a minute, once",
 	check.equal(#scene.sent, 5);
 end);
 
-check.test("two sends that were given up, and return, send nothing twice or out of order", function ()
+scenes.test("two sends that were given up, and return, send nothing twice or out of order", function ()
 	local scene = new_scene();
 	scene.slow = { [one] = true };
 	sends(scene, scene.phone, answer(made(alice, one, "1")));
@@ -103,7 +103,7 @@ check.test("two sends that were given up, and return, send nothing twice or out 
 	check.list(scene.sent, { own.."1", own.."2", own.."3", own.."4" });
 end);
 
-check.test("a send that raises an error is logged, and what is behind it goes", function ()
+scenes.test("a send that raises an error is logged, and what is behind it goes", function ()
 	local scene = new_scene();
 	check.equal(sends(scene, scene.phone, answer(made(alice, one, "bad"), made(alice, one, "2"), made(alice, two, "3"))), true);
 	check.list(scene.sent, { alice.." "..one.." 2", alice.." "..two.." 3" });
@@ -121,7 +121,7 @@ check.test("a send that raises an error is logged, and what is behind it goes", 
 	check_all_go(scene, { { alice, one }, { bob, one } });
 end);
 
-check.test("a drop is about one account in one room, and not about what sessions say themselves", function ()
+scenes.test("a drop is about one account in one room, and not about what sessions say themselves", function ()
 	local scene = new_scene();
 	stub.says.room_stanza = answer(
 		made(alice, one, "1"), made(alice, two, "2"), made(bob, one, "3"),
@@ -135,7 +135,7 @@ check.test("a drop is about one account in one room, and not about what sessions
 	check_all_go(scene, { { alice, one } });
 end);
 
-check.test("a drop is not about what comes after it", function ()
+scenes.test("a drop is not about what comes after it", function ()
 	local scene = new_scene();
 	stub.says.room_stanza = answer(made(alice, one, "1"), made(alice, one, "2"), { kind = "drop", account = alice, room = one });
 	fake.arrives(scene.server, scenes.groupchat());
@@ -148,7 +148,7 @@ check.test("a drop is not about what comes after it", function ()
 	check.list(scene.sent, { alice.." "..one.." 3", alice.." "..one.." 4" });
 end);
 
-check.test("what waits for one room has a limit, and who says more is told", function ()
+scenes.test("what waits for one room has a limit, and who says more is told", function ()
 	local scene = new_scene();
 	scene.slow = { [one] = true };
 	says(scene, scene.phone, one, "1");
@@ -165,7 +165,7 @@ check.test("what waits for one room has a limit, and who says more is told", fun
 	check.equal(#scene.sent, 1001);
 end);
 
-check.test("nothing is kept of a queue that is empty", function ()
+scenes.test("nothing is kept of a queue that is empty", function ()
 	local scene = new_scene();
 	stub.records = false;
 	function scene.server.send() end
@@ -194,7 +194,7 @@ local function held_up()
 	return scene, { alice.." "..one.." 2", alice.." "..one.." 3" };
 end
 
-check.test("a reload waits for no send, and loses nothing behind one", function ()
+scenes.test("a reload waits for no send, and loses nothing behind one", function ()
 	local scene, behind = held_up();
 	local old = scene.module;
 	scene.module = fake.reload(scene.server, old);
@@ -207,7 +207,7 @@ check.test("a reload waits for no send, and loses nothing behind one", function 
 	check.equal(#scene.sent, 1, "nothing goes twice");
 end);
 
-check.test("an unload and a stop do not either; what they say goes last", function ()
+scenes.test("an unload and a stop do not either; what they say goes last", function ()
 	for what, ends in pairs({
 		hand_back = function (scene) scene.module.unload(); end;
 		shutdown = function (scene) scene.server.events.fire_event("server-stopping"); end;
@@ -224,7 +224,7 @@ check.test("an unload and a stop do not either; what they say goes last", functi
 	end
 end);
 
-check.test("an end does not wait for a room that makes its own leaves wait", function ()
+scenes.test("an end does not wait for a room that makes its own leaves wait", function ()
 	local scene = new_scene();
 	stub.says.shutdown = answer(made(alice, one, "1"), made(alice, two, "2"), made(bob, one, "3"), made(bob, two, "4"));
 	scene.slow = { [one] = true };
@@ -250,7 +250,7 @@ end
 
 local function room(i) return ("room%d@rooms"):format(i); end
 
-check.test("work grows with what is there, not with its square", function ()
+scenes.test("work grows with what is there, not with its square", function ()
 	local function stop_with(action_of)
 		return function (count)
 			local scene = new_scene();

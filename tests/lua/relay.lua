@@ -11,6 +11,12 @@ check.test("a presence to two sessions leaves no garbage", function ()
 	check.equal(check.garbage(joined.event(joined.server(2), joined.presence)), 0);
 end);
 
+check.test("neither does one that another module is shown", function ()
+	for _, stanza in ipairs({ joined.message, joined.presence }) do
+		check.equal(check.garbage(joined.event(joined.watched(joined.server(2)), stanza)), 0, stanza.name);
+	end
+end);
+
 check.test("a message that is not ours leaves none either", function ()
 	check.equal(check.garbage(joined.event(joined.server(2), joined.message, "bob@example.net/desk")), 0);
 end);

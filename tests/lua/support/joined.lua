@@ -61,6 +61,13 @@ local function server_with(count)
 	return server;
 end
 
+-- Another module is shown what comes for the sessions of that server.
+local function watched(server)
+	local add_handler = server.hosts["example.org"].events.add_handler;
+	for _, kind in ipairs({ "message", "presence" }) do add_handler(kind.."/full", function () end, 50); end
+	return server;
+end
+
 -- That message once more, to arrive.
 local function message_again()
 	local again = st.clone(message);
@@ -79,5 +86,5 @@ end
 
 return {
 	account = alice, room = room, message = message, presence = presence;
-	server = server_with, event = event_of, message_again = message_again;
+	server = server_with, watched = watched, event = event_of, message_again = message_again;
 };

@@ -52,7 +52,10 @@ local function new_api(server, name, options)
 	function api:open_store() -- luacheck: ignore 212/self
 		return { get = function (_, user) return server.blocked[user]; end };
 	end
-	function api:send(stanza) server.send(stanza); end -- luacheck: ignore 212/self
+	function api:send(stanza, origin) -- luacheck: ignore 212/self
+		server.send(stanza);
+		if server.answer then server.answer(stanza, origin); end
+	end
 	function api:get_option(option) return options[option]; end -- luacheck: ignore 212/self
 	api.get_option_number, api.get_option_array, api.get_option_string = api.get_option, api.get_option, api.get_option;
 	function api:get_option_boolean(option, default) -- luacheck: ignore 212/self

@@ -1,10 +1,21 @@
 -- A server with the wrapper and a core that says what the test wants.
 
+local check = require "support.check";
 local fake = require "support.prosody";
 local stub = require "support.stub_core";
 
 local st = fake.st;
 local scenes = { room = "lounge@rooms.example.org", alice = "alice@example.org" };
+
+local is_watched = false;
+
+-- A test that holds whether or not another module watches what comes for sessions: then the events are fired.
+function scenes.test(name, run)
+	check.test(name, run);
+	is_watched = true;
+	check.test(name..", and others watch", run);
+	is_watched = false;
+end
 
 -- Two sessions of alice, which the core knows as 1 and 2, and no call on record.
 function scenes.new(options)
@@ -17,7 +28,19 @@ function scenes.new(options)
 		fake.client_sends(server, session, st.message({ to = "x@y" }));
 	end
 	stub.calls = {};
+	scene.watched = {};
+	if is_watched then scenes.watch(scene); end
 	return scene;
+end
+
+-- Has another module watch what comes for sessions.
+function scenes.watch(scene)
+	local events = scene.server.hosts["example.org"].events;
+	for _, kind in ipairs({ "message", "presence", "iq" }) do
+		events.add_handler(kind.."/full", function (event)
+			if scene.watched then table.insert(scene.watched, event.stanza.name.." "..event.stanza.attr.to); end
+		end, 50);
+	end
 end
 
 function scenes.groupchat(text)

@@ -7,8 +7,8 @@ package.loaded.minimix_core = stub;
 local names = {
 	"client_stanza", "room_stanza", "delivery_failed", "occupies", "session_unavailable", "session_hibernated",
 	"session_resumed", "session_gone", "already_in", "abandoned", "wake", "shutdown", "snapshot", "close",
-	"stanza_to_session", "blocked_stanza", "blocks", "configured", "hand_back",
-	"archive_result", "blocked_invitation", "account_gone", "watches", "avatar", "service_lost", "rooms", "blocking_accounts",
+	"stanza_to_session", "blocks", "configured", "hand_back",
+	"account_gone", "watches", "avatar", "service_lost", "rooms", "blocking_accounts",
 	"fallback_receivers", "stream_begun", "stream_settled", "is_ourselves",
 };
 
@@ -24,8 +24,8 @@ end
 
 -- Those that are called without protection: they never raise an error.
 local unprotected = {};
-for _, name in ipairs({ "client_stanza", "room_stanza", "stanza_to_session", "archive_result",
-	"blocked_stanza", "blocked_invitation", "watches", "delivery_failed", "occupies", "is_ourselves" }) do
+for _, name in ipairs({ "client_stanza", "room_stanza", "stanza_to_session",
+	"watches", "delivery_failed", "occupies", "is_ourselves" }) do
 	unprotected[name] = true;
 end
 
@@ -65,6 +65,15 @@ function stub.open(options, seed, metatable, snapshot)
 			return call(name, ...);
 		end;
 	end
+	-- Who is shown a stanza of a room, unless a test says otherwise: the first session, if it is for all.
+	local function shown_for(_, _, of_type)
+		if stub.says.shown_for then return stub.says.shown_for; end
+		if of_type == "subscribe" then return nil; end
+		return (of_type == "error" or of_type == "result") and 0 or 1;
+	end
+	host.message_shown_for, host.presence_shown_for, host.iq_shown_for = shown_for, shown_for, shown_for;
+	function host.last_stand_in() return stub.says.last_stand_in; end
+	function host.blocks_sender() return stub.says.blocks_sender or false; end
 	function host.report()
 		local report = stub.report;
 		stub.report = nil;
@@ -77,6 +86,11 @@ end
 function stub.relay_to(...)
 	local sessions = { ... };
 	return function (_, _, _, receivers)
+		if not receivers then
+			local ids = {};
+			for i in ipairs(sessions) do ids[i] = true; end
+			return { handled = true, actions = { { kind = "relay", sessions = sessions, ids = ids } } };
+		end
 		for i = 1, #sessions do receivers[i] = sessions[i]; end
 		return #sessions;
 	end;
