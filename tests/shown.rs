@@ -125,7 +125,11 @@ fn while_the_account_joins_its_presence_may_have_another_nick() {
     assert_eq!(core.shown_for("<presence/>", "bob"), Some(ShownFor::Session(PHONE)));
     assert_eq!(core.shown_for(&own(""), "alice2"), Some(ShownFor::Nobody));
     assert_eq!(core.shown_for(GROUPCHAT, "bob"), Some(ShownFor::Session(PHONE)), "history");
-    assert_eq!(core.shown_for(QUESTION, "bob"), Some(ShownFor::Nobody), "Prosody answers");
+    assert_eq!(
+        core.shown_for(QUESTION, "bob"),
+        Some(ShownFor::Session(PHONE)),
+        "which answers when it is in"
+    );
 }
 
 #[test]
