@@ -1,8 +1,7 @@
 //! The room shows an occupant, or the account itself; a session shows itself to the room (§7.6, §7.7).
 
 use super::occasion::Occasion;
-use super::upstream::Answer;
-use super::wishes::Echo;
+use super::wishes::{Answer, Echo};
 use super::{Occupancy, Phase};
 use crate::event::{SessionId, Verdict};
 use crate::room::roster::Change;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::occasion::{Occasion, Overdue};
 use super::resync::Resync;
-use super::wishes::{Echo, NickWish};
+use super::wishes::{Answer, Echo, NickWish};
 use super::{Occupancy, Phase, Stay};
 use crate::config::limit;
 use crate::event::{Id, SessionId};
@@ -48,14 +48,6 @@ enum What {
     NickAsked { wish: NickWish, over_ms: u64 },
     /// A join, to see the room again (J8).
     Resync(Resync),
-}
-
-/// What the room's self-presence answers.
-#[derive(Debug)]
-pub(super) enum Answer {
-    Nothing,
-    Update(Vec<Echo>),
-    Nick(NickWish),
 }
 
 impl Upstream {
@@ -122,6 +114,15 @@ impl Upstream {
             return Some(wish);
         }
         self.wishes.push_back(wish);
+        None
+    }
+
+    /// Takes in that a session waits to see its update; gives that back if too many wait.
+    pub(super) fn wish_echo(&mut self, echo: Echo) -> Option<Echo> {
+        if self.echoes.len() >= limit::PINGERS {
+            return Some(echo);
+        }
+        self.echoes.push(echo);
         None
     }
 
@@ -246,17 +247,6 @@ impl Upstream {
 }
 
 impl Occupancy {
-    /// Notes that a session has updated its presence and waits to see the update. If too many wait, it sees it
-    /// at once.
-    pub(super) fn wish_echo(&mut self, turn: &mut Turn<'_>, echo: Echo) {
-        let Phase::In(stay) = &mut self.phase else { return };
-        if stay.upstream.echoes.len() < limit::PINGERS {
-            stay.upstream.echoes.push(echo);
-        } else {
-            self.show_echoes(turn, &[echo], false);
-        }
-    }
-
     /// Something has changed that every presence of the account tells: its avatar (N10).
     pub(crate) fn look_again(&mut self) {
         if let Phase::In(stay) = &mut self.phase {

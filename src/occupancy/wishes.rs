@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Occupancy, Phase};
 use crate::event::SessionId;
 use crate::sessions::Ask;
+use crate::turn::Turn;
 use crate::xmpp::jid::Nick;
 
 /// A session that wants to see its own presence reflected (N7).
@@ -33,5 +35,24 @@ impl NickWish {
 
     pub(super) fn echo(&self) -> Option<Echo> {
         self.session.map(|session| Echo { session, id: self.id.clone() })
+    }
+}
+
+/// What the room's self-presence answers.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Nothing,
+    Update(Vec<Echo>),
+    Nick(NickWish),
+}
+
+impl Occupancy {
+    /// Notes that a session has updated its presence and waits to see the update. If too many wait, it sees it
+    /// at once.
+    pub(super) fn wish_echo(&mut self, turn: &mut Turn<'_>, echo: Echo) {
+        let Phase::In(stay) = &mut self.phase else { return };
+        if let Some(echo) = stay.upstream.wish_echo(echo) {
+            self.show_echoes(turn, &[echo], false);
+        }
     }
 }
