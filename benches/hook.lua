@@ -71,8 +71,8 @@ local cases = {
 	{ "a message to 5 sessions", to_sessions(5, message), sends = SEND_MESSAGE, count = 5, most = 3.2 };
 	{ "a presence to 2 sessions", to_sessions(2, presence), sends = SEND_PRESENCE, count = 2, most = 9 };
 	{ "no history: to 2 sessions", to_sessions(2, passing), sends = SEND_MESSAGE, count = 2 };
-	{ "a message, to another module", shown_to_another(2, message), sends = SEND_MESSAGE, count = 2, most = 8.5 };
-	{ "a presence, to another module", shown_to_another(2, presence), sends = SEND_PRESENCE, count = 2, most = 10.3 };
+	{ "a message, to another module", shown_to_another(2, message), sends = SEND_MESSAGE, count = 2, most = 8.2 };
+	{ "a presence, to another module", shown_to_another(2, presence), sends = SEND_PRESENCE, count = 2, most = 10.1 };
 };
 
 -- Under valgrind: one case, that many times.

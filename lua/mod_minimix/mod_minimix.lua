@@ -55,7 +55,7 @@ local answers = module:require "answers"(core, actions, stack);
 local blocklist = module:require "blocklist"(function (account, blocked)
 	answers.tell("a change of a block list", core.blocks, account, blocked);
 end, core.blocking_accounts());
-module:require "room_hooks"(core, sessions, actions, answers, stack);
+local room_hooks = module:require "room_hooks"(core, sessions, actions, answers, stack);
 local session_hooks = module:require "session_hooks"(core, sessions, answers, stack, blocklist);
 local host_hooks = module:require "host_hooks"(core, answers, stack);
 module:require "handover".finish();
@@ -93,5 +93,6 @@ function module.unload()
 		sessions.forget_all();
 	end
 	host_hooks.close();
+	room_hooks.close();
 	core.close();
 end

@@ -8,8 +8,7 @@
 -- |----------------|----------|-----------|
 -- | presence/bare, message/bare, iq/bare | 1000 | above all filters: mod_anti_spam's is at 500 |
 -- | presence/full, iq/full | 0.05 | mod_presence and mod_iq deliver at 0; mod_firewall filters at 0.1 |
--- | message/full   | 0.05     | groupchat: mod_mam clones it at 0 |
--- | message/full   | -0.25    | other messages: archived by mod_mam at 0, not yet copied by mod_carbons at -0.5 |
+-- | message/full   | -0.25    | archived by mod_mam at 0, not yet copied by mod_carbons at -0.5; mod_message delivers at -1 |
 -- | presence/full, message/full, iq/full | 5 | for sessions that are in by themselves: mod_track_muc_joins looks at 1 |
 --
 -- Marks on an event: `minimix` (an account) on what is shown so, `minimix_gets` (a session) on what is shown because
@@ -25,6 +24,7 @@ local above_filters = 1000; -- the highest known one is at 500
 local absent = -1; -- a session that is not there, see src/lua/stanzas.rs
 
 return function (core, sessions, actions, answers, stack)
+	local room_hooks = {};
 	local relay, enter, leave = actions.relay, stack.enter, stack.leave;
 	local by_id, room_stanza = sessions.by_id, core.room_stanza;
 	local host = prosody.hosts[module.host];
@@ -130,9 +130,17 @@ return function (core, sessions, actions, answers, stack)
 
 	--- Who else would be shown what comes for a session ---
 
-	-- mod_blocklist looks at what comes from those whom the account blocks, and nobody is shown that.
+	-- Modules that nearly every host has. mod_blocklist looks for whom the account blocks, whom the core knows. mod_mam archives
+	-- no groupchat, and removes forged stanza-ids from it, as the core does.
+	local known_modules = { "mod_blocklist.lua", "mod_mam.lua" };
+
 	local function is_harmless(handler)
-		return handler == stanza_to_session or debug.getinfo(handler, "S").source:find("mod_blocklist.lua", 1, true) ~= nil;
+		if handler == stanza_to_session then return true; end
+		local source = debug.getinfo(handler, "S").source;
+		for _, name in ipairs(known_modules) do
+			if source:sub(-#name) == name then return true; end
+		end
+		return false;
 	end
 
 	local function has_others(handlers, ours)
@@ -209,6 +217,9 @@ return function (core, sessions, actions, answers, stack)
 	local show_presence = showing("presence", core.presence_shown_for);
 	local show_message = showing("message", core.message_shown_for);
 
+	-- What a module has made wait until then has nowhere to go on, and Prosody would bounce it.
+	local is_closed = false;
+
 	-- No filter has ended it: the core takes in what is for the account, a session gets what is its own.
 	local function take(event)
 		local account = event.minimix;
@@ -217,7 +228,7 @@ return function (core, sessions, actions, answers, stack)
 			local attr = stanza.attr;
 			local full = attr.to;
 			attr.to = account;
-			if look_at(event, room_stanza, account, attr.from, stanza) == nil then
+			if look_at(event, room_stanza, account, attr.from, stanza) == nil and not is_closed then
 				event.minimix = false; -- it goes on as it came
 			end
 			attr.to = full;
@@ -230,23 +241,14 @@ return function (core, sessions, actions, answers, stack)
 		end
 	end
 
-	local function take_groupchat(event)
-		if event.stanza.attr.type == "groupchat" then return take(event); end
-	end
-
-	local function take_other_message(event)
-		return take(event);
-	end
-
 	module:hook("presence/full", take, 0.05);
 	module:hook("iq/full", take, 0.05);
-	module:hook("message/full", take_groupchat, 0.05);
-	module:hook("message/full", take_other_message, -0.25);
+	module:hook("message/full", take, -0.25);
 
 	-- If nobody would be shown it, the second event is spared.
 
 	local is_presence_watched = watched("presence/full", take);
-	local is_groupchat_watched = watched("message/full", take_groupchat);
+	local is_groupchat_watched = watched("message/full", take);
 
 	module:hook("presence/bare", function (event)
 		local stanza = event.stanza;
@@ -277,4 +279,10 @@ return function (core, sessions, actions, answers, stack)
 			return true;
 		end;
 	}, { __index = host }));
+
+	function room_hooks.close()
+		is_closed = true;
+	end
+
+	return room_hooks;
 end

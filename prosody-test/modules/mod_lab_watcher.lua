@@ -7,7 +7,7 @@ local st = require "prosody.util.stanza";
 local jid_node = require "prosody.util.jid".node;
 
 local xmlns = "urn:lab:watcher";
-local below_most_filters = 50;
+local priorities = { message = 0, presence = 50, iq = 50 }; -- 0 is where a module stands that does not care
 
 local seen = {}; -- by user: how many there were of each kind
 
@@ -28,7 +28,7 @@ local function note(event)
 end
 
 for _, kind in ipairs({ "message", "presence", "iq" }) do
-	module:hook(kind.."/full", note, below_most_filters);
+	module:hook(kind.."/full", note, priorities[kind]);
 end
 
 local function sorted_keys(map)

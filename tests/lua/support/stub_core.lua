@@ -66,7 +66,9 @@ function stub.open(options, seed, metatable, snapshot)
 		end;
 	end
 	-- Who is shown a stanza of a room, unless a test says otherwise: the first session, if it is for all.
+	local is_closed = false;
 	local function shown_for(_, _, of_type)
+		if is_closed then return nil; end
 		if stub.says.shown_for then return stub.says.shown_for; end
 		if of_type == "subscribe" then return nil; end
 		return (of_type == "error" or of_type == "result") and 0 or 1;
@@ -74,6 +76,11 @@ function stub.open(options, seed, metatable, snapshot)
 	host.message_shown_for, host.presence_shown_for, host.iq_shown_for = shown_for, shown_for, shown_for;
 	function host.last_stand_in() return stub.says.last_stand_in; end
 	function host.blocks_sender() return stub.says.blocks_sender or false; end
+	local close = host.close;
+	function host.close()
+		is_closed = true;
+		return close();
+	end
 	function host.report()
 		local report = stub.report;
 		stub.report = nil;
