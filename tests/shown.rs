@@ -89,6 +89,18 @@ fn what_is_for_all_is_shown_for_the_representative() {
 }
 
 #[test]
+fn a_question_is_shown_for_the_session_that_is_asked() {
+    let mut core = Core::in_room();
+    let file = read("<iq type='set' id='f'><si xmlns='http://jabber.org/protocol/si' id='f1'/></iq>");
+    let from = Jid::new(&format!("{ACCOUNT}/{}", DESK.0));
+    let stanza = file.from(from).to(Jid::new(&occupant("bob")));
+    core.happens(Event::ClientStanza { session: DESK, stanza });
+    let stream = "<iq type='set' id='s'><open xmlns='http://jabber.org/protocol/ibb' sid='f1'/></iq>";
+    assert_eq!(core.shown_for(stream, "bob"), Some(ShownFor::Session(DESK)));
+    assert_eq!(core.shown_for(stream, "eve"), Some(ShownFor::Session(PHONE)));
+}
+
+#[test]
 fn what_is_for_one_session_is_taken_in_at_once() {
     let core = Core::in_room();
     let replies =

@@ -53,9 +53,10 @@ impl Occupancy {
         Verdict::Handled
     }
 
-    /// Whether Prosody answers a question, and no session.
-    pub(super) fn is_for_prosody(&self, question: &Stanza) -> bool {
-        asks_in(question, &PROSODY_NAMESPACES) || self.answerer(question, &exchanges::ids(question)).is_none()
+    /// The session that is asked; none, if Prosody answers.
+    pub(super) fn asked(&self, question: &Stanza) -> Option<SessionId> {
+        let is_for_prosody = asks_in(question, &PROSODY_NAMESPACES);
+        self.answerer(question, &exchanges::ids(question)).filter(|_| !is_for_prosody)
     }
 
     /// Notes that a session is asked. If too many questions are open, the oldest is answered in its place.

@@ -28,7 +28,10 @@ impl Occupancy {
             }
             Kind::Message(MessageType::Groupchat) => false,
             Kind::Message(_) => return self.message_shown_for(read()),
-            Kind::Iq(IqType::Get | IqType::Set) => read().is_none_or(|stanza| self.is_for_prosody(&stanza)),
+            Kind::Iq(IqType::Get | IqType::Set) => {
+                let asked = read().and_then(|question| self.asked(&question));
+                return asked.map_or(ShownFor::Nobody, ShownFor::Session);
+            }
             Kind::Presence(_) | Kind::Iq(_) => true,
         };
         let stand_in = self.sessions.stand_in().filter(|_| !is_taken_at_once);
