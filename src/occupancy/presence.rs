@@ -6,11 +6,11 @@ use super::{Occupancy, Phase};
 use crate::event::{SessionId, Verdict};
 use crate::room::roster::Change;
 use crate::room::self_presence::{add_code, retain_codes, technical};
-use crate::sessions::Attachment;
+use crate::sessions::{Attachment, nobody_there};
 use crate::turn::Turn;
 use crate::xmpp::jid::Nick;
 use crate::xmpp::muc::{MucUser, status};
-use crate::xmpp::stanza::{Kept, PresenceType, Stanza};
+use crate::xmpp::stanza::{Kept, Kind, PresenceType, Stanza};
 
 impl Occupancy {
     /// A session sent presence that is no join: an update, a nick change, or presence of a session that
@@ -48,6 +48,16 @@ impl Occupancy {
             Some(wished) => wished == nick,
             None => self.is_own_nick(turn, session, nick),
         }
+    }
+
+    /// The presence for the room: the best among the attached sessions, or `xa` if there are none. Nothing,
+    /// if the room is to go on seeing the last one.
+    pub(super) fn aggregate(&self, turn: &Turn<'_>) -> Option<Kept> {
+        let away = || {
+            let nobody = Stanza::new(Kind::Presence(PresenceType::Available)).children(nobody_there());
+            self.is_away(turn).then(|| Kept::own(nobody))
+        };
+        self.sessions.shown(turn.profile).or_else(away)
     }
 
     /// Tells the session that it is out, if it could believe otherwise (J14).

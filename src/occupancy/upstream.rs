@@ -10,10 +10,10 @@ use super::wishes::{Answer, Echo, NickWish};
 use super::{Occupancy, Phase, Stay};
 use crate::config::limit;
 use crate::event::{Id, SessionId};
-use crate::sessions::{is_nobody_there, nobody_there};
+use crate::sessions::is_nobody_there;
 use crate::turn::Turn;
 use crate::xmpp::jid::Nick;
-use crate::xmpp::stanza::{Element, Kept, Kind, PresenceType, Stanza};
+use crate::xmpp::stanza::{Element, PresenceType, Stanza};
 
 /// The presence that the room has not answered yet, and what waits for it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -333,16 +333,6 @@ impl Occupancy {
         presence.children.extend(extra);
         stay.upstream.pending = Some(Pending { id, deadline_ms: turn.after(limit::PRESENCE_MS), what });
         turn.send(presence);
-    }
-
-    /// The presence for the room: the best among the attached sessions, or `xa` if there are none. Nothing,
-    /// if the room is to go on seeing the last one.
-    fn aggregate(&self, turn: &Turn<'_>) -> Option<Kept> {
-        let away = || {
-            let nobody = Stanza::new(Kind::Presence(PresenceType::Available)).children(nobody_there());
-            self.is_away(turn).then(|| Kept::own(nobody))
-        };
-        self.sessions.shown(turn.profile).or_else(away)
     }
 
     /// The room answers a presence of ours with an error: only the session that caused it is told (N4). False
