@@ -19,7 +19,9 @@ use super::log::Entry;
 use super::raw::Frame;
 use super::read::Unreadable;
 use crate::event::{Action, Id, Outcome, SessionId, Verdict};
-use crate::xmpp::kinds::{is_own_presence, is_reply, is_technical_removal};
+use crate::xmpp::kinds::{is_own_presence, is_reply};
+use crate::xmpp::muc::{MucUser, status};
+use crate::xmpp::stanza::{Kind, PresenceType, Stanza};
 
 /// What a call gives back.
 #[derive(Debug)]
@@ -193,4 +195,9 @@ fn value_of(lua: &Lua, id: &Id) -> Result<Value> {
         Id::Remove => Value::Boolean(false),
         Id::Set(id) => Value::String(lua.create_string(&**id)?),
     })
+}
+
+/// Whether a presence tells a session that the account is out for a technical reason (333). We make it.
+fn is_technical_removal(stanza: &Stanza) -> bool {
+    stanza.kind == Kind::Presence(PresenceType::Unavailable) && MucUser::read(stanza).has(status::TECHNICAL)
 }

@@ -18,11 +18,6 @@ pub(crate) fn is_own_presence(stanza: &Stanza) -> bool {
     matches!(stanza.kind, Kind::Presence(_)) && MucUser::read(stanza).has(status::SELF)
 }
 
-/// Whether a presence tells a session that the account is out for a technical reason (333). We make it.
-pub(crate) fn is_technical_removal(stanza: &Stanza) -> bool {
-    stanza.kind == Kind::Presence(PresenceType::Unavailable) && MucUser::read(stanza).has(status::TECHNICAL)
-}
-
 /// Whether a message from a room is for the account whether or not it is in: an invitation, a decline, an
 /// affiliation notice (§7.8.2, §9, 101).
 pub(crate) fn is_for_the_account(stanza: &Stanza) -> bool {
