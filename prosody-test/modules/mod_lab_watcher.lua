@@ -7,7 +7,8 @@ local st = require "prosody.util.stanza";
 local jid_node = require "prosody.util.jid".node;
 
 local xmlns = "urn:lab:watcher";
-local priorities = { message = 0, presence = 50, iq = 50 }; -- 0 is where a module stands that does not care
+-- Most modules stand at 0, as mod_mam does, before which or after which in no order: hence a little later.
+local priorities = { message = -0.1, presence = 50, iq = 50 };
 
 local seen = {}; -- by user: how many there were of each kind
 
