@@ -11,6 +11,9 @@ pub const HOUR_MS: u64 = 60 * MINUTE_MS;
 /// One day.
 pub const DAY_MS: u64 = 24 * HOUR_MS;
 
+/// 1024 times 1024 bytes.
+pub const MEBIBYTE: usize = 1024 * 1024;
+
 /// The options that an operator may set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -67,7 +70,7 @@ impl Config {
 
 /// Deadlines and limits that are no option.
 pub mod limit {
-    use super::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
+    use super::{DAY_MS, HOUR_MS, MEBIBYTE, MINUTE_MS, SECOND_MS};
 
     /// How long a room may show nothing while the account joins (J26).
     pub const JOIN_MS: u64 = 30 * SECOND_MS;
@@ -111,8 +114,8 @@ pub mod limit {
     pub const WITHDRAW_MS: u64 = 10 * MINUTE_MS;
     /// How long a room is known to take no accounts, or a service to take some (design decision 1).
     pub const DIRECT_MS: u64 = DAY_MS;
-    /// How many queries to a room's archive are remembered (I8).
-    pub const ARCHIVE_QUERIES: usize = 64;
+    /// How much the queries to a room's archive may cost that are remembered (I8).
+    pub const ARCHIVE_COST: usize = 256 * 1024;
     /// How many services a session may watch for activity (L9).
     pub const WATCHED_SERVICES: usize = 100;
     /// How many more rooms of an account are known than it may be in: rooms that it has left, and rooms that
@@ -124,21 +127,27 @@ pub mod limit {
     pub const SHOWING_SERVICES: usize = 1_000;
     /// How many stanzas of a replay are handed out at once (contract, 9).
     pub const REPLAY_BATCH: usize = 64;
-    /// How many live stanzas may join the end of a replay; above that the rest is handed out at once.
-    pub const REPLAY_TAIL: usize = 1_000;
-    /// How many stanzas of a joining session are kept until its join is answered (M3).
-    pub const HELD_BACK: usize = 64;
-    /// How many messages that come before the occupants are kept (J23).
-    pub const EARLY_MESSAGES: usize = 32;
-    /// How many messages that come while a session waits are kept for it (J2).
-    pub const LATER: usize = 256;
-    /// How many messages whose senders are remembered per room (M4).
-    pub const SENT: usize = 256;
+    /// How much may wait for one account in all its rooms (R7). What waits is measured by its cost in memory.
+    pub const ACCOUNT_COST: usize = 16 * MEBIBYTE;
+    /// How much of what a joining session sends is held until its join is answered (M3). 10 000 lines are less.
+    pub const HELD_COST: usize = 8 * MEBIBYTE;
+    /// How much that comes while a session waits is kept for it (J2, J23).
+    pub const LATER_COST: usize = MEBIBYTE;
+    /// How much that comes before the occupants is kept (J23).
+    pub const EARLY_COST: usize = MEBIBYTE;
+    /// How much may join the end of a replay; above that the rest is handed out at once.
+    pub const TAIL_COST: usize = MEBIBYTE;
+    /// How much the senders of messages may cost that are remembered per room (M4); 10 000 messages cost less.
+    pub const SENT_COST: usize = 4 * MEBIBYTE;
+    /// How much may wait in one room for each of these: nick changes, updates, self-pings, probes.
+    pub const WISHES_COST: usize = 64 * 1024;
     /// How many queries of one account to one room may be open, and how many of its occupants to the account
     /// (I5, I12).
     pub const QUERIES: usize = 2_000;
-    /// How many more may wait for their turn (I12).
-    pub const QUERIES_WAITING: usize = 2_000;
+    /// How much they may cost, in each direction.
+    pub const QUERIES_COST: usize = 2 * MEBIBYTE;
+    /// How much the queries may cost that wait for their turn (I12).
+    pub const QUERIES_WAITING_COST: usize = 2 * MEBIBYTE;
     /// How long the id of an occupant's query may be, in bytes (I5).
     pub const ID_BYTES: usize = 1_024;
     /// How many bytes of occupants' queries are kept until the session that they are for has been shown the room.
@@ -166,10 +175,6 @@ pub mod limit {
     pub const OVERDUE: usize = 16;
     /// How many former nicks are kept.
     pub const FORMER_NICKS: usize = 16;
-    /// How many nick changes may wait.
-    pub const NICK_CHANGES: usize = 8;
-    /// How many sessions may wait for the answer to one self-ping.
-    pub const PINGERS: usize = 64;
     /// How long a nick may be, in bytes (RFC 7622 §3.4).
     pub const NICK_BYTES: usize = 1_023;
 }

@@ -1,10 +1,14 @@
 //! One call of the core: when it happens, what it may consult, and what it decides.
 
-use crate::config::Config;
+use std::collections::VecDeque;
+
+use crate::config::{Config, limit};
 use crate::event::{Action, Id, Now, SessionId};
 use crate::ids::Ids;
+use crate::pending::backlog::Backlog;
 use crate::profile::Profile;
 use crate::services::{Finding, Services};
+use crate::xmpp::cost::Cost;
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::jid::BareJid;
 use crate::xmpp::stanza::{Kept, Stanza};
@@ -19,6 +23,9 @@ pub(crate) struct Turn<'a> {
     /// What is known of the services of rooms.
     pub(crate) services: &'a Services,
     ids: &'a mut Ids,
+    /// How much more may wait for the account (R7).
+    spare: usize,
+    waits_more: bool,
     actions: Vec<Action>,
     in_hand: InHand,
     finding: Option<Finding>,
@@ -42,6 +49,7 @@ impl<'a> Turn<'a> {
         ids: &'a mut Ids,
         profile: &'a Profile,
         services: &'a Services,
+        spare: usize,
     ) -> Self {
         Self {
             now,
@@ -49,6 +57,8 @@ impl<'a> Turn<'a> {
             profile,
             services,
             ids,
+            spare,
+            waits_more: false,
             actions: Vec::new(),
             in_hand: InHand::Itself,
             finding: None,
@@ -88,6 +98,64 @@ impl<'a> Turn<'a> {
     /// How many milliseconds ago that monotonic time was.
     pub(crate) fn since(&self, past_ms: u64) -> u64 {
         self.now.monotonic_ms.saturating_sub(past_ms)
+    }
+
+    /// How much may wait in a place of that limit, where so much waits already. The account has a limit as well.
+    pub(crate) fn most(&self, waiting: usize, limit: usize) -> usize {
+        limit.min(waiting.saturating_add(self.spare))
+    }
+
+    /// Notes that so much more waits for the account.
+    pub(crate) fn note_waiting(&mut self, cost: usize) {
+        self.spare = self.spare.saturating_sub(cost);
+        self.waits_more = true;
+    }
+
+    /// Notes that what waits in a place costs so much, and did cost that much before.
+    pub(crate) fn note_growth(&mut self, before: usize, after: usize) {
+        self.note_waiting(after.saturating_sub(before));
+    }
+
+    /// Whether more waits for the account than before.
+    pub(crate) fn waits_more(&self) -> bool {
+        self.waits_more
+    }
+
+    /// Adds a stanza to those that wait, if all of them then cost no more than that; false if they would.
+    pub(crate) fn keep(&mut self, backlog: &mut Backlog, limit: usize, stanza: Kept) -> bool {
+        let cost = stanza.cost();
+        let is_kept = backlog.cost() + cost <= self.most(backlog.cost(), limit);
+        if is_kept {
+            self.note_waiting(cost);
+            backlog.push(stanza);
+        }
+        is_kept
+    }
+
+    /// The same, but the oldest that can be spared make space.
+    pub(crate) fn keep_newest(
+        &mut self,
+        backlog: &mut Backlog,
+        limit: usize,
+        stanza: Kept,
+        can_be_spared: impl Fn(&Kept) -> bool,
+    ) -> bool {
+        let wanted = backlog.cost() + stanza.cost();
+        let before = backlog.cost();
+        backlog.spare(wanted.saturating_sub(self.most(before, limit)), can_be_spared);
+        self.spare += before - backlog.cost();
+        self.keep(backlog, limit, stanza)
+    }
+
+    /// Adds something to what a room is asked for and has not been told yet; gives it back if that is too much.
+    pub(crate) fn line_up<T: Cost>(&mut self, line: &mut VecDeque<T>, last: T) -> Option<T> {
+        let (waiting, cost) = (line.outside(), last.cost());
+        if waiting + cost > self.most(waiting, limit::WISHES_COST) {
+            return Some(last);
+        }
+        self.note_waiting(cost);
+        line.push_back(last);
+        None
     }
 
     pub(crate) fn act(&mut self, action: Action) {

@@ -13,6 +13,9 @@ use crate::xmpp::jid::BareJid;
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Account {
     pub(crate) rooms: BTreeMap<BareJid, Place>,
+    /// How much waits in all of them (R7).
+    #[serde(skip)]
+    pub(crate) waiting: usize,
     pub(crate) profile: Profile,
 }
 
@@ -24,6 +27,9 @@ pub(crate) struct Place {
     /// When the timetable will wake it.
     #[serde(skip)]
     pub(crate) noted_ms: Option<u64>,
+    /// How much waited there when that was last looked at.
+    #[serde(skip)]
+    waiting: usize,
 }
 
 impl Account {
@@ -56,6 +62,21 @@ impl Account {
 
 impl Place {
     pub(crate) fn new(occupancy: Occupancy) -> Self {
-        Self { occupancy, noted_ms: None }
+        Self { occupancy, noted_ms: None, waiting: 0 }
+    }
+
+    /// Takes in how much waits there, of all that waits for the account. It is no less than before if nothing did.
+    pub(crate) fn note_waiting(&mut self, waits_more: bool, in_all: &mut usize) {
+        if !waits_more && self.waiting == 0 {
+            return;
+        }
+        let waiting = self.occupancy.waiting_cost();
+        let before = std::mem::replace(&mut self.waiting, waiting);
+        *in_all = (*in_all + waiting).saturating_sub(before);
+    }
+
+    /// Nothing waits there any more.
+    pub(crate) fn forget_waiting(&mut self, in_all: &mut usize) {
+        *in_all = in_all.saturating_sub(std::mem::take(&mut self.waiting));
     }
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use self::account::{Account, Place};
 use self::questions::invites_for_blocked;
 use self::timetable::Timetable;
-use crate::config::Config;
+use crate::config::{Config, limit};
 use crate::event::{Action, Event, Now, Outcome, SessionId, Verdict};
 use crate::ids::Ids;
 use crate::occupancy::{Occupancy, is_of_one_session, join_error};
@@ -56,9 +56,12 @@ impl Bouncer {
 
     pub(crate) fn with_state(config: Config, seed: u64, mut state: State) -> Self {
         let mut timetable = Timetable::default();
-        for place in state.accounts.values_mut().flat_map(|known| known.rooms.values_mut()) {
-            timetable.note(place, &config);
-            state.services.add(place.occupancy.account(), place.occupancy.room());
+        for Account { rooms, waiting, .. } in state.accounts.values_mut() {
+            for place in rooms.values_mut() {
+                timetable.note(place, &config);
+                place.note_waiting(true, waiting);
+                state.services.add(place.occupancy.account(), place.occupancy.room());
+            }
         }
         Self { config, ids: Ids::new(seed), state, timetable }
     }
@@ -203,8 +206,9 @@ impl Bouncer {
         }
         let Ok(forgotten) = known.room_to_forget(&self.config) else { return false };
         let mut occupancy = Occupancy::new(account.clone(), room.clone());
-        let services = &self.state.services;
-        let mut turn = Turn::new(now, &self.config, &mut self.ids, &known.profile, services);
+        let spare = limit::ACCOUNT_COST.saturating_sub(known.waiting);
+        let mut turn =
+            Turn::new(now, &self.config, &mut self.ids, &known.profile, &self.state.services, spare);
         occupancy.note_blocked(&mut turn, &known.profile.blocked);
         known.rooms.insert(room.clone(), Place::new(occupancy));
         self.state.services.add(account, room);
@@ -217,7 +221,8 @@ impl Bouncer {
     /// Nothing of a room needs to be known any more.
     fn forget(&mut self, account: &BareJid, room: &BareJid) {
         let Some(known) = self.state.accounts.get_mut(account) else { return };
-        if let Some(place) = known.rooms.remove(room) {
+        if let Some(mut place) = known.rooms.remove(room) {
+            place.forget_waiting(&mut known.waiting);
             self.timetable.remove(&place);
             self.state.services.remove(account, room);
         }
@@ -259,15 +264,17 @@ impl Bouncer {
         read: impl FnOnce() -> Result<(Now, T), E>,
         decide: impl FnOnce(&mut Occupancy, &mut Turn<'_>, T) -> Verdict,
     ) -> Option<Result<Outcome, E>> {
-        let Account { rooms, profile } = self.state.accounts.get_mut(account)?;
+        let Account { rooms, profile, waiting } = self.state.accounts.get_mut(account)?;
         let place = rooms.get_mut(room).filter(|place| wanted(&place.occupancy))?;
         let (now, read) = match read() {
             Ok(read) => read,
             Err(error) => return Some(Err(error)),
         };
-        let mut turn = Turn::new(now, &self.config, &mut self.ids, profile, &self.state.services);
+        let spare = limit::ACCOUNT_COST.saturating_sub(*waiting);
+        let mut turn = Turn::new(now, &self.config, &mut self.ids, profile, &self.state.services, spare);
         let verdict = decide(&mut place.occupancy, &mut turn, read);
         place.occupancy.settle(&mut turn);
+        place.note_waiting(turn.waits_more(), waiting);
         let (is_over, finding) = (place.occupancy.is_over(&turn), turn.finding());
         let actions = turn.into_actions();
         if let Some(finding) = finding {

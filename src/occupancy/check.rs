@@ -7,6 +7,7 @@ use crate::config::limit;
 use crate::event::SessionId;
 use crate::sessions::identity::Identity;
 use crate::turn::Turn;
+use crate::xmpp::cost::Cost;
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::jid::{Jid, Nick};
 use crate::xmpp::muc::Departure;
@@ -58,6 +59,19 @@ enum Finding {
     /// In under another nick, or there is no such room.
     WrongNickOrRoom,
     Unknown,
+}
+
+impl Check {
+    /// About how many bytes those cost that wait for it.
+    pub(super) fn cost(&self) -> usize {
+        self.pingers.iter().map(Cost::cost).sum()
+    }
+}
+
+impl Cost for Pinger {
+    fn outside(&self) -> usize {
+        self.id.outside() + self.to.outside()
+    }
 }
 
 impl Trust {
@@ -133,8 +147,13 @@ impl Stay {
             return pinger.answer(turn, None, me);
         }
         self.check(turn, me);
-        match self.check.as_mut().filter(|check| check.pingers.len() < limit::PINGERS) {
-            Some(check) => check.pingers.push(pinger),
+        let has_space =
+            |check: &&mut Check| check.cost() + pinger.cost() <= turn.most(check.cost(), limit::WISHES_COST);
+        match self.check.as_mut().filter(has_space) {
+            Some(check) => {
+                turn.note_waiting(pinger.cost());
+                check.pingers.push(pinger);
+            }
             None => pinger.answer(turn, Some(StanzaError::TIMEOUT), me),
         }
     }

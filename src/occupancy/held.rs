@@ -2,13 +2,11 @@
 //! dealt with in order, as if it came then. What others are to get goes up even if the session has left or ended,
 //! and ahead of a leave that ends the join. If the join fails, it is refused, up to the next join in it.
 
-use std::collections::VecDeque;
-
 use serde::{Deserialize, Serialize};
 
 use super::{Occupancy, Phase};
-use crate::config::limit;
 use crate::event::SessionId;
+use crate::pending::backlog::Backlog;
 use crate::sessions::{Ask, Attachment};
 use crate::turn::Turn;
 use crate::xmpp::error::StanzaError;
@@ -17,7 +15,10 @@ use crate::xmpp::stanza::{IqType, Kept, Kind, PresenceType, Stanza};
 
 /// Held stanzas of sessions that left or ended before the account was in.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Orphans(Vec<Orphan>);
+pub(super) struct Orphans {
+    stanzas: Vec<Orphan>,
+    cost: usize,
+}
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Orphan {
@@ -27,18 +28,21 @@ struct Orphan {
 }
 
 impl Orphans {
-    /// Takes in the held stanzas of a session. Gives back those that there is no space for.
-    fn adopt(&mut self, session: SessionId, held: VecDeque<Kept>) -> Vec<Kept> {
-        let mut held: Vec<_> = held.into_iter().filter(|stanza| outlives_session(stanza)).collect();
-        let space = limit::HELD_BACK.saturating_sub(self.0.len()).min(held.len());
-        let refused = held.split_off(space);
-        self.0.extend(held.into_iter().map(|stanza| Orphan { session: Some(session), stanza }));
-        refused
+    /// Takes in the held stanzas of a session.
+    fn adopt(&mut self, session: SessionId, mut held: Backlog) {
+        held.retain(|stanza| outlives_session(stanza));
+        self.cost += held.cost();
+        self.stanzas.extend(held.into_iter().map(|stanza| Orphan { session: Some(session), stanza }));
+    }
+
+    /// About how many bytes they cost.
+    pub(super) fn cost(&self) -> usize {
+        self.cost
     }
 
     /// The session has ended: nobody is told any more.
     pub(super) fn disown(&mut self, session: SessionId) {
-        for orphan in self.0.iter_mut().filter(|orphan| orphan.session == Some(session)) {
+        for orphan in self.stanzas.iter_mut().filter(|orphan| orphan.session == Some(session)) {
             orphan.session = None;
         }
     }
@@ -47,7 +51,7 @@ impl Orphans {
 impl Occupancy {
     /// Keeps what a session sends until its join is answered (M3).
     pub(super) fn hold(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) {
-        let held = self.sessions.get_mut(session).is_some_and(|a| a.hold(Kept::own(stanza.clone())));
+        let held = self.sessions.get_mut(session).is_some_and(|a| a.hold(turn, Kept::own(stanza.clone())));
         if !held {
             turn.refuse(&self.me.room, session, stanza, StanzaError::OVER_LIMIT);
         }
@@ -96,12 +100,7 @@ impl Occupancy {
                 }
             }
             Phase::Joining(joining) => {
-                let refused = joining.orphans.adopt(session, held);
-                turn.about_held(|turn| {
-                    for stanza in refused {
-                        turn.refuse(&self.me.room, session, &stanza, StanzaError::OVER_LIMIT);
-                    }
-                });
+                joining.orphans.adopt(session, held);
             }
             Phase::Out(_) => {}
         }
@@ -109,7 +108,7 @@ impl Occupancy {
 
     /// Sends up the orphans.
     pub(super) fn release_orphans(&mut self, turn: &mut Turn<'_>, orphans: Orphans) {
-        for Orphan { session, stanza } in orphans.0 {
+        for Orphan { session, stanza } in orphans.stanzas {
             self.release(turn, session, &stanza);
         }
     }
@@ -117,7 +116,7 @@ impl Occupancy {
     /// The join has failed: the orphans are refused.
     pub(super) fn refuse_orphans(&mut self, turn: &mut Turn<'_>) {
         let Phase::Joining(joining) = &mut self.phase else { return };
-        for Orphan { session, stanza } in std::mem::take(&mut joining.orphans.0) {
+        for Orphan { session, stanza } in std::mem::take(&mut joining.orphans).stanzas {
             if let Some(session) = session {
                 self.refuse_one(turn, session, &stanza);
             }
@@ -129,7 +128,7 @@ impl Occupancy {
     pub(super) fn refuse_held(&mut self, turn: &mut Turn<'_>, session: SessionId, attachment: Attachment) {
         for stanza in attachment.into_held() {
             if let Some(attachment) = self.sessions.get_mut(session) {
-                attachment.hold(stanza);
+                attachment.hold_on(stanza);
             } else if let Some((jid, ask)) = Ask::read(turn, &stanza) {
                 self.attach(session, jid, ask);
             } else {

@@ -77,6 +77,7 @@ impl Occupancy {
         }
         let mapped = turn.fresh_id();
         let deadline_ms = turn.after(limit::QUERY_MS);
+        let before = self.queries.cost();
         let query = Query { session, id, peer: Peer::new(peer.nick()) };
         match (session, peer.nick()) {
             (Some(session), Some(nick)) if matches!(self.phase, Phase::In(_)) => {
@@ -85,11 +86,15 @@ impl Occupancy {
             }
             _ => self.queries.ask_room(mapped.clone(), deadline_ms, query),
         }
+        turn.note_growth(before, self.queries.cost());
         turn.go_up(&self.me.account, stanza, Id::Set(mapped));
     }
 
     fn wait_with_query(&mut self, turn: &mut Turn<'_>, session: Option<SessionId>, query: &Stanza) {
-        let waits = self.queries.wait(session, Kept::own(query.clone()));
+        let before = self.queries.waiting_cost();
+        let most = turn.most(before, limit::QUERIES_WAITING_COST);
+        let waits = self.queries.wait(session, Kept::own(query.clone()), most);
+        turn.note_growth(before, self.queries.waiting_cost());
         if let (false, Some(session)) = (waits, session) {
             turn.refuse(&self.me.room, session, query, StanzaError::OVER_LIMIT);
         }

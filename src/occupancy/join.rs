@@ -3,6 +3,7 @@
 use super::joining::{Joining, Request};
 use super::{Occupancy, Phase};
 use crate::event::{SessionId, Verdict};
+use crate::pending::backlog::Backlog;
 use crate::room::history::HistoryRequest;
 use crate::room::self_presence::client_payload;
 use crate::sessions::{Ask, Attachment};
@@ -109,8 +110,8 @@ impl Ask {
             nick: join.target_nick()?,
             history: HistoryRequest::read(join, turn.config),
             created: false,
-            later: Vec::new(),
-            first: Vec::new(),
+            later: Backlog::default(),
+            first: Backlog::default(),
             versions_told: false,
         };
         asks_to_join(join).then_some((jid, ask))

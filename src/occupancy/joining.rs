@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::check::Trust;
+use super::check::{Check, Trust};
 use super::entry::Entry;
 use super::held::Orphans;
 use super::past::Past;
@@ -13,6 +13,7 @@ use super::versions::tells_versions;
 use super::{Attendance, Occupancy, Own, Phase, Stay};
 use crate::config::limit;
 use crate::event::{SessionId, Verdict};
+use crate::pending::backlog::Backlog;
 use crate::room::Room;
 use crate::room::history::History;
 use crate::services::Finding;
@@ -29,7 +30,7 @@ pub(super) struct Joining {
     pub(super) entry: Entry,
     pub(super) silence: Silence,
     /// Messages that came before the occupants (J23).
-    early: Vec<Kept>,
+    pub(super) early: Backlog,
     /// What sessions have sent that left or ended meanwhile (M3).
     pub(super) orphans: Orphans,
     /// What stays remembered if the join fails.
@@ -56,7 +57,7 @@ impl Joining {
             request,
             entry: Entry::asked(turn, room),
             silence: Silence::default(),
-            early: Vec::new(),
+            early: Backlog::default(),
             orphans: Orphans::default(),
             past,
         }
@@ -89,10 +90,10 @@ impl Joining {
         }
     }
 
-    /// Keeps a message that came before the occupants (J23).
-    pub(super) fn keep_early(&mut self, message: &Kept) {
-        if self.early.len() < limit::EARLY_MESSAGES {
-            self.early.push(message.share());
+    /// Keeps a message that came before the occupants (J23). If there is too much, the oldest are lost.
+    pub(super) fn keep_early(&mut self, turn: &mut Turn<'_>, message: &Kept) {
+        if !turn.keep_newest(&mut self.early, limit::EARLY_COST, message.share(), |_| true) {
+            log::debug!("a message that came before the occupants is too large to be kept");
         }
     }
 
@@ -180,9 +181,15 @@ impl Occupancy {
         let Phase::Joining(joining) = &mut self.phase else { return };
         let Some(nick) = stanza.sender_nick() else { return };
         let asked_by = joining.request.asked_by;
-        if joining.own_came(turn, stanza) {
+        let was_asked = joining.entry.is_asked();
+        let is_new = joining.own_came(turn, stanza);
+        let early = if was_asked || is_new { joining.early.clone() } else { Backlog::default() };
+        if is_new {
             self.room.outdated = false;
             self.room.history = History::default(); // of an earlier join, which asked for less
+        }
+        for message in early {
+            self.take_in_history(turn, &message); // for those who come later (J2)
         }
         if occupant.has(status::CREATED) {
             self.note_created(asked_by);
@@ -292,6 +299,12 @@ impl Occupancy {
 }
 
 impl Stay {
+    /// About how many bytes wait for the room.
+    pub(super) fn waiting_cost(&self) -> usize {
+        let check = self.check.as_ref().map_or(0, Check::cost);
+        check + self.upstream.cost() + self.probes.cost() + self.attendance.cost()
+    }
+
     /// The account's join is complete.
     fn new(turn: &Turn<'_>, own: Own, upstream: Upstream) -> Self {
         Self {

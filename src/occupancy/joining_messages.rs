@@ -20,7 +20,7 @@ impl Occupancy {
         match stanza.kind {
             Kind::Message(MessageType::Error) => {}
             Kind::Message(MessageType::Groupchat) if before_self && sets_subject(stanza) => {} // of an earlier stay
-            Kind::Message(MessageType::Groupchat) if before_self => joining.keep_early(stanza),
+            Kind::Message(MessageType::Groupchat) if before_self => joining.keep_early(turn, stanza),
             Kind::Message(MessageType::Groupchat) => self.history_came(turn, stanza),
             Kind::Message(_) | Kind::Presence(_) | Kind::Iq(_) => {
                 return self.other_message_while_joining(turn, stanza);
@@ -70,7 +70,7 @@ impl Occupancy {
             turn.relay(waiting.into_iter().map(|session| (session, Id::Keep)).collect());
         } else if comes_first {
             let asked_by = joining.request.asked_by;
-            self.keep_versions_for(asked_by, stanza);
+            self.keep_versions_for(turn, asked_by, stanza);
         } else {
             self.keep_for_waiting(turn, stanza);
         }
@@ -78,14 +78,14 @@ impl Occupancy {
     }
 
     fn keep_for_waiting(&mut self, turn: &mut Turn<'_>, stanza: &Kept) {
-        if self.sessions.is_empty() && is_worth_storing(stanza) {
-            turn.act(Action::StoreOffline { stanza: None }); // nobody is left to be shown it (P4)
-            return;
-        }
+        let mut is_kept = false;
         for (_, attachment) in self.sessions.iter_mut() {
             if let Stage::Waiting(ask) = &mut attachment.stage {
-                ask.keep_for_later(stanza);
+                is_kept |= ask.keep_for_later(turn, stanza);
             }
+        }
+        if !is_kept && is_worth_storing(stanza) {
+            turn.act(Action::StoreOffline { stanza: None }); // nobody is left to be shown it (P4)
         }
     }
 }

@@ -89,14 +89,11 @@ impl Occupancy {
     }
 
     /// Keeps a private message that comes while a leave waits. It counts as sent after the leave, unless that
-    /// was a quit (L3). False if no leave waits.
-    pub(super) fn keep_with_held_leave(&mut self, stanza: &Kept) -> bool {
+    /// was a quit (L3). False if no leave waits, or too much waits with it.
+    pub(super) fn keep_with_held_leave(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> bool {
         let Phase::In(stay) = &mut self.phase else { return false };
-        let Some(held) = stay.attendance.held_leave() else { return false };
-        if held.private.len() < limit::LATER {
-            held.private.push(stanza.share());
-        }
-        true
+        let held = stay.attendance.held_leave();
+        held.is_some_and(|held| turn.keep(&mut held.private, limit::LATER_COST, stanza.share()))
     }
 
     /// The leave goes up, if one is held: nobody came back, or a stanza of the account follows it (L3).

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Occupancy, Phase};
 use crate::config::{Config, limit};
 use crate::event::SessionId;
+use crate::pending::backlog::Backlog;
 use crate::sessions::is_nobody_there;
 use crate::turn::Turn;
 use crate::xmpp::muc::{Departure, MucUser};
@@ -29,13 +30,13 @@ pub(super) struct HeldLeave {
     pub(super) leave: Kept,
     pub(super) until_ms: u64,
     /// The private messages that have come since.
-    pub(super) private: Vec<Kept>,
+    pub(super) private: Backlog,
 }
 
 impl HeldLeave {
     pub(super) fn new(turn: &Turn<'_>, session: SessionId, leave: &Stanza) -> Self {
         let until_ms = turn.after(limit::LEAVE_HOLD_MS);
-        Self { session, leave: Kept::own(leave.clone()), until_ms, private: Vec::new() }
+        Self { session, leave: Kept::own(leave.clone()), until_ms, private: Backlog::default() }
     }
 }
 
@@ -44,6 +45,14 @@ impl Attendance {
         match self {
             Self::LeaveHeld(held) => Some(held.until_ms),
             Self::Attended | Self::Unattended { .. } => None,
+        }
+    }
+
+    /// About how many bytes wait with a leave.
+    pub(super) fn cost(&self) -> usize {
+        match self {
+            Self::LeaveHeld(held) => held.private.cost(),
+            Self::Attended | Self::Unattended { .. } => 0,
         }
     }
 
@@ -125,7 +134,7 @@ impl Occupancy {
     }
 
     /// Cancels the leave that is held. Gives the private messages that have come meanwhile.
-    pub(super) fn cancel_held_leave(&mut self) -> Vec<Kept> {
+    pub(super) fn cancel_held_leave(&mut self) -> Backlog {
         self.take_held_leave(|_| true).map(|held| held.private).unwrap_or_default()
     }
 

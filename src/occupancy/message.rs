@@ -1,6 +1,7 @@
 //! Messages: groupchat, subject, private ones, errors, and what a room says itself (§7.4, §7.5, §8.1).
 
 use super::{Occupancy, Phase};
+use crate::config::limit;
 use crate::event::{Action, Id, SessionId, Verdict};
 use crate::pending::peer::Peer;
 use crate::pending::senders::Sent;
@@ -63,7 +64,9 @@ impl Occupancy {
             self.queries.note_said(peer, stanza, session);
         }
         let sent = Sent { to: Peer::new(to), session, invented };
-        self.senders.remember(id, sent, turn.now.monotonic_ms);
+        let before = self.senders.cost();
+        self.senders.remember(id, sent, turn.now.monotonic_ms, turn.most(before, limit::SENT_COST));
+        turn.note_growth(before, self.senders.cost());
         if let Some(session) = session {
             self.mirror_private(turn, session, stanza);
         }
@@ -146,12 +149,15 @@ impl Occupancy {
         Some(Kept::own(shown))
     }
 
-    /// A private message goes to each attached session once, to a waiting one after its subject. With none
-    /// attached it goes into the offline storage (P3, P4).
+    /// A private message goes to each attached session once, to a waiting one after its subject. If none gets or
+    /// keeps it, it goes into the offline storage (P3, P4).
     fn private_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept) {
-        if !self.sessions.is_empty() {
-            self.relay(turn, stanza);
-        } else if is_worth_storing(stanza) && !self.keep_with_held_leave(stanza) {
+        let is_kept = if self.sessions.is_empty() {
+            !is_worth_storing(stanza) || self.keep_with_held_leave(turn, stanza)
+        } else {
+            self.relay(turn, stanza)
+        };
+        if !is_kept && is_worth_storing(stanza) {
             turn.act(Action::StoreOffline { stanza: None });
         }
     }
@@ -170,7 +176,7 @@ impl Occupancy {
         if is_for_the_account(stanza) && !self.answers_session(stanza) {
             return Verdict::Pass("an invitation or a notice");
         }
-        if self.archive_result_came(turn, stanza) || self.versions_resynced(stanza) {
+        if self.archive_result_came(turn, stanza) || self.versions_resynced(turn, stanza) {
             return Verdict::Handled;
         }
         self.fold_flags(&MucUser::read(stanza));

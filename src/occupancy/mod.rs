@@ -242,6 +242,17 @@ impl Occupancy {
         }
     }
 
+    /// About how many bytes wait here: for an answer, for their turn, or for a session (R7).
+    pub(crate) fn waiting_cost(&self) -> usize {
+        let in_phase = match &self.phase {
+            Phase::Out(_) => 0,
+            Phase::Joining(joining) => joining.early.cost() + joining.orphans.cost(),
+            Phase::In(stay) => stay.waiting_cost(),
+        };
+        let asked = self.senders.cost() + self.queries.cost() + self.room_archive.cost();
+        in_phase + asked + self.sessions.waiting_cost()
+    }
+
     /// Whether the account is in or about to be.
     pub(crate) fn is_occupied(&self) -> bool {
         !matches!(self.phase, Phase::Out(_))

@@ -4,6 +4,7 @@ use super::wishes::{Echo, NickWish};
 use super::{Occupancy, Phase, check};
 use crate::config::limit;
 use crate::event::SessionId;
+use crate::pending::backlog::Backlog;
 use crate::room::self_presence::{add_code, name_session, retain_codes};
 use crate::sessions::{Ask, Stage};
 use crate::turn::Turn;
@@ -27,7 +28,7 @@ impl Occupancy {
         }
         let wish = NickWish::new(session, nick, id, ask);
         let Phase::In(stay) = &mut self.phase else { return };
-        if let Some(refused) = stay.upstream.wish_nick(wish) {
+        if let Some(refused) = stay.upstream.wish_nick(turn, wish) {
             self.refuse_nick(turn, &refused, StanzaError::OVER_LIMIT);
         }
     }
@@ -110,7 +111,7 @@ impl Occupancy {
         self.finish_replay(turn, session);
         if let Some(attachment) = self.sessions.get_mut(session).filter(|attachment| attachment.is_live()) {
             attachment.stage = Stage::Waiting(ask);
-            self.start_replay(turn, session, &[]);
+            self.start_replay(turn, session, &Backlog::default());
         }
     }
 

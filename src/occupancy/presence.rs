@@ -145,7 +145,7 @@ impl Occupancy {
             self.note_all_seen(turn, stanza);
         }
         let echoes = match answer {
-            Answer::Nick(wish) => return self.nick_changed(turn, wish),
+            Answer::Nick(wish) => return self.nick_changed(turn, *wish),
             Answer::Update(echoes) => echoes,
             Answer::Nothing => Vec::new(),
         };

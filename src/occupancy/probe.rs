@@ -8,6 +8,7 @@ use crate::event::{Id, SessionId, Verdict};
 use crate::pending::expiring::{Expiring, OfSession};
 use crate::room::self_presence::name_session;
 use crate::turn::Turn;
+use crate::xmpp::cost::Cost;
 use crate::xmpp::jid::Nick;
 use crate::xmpp::stanza::{Kind, PresenceType, Stanza};
 
@@ -21,6 +22,12 @@ pub(super) struct Probe {
     id: Option<Box<str>>,
     /// The nick that it addressed, if it means the account by another than the real one.
     alias: Option<Nick>,
+}
+
+impl Cost for Probe {
+    fn outside(&self) -> usize {
+        self.id.outside() + self.alias.outside()
+    }
 }
 
 impl OfSession for Probe {
@@ -45,7 +52,10 @@ impl Occupancy {
                 let alias = addressed.filter(|_| is_own).filter(|alias| *alias != self.me.nick);
                 let probe = Probe { session, id: stanza.id.clone(), alias };
                 let deadline_ms = turn.after(limit::QUERY_MS);
-                stay.probes.insert_within(limit::PINGERS, nick.clone(), deadline_ms, probe);
+                let before = stay.probes.cost();
+                let most = turn.most(before, limit::WISHES_COST);
+                stay.probes.insert_within(most, nick.clone(), deadline_ms, probe);
+                turn.note_growth(before, stay.probes.cost());
                 let probed = nick.map_or_else(|| self.me.room.to_jid(), |nick| self.me.room.occupant(&nick));
                 turn.send(stanza.from(self.me.account.to_jid()).to(probed));
                 Verdict::Handled

@@ -70,9 +70,11 @@ impl Occupancy {
         if let Some(nick) = question.peer.nick() {
             self.queries.propose(nick, exchanges, question.session, mapped);
         }
+        let before = self.queries.cost();
         if let Some(oldest) = self.queries.ask_session(mapped.into(), question) {
             self.answer_for_session(turn, oldest);
         }
+        turn.note_growth(before, self.queries.cost());
     }
 
     /// The session to which an exchange belongs. Else the one that the room is shown, unless the query is about

@@ -6,6 +6,7 @@ use super::versions::{asks_versions, strip_version};
 use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::event::{Id, SessionId};
+use crate::pending::backlog::Backlog;
 use crate::room::Aside;
 use crate::room::self_presence::{add_code, retain_codes};
 use crate::sessions::{Ask, Attachment, Stage};
@@ -27,17 +28,20 @@ impl Occupancy {
             stay.upstream.wish_resync();
         } else {
             for session in self.sessions.waiting() {
-                self.start_replay(turn, session, &[]);
+                self.start_replay(turn, session, &Backlog::default());
             }
         }
     }
 
     /// Shows a waiting session the whole room, after what has to come first.
-    pub(super) fn start_replay(&mut self, turn: &mut Turn<'_>, session: SessionId, first: &[Kept]) {
+    pub(super) fn start_replay(&mut self, turn: &mut Turn<'_>, session: SessionId, first: &Backlog) {
         let Some(attachment) = self.sessions.get(session) else { return };
         let Some(ask) = attachment.ask() else { return };
-        let mut queue: VecDeque<Kept> = first.iter().chain(&ask.first).cloned().collect();
-        queue.extend(self.whole_room(turn, attachment, ask));
+        let mut queue: VecDeque<Kept> = first.iter().chain(ask.first.iter()).cloned().collect();
+        // what has come since it asked is no history, however little of that it wants
+        let is_news =
+            |message: &Stanza| first.iter().chain(ask.later.iter()).any(|news| shows(message, news));
+        queue.extend(self.whole_room(turn, attachment, ask, is_news));
         queue.extend(ask.later.iter().cloned());
         queue.extend(self.queries.take_unasked(session));
         let alias = self.alias_for(&ask.nick);
@@ -49,7 +53,13 @@ impl Occupancy {
     }
 
     /// Others, the room itself, the session's self-presence, history, subject (J1).
-    fn whole_room(&self, turn: &Turn<'_>, attachment: &Attachment, ask: &Ask) -> Vec<Kept> {
+    fn whole_room(
+        &self,
+        turn: &Turn<'_>,
+        attachment: &Attachment,
+        ask: &Ask,
+        is_news: impl Fn(&Stanza) -> bool,
+    ) -> Vec<Kept> {
         let room = &self.room;
         // Swift takes an `unavailable` that comes first for a failed join (J21).
         let nobody_before = room.roster.is_empty();
@@ -63,8 +73,6 @@ impl Occupancy {
         shown.extend(aside(false));
         shown.extend(self.join_presence(turn, attachment, ask).map(Kept::without_to));
         shown.extend(aside(true));
-        // what has come since it asked is no history, however little of that it wants
-        let is_news = |message: &Stanza| ask.later.iter().any(|later| shows(message, later));
         shown.extend(room.history.select(&ask.history, is_news, &self.me.room, turn.now, turn.config));
         shown.push(room.subject_message(&self.me.room));
         shown
@@ -108,11 +116,11 @@ impl Occupancy {
     fn hand_out(&mut self, turn: &mut Turn<'_>, session: SessionId, most: usize) {
         let Some(attachment) = self.sessions.get_mut(session) else { return };
         let Stage::Replaying(replay) = &mut attachment.stage else { return };
-        let count = replay.queue.len().min(most);
-        for stanza in replay.queue.drain(..count) {
+        let (shown, is_complete) = replay.take(most);
+        for stanza in shown {
             turn.deliver_kept(session, stanza);
         }
-        if replay.queue.is_empty() {
+        if is_complete {
             attachment.stage = Stage::Live;
         }
     }
@@ -135,28 +143,31 @@ impl Occupancy {
     }
 
     /// Relays the stanza in hand to the live sessions. A replaying session gets it at the end of its replay.
-    /// A waiting session gets a live message after its subject (J2).
-    pub(super) fn relay(&mut self, turn: &mut Turn<'_>, stanza: &Kept) {
+    /// A waiting session gets a live message after its subject (J2). False if none gets it or keeps it.
+    pub(super) fn relay(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> bool {
         let mut live = Vec::new();
         let mut crowded = Vec::new();
         let mut copy = None;
+        let mut is_kept = false;
         for (session, attachment) in self.sessions.iter_mut() {
             match &mut attachment.stage {
                 Stage::Live => live.push((session, Id::Keep)),
                 Stage::Replaying(replay) => {
                     let copy = copy.get_or_insert_with(|| stanza.share());
-                    replay.queue.push_back(copy.clone());
-                    if replay.queue.len() > limit::REPLAY_TAIL + self.room.roster.iter().count() {
+                    is_kept = true;
+                    if !replay.add(turn, copy.clone()) {
                         crowded.push(session);
                     }
                 }
-                Stage::Waiting(ask) => ask.keep_for_later(stanza),
+                Stage::Waiting(ask) => is_kept |= ask.keep_for_later(turn, stanza),
             }
         }
+        is_kept |= !live.is_empty();
         turn.relay(live);
         for session in crowded {
             self.finish_replay(turn, session);
         }
+        is_kept
     }
 
     /// The sessions that get a live message which can't be taken in: all that have been shown the room, or none
@@ -180,7 +191,7 @@ impl Occupancy {
     /// Answers what a session sent, in its place: a session that has asked to join since is answered that first.
     pub(super) fn answer(&mut self, turn: &mut Turn<'_>, session: SessionId, answer: Stanza) {
         match self.sessions.get_mut(session).map(|attachment| &mut attachment.stage) {
-            Some(Stage::Waiting(ask)) => ask.keep_answer(answer),
+            Some(Stage::Waiting(ask)) => ask.keep_answer(turn, answer),
             Some(Stage::Replaying(_) | Stage::Live) | None => self.show(turn, session, answer),
         }
     }
@@ -189,7 +200,9 @@ impl Occupancy {
     pub(super) fn show(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: Stanza) {
         match self.sessions.get_mut(session).map(|attachment| &mut attachment.stage) {
             Some(Stage::Live) => turn.deliver(session, stanza),
-            Some(Stage::Replaying(replay)) => replay.queue.push_back(Kept::without_to(stanza)),
+            Some(Stage::Replaying(replay)) => {
+                replay.add(turn, Kept::without_to(stanza));
+            }
             Some(Stage::Waiting(_)) | None => {}
         }
     }

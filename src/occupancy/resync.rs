@@ -58,12 +58,12 @@ impl Occupancy {
     }
 
     /// Keeps what the room says of versions to the session that the resync asks for; false if it says none.
-    pub(super) fn versions_resynced(&mut self, stanza: &Stanza) -> bool {
+    pub(super) fn versions_resynced(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) -> bool {
         let Some(resync) = self.resync_mut().filter(|resync| resync.entry.is_asked()) else { return false };
         let Some(session) = resync.versions_for else { return false };
         let is_told = super::versions::tells_versions(stanza);
         if is_told {
-            self.keep_versions_for(session, stanza);
+            self.keep_versions_for(turn, session, stanza);
         }
         is_told
     }

@@ -8,6 +8,7 @@ use crate::config::limit;
 use crate::event::SessionId;
 use crate::pending::expiring::{Expiring, OfSession};
 use crate::turn::Turn;
+use crate::xmpp::cost::Cost;
 use crate::xmpp::jid::Jid;
 use crate::xmpp::stanza::{Element, IqType, Kept, Kind, Stanza};
 
@@ -38,6 +39,18 @@ struct Repeated {
     queryid: Option<Box<str>>,
 }
 
+impl Cost for Asked {
+    fn outside(&self) -> usize {
+        self.query.outside()
+    }
+}
+
+impl Cost for Repeated {
+    fn outside(&self) -> usize {
+        self.queryid.outside()
+    }
+}
+
 impl OfSession for Asked {
     fn session(&self) -> Option<SessionId> {
         Some(self.session)
@@ -60,6 +73,11 @@ impl RoomArchive {
     pub(super) fn forget(&mut self, session: SessionId) {
         self.asked.forget(session);
         self.repeated.forget(session);
+    }
+
+    /// About how many bytes what is asked costs.
+    pub(super) fn cost(&self) -> usize {
+        self.asked.cost() + self.repeated.cost()
     }
 
     pub(super) fn deadline(&self) -> Option<u64> {
@@ -94,7 +112,7 @@ fn set_queryid(stanza: &mut Stanza, name: &str, queryid: Option<&str>) {
 
 impl Occupancy {
     /// A session asks the archive by itself.
-    pub(super) fn note_archive_asked(&mut self, turn: &Turn<'_>, session: SessionId, query: &Stanza) {
+    pub(super) fn note_archive_asked(&mut self, turn: &mut Turn<'_>, session: SessionId, query: &Stanza) {
         let is_query = query.kind == Kind::Iq(IqType::Set)
             && query.children.iter().any(|child| is_of_archive("query", child));
         if !is_query {
@@ -102,7 +120,10 @@ impl Occupancy {
         }
         let asked = Asked { session, query: Kept::own(query.clone()) };
         let deadline_ms = turn.after(limit::QUERY_MS);
-        self.room_archive.asked.insert_within(limit::ARCHIVE_QUERIES, query.id.clone(), deadline_ms, asked);
+        let before = self.room_archive.asked.cost();
+        let most = turn.most(before, limit::ARCHIVE_COST);
+        self.room_archive.asked.insert_within(most, query.id.clone(), deadline_ms, asked);
+        turn.note_growth(before, self.room_archive.asked.cost());
     }
 
     /// The room refuses a session its archive: the account asks again, if it is in. False if nobody does.
@@ -119,7 +140,10 @@ impl Occupancy {
         let deadline_ms = turn.after(limit::QUERY_MS);
         // sessions ask for one page after the other, so the oldest has had its results
         let repeated = Repeated { session, queryid };
-        self.room_archive.repeated.insert_within(limit::ARCHIVE_QUERIES, mapped, deadline_ms, repeated);
+        let before = self.room_archive.repeated.cost();
+        let most = turn.most(before, limit::ARCHIVE_COST);
+        self.room_archive.repeated.insert_within(most, mapped, deadline_ms, repeated);
+        turn.note_growth(before, self.room_archive.repeated.cost());
         turn.about_held(|turn| self.map_up(turn, Some(session), &again));
         true
     }

@@ -12,6 +12,7 @@ use crate::config::limit;
 use crate::event::{Id, SessionId};
 use crate::sessions::is_nobody_there;
 use crate::turn::Turn;
+use crate::xmpp::cost::Cost;
 use crate::xmpp::jid::Nick;
 use crate::xmpp::stanza::{Element, PresenceType, Stanza};
 
@@ -20,7 +21,7 @@ use crate::xmpp::stanza::{Element, PresenceType, Stanza};
 pub(super) struct Upstream {
     pending: Option<Pending>,
     wishes: VecDeque<NickWish>,
-    echoes: Vec<Echo>,
+    echoes: VecDeque<Echo>,
     resync_wished: bool,
     overdue: Overdue,
     /// The session whose presence went up last; nobody, if none was attached.
@@ -109,21 +110,18 @@ impl Upstream {
     }
 
     /// Takes in a wish for another nick; gives it back if too many wait.
-    pub(super) fn wish_nick(&mut self, wish: NickWish) -> Option<NickWish> {
-        if self.wishes.len() >= limit::NICK_CHANGES {
-            return Some(wish);
-        }
-        self.wishes.push_back(wish);
-        None
+    pub(super) fn wish_nick(&mut self, turn: &mut Turn<'_>, wish: NickWish) -> Option<NickWish> {
+        turn.line_up(&mut self.wishes, wish)
+    }
+
+    /// About how many bytes cost what waits.
+    pub(super) fn cost(&self) -> usize {
+        self.wishes.outside() + self.echoes.outside()
     }
 
     /// Takes in that a session waits to see its update; gives that back if too many wait.
-    pub(super) fn wish_echo(&mut self, echo: Echo) -> Option<Echo> {
-        if self.echoes.len() >= limit::PINGERS {
-            return Some(echo);
-        }
-        self.echoes.push(echo);
-        None
+    pub(super) fn wish_echo(&mut self, turn: &mut Turn<'_>, echo: Echo) -> Option<Echo> {
+        turn.line_up(&mut self.echoes, echo)
     }
 
     fn nick_wish(&self) -> Option<&NickWish> {
@@ -213,7 +211,7 @@ impl Upstream {
         };
         match self.pending.take_if(answers).map(|pending| pending.what) {
             Some(What::Update(echoes)) => Answer::Update(echoes),
-            Some(What::Nick(wish) | What::NickAsked { wish, .. }) => Answer::Nick(wish),
+            Some(What::Nick(wish) | What::NickAsked { wish, .. }) => Answer::Nick(Box::new(wish)),
             Some(What::Resync(_)) | None => Answer::Nothing,
         }
     }
@@ -308,7 +306,7 @@ impl Occupancy {
         let Phase::In(stay) = &mut self.phase else { return };
         let is_changed = wanted.is_some_and(|wanted| wanted.children != stay.own.sent.children);
         stay.upstream.compared = Some(self.sessions.changes());
-        let echoes = std::mem::take(&mut stay.upstream.echoes);
+        let echoes: Vec<Echo> = std::mem::take(&mut stay.upstream.echoes).into();
         if is_changed {
             let nick = self.me.nick.clone();
             self.send_presence(turn, &nick, None, What::Update(echoes));

@@ -2,9 +2,11 @@
 //! and no other session gets that answer (J22, J23).
 
 use super::{Occupancy, Phase};
+use crate::config::limit;
 use crate::event::SessionId;
 use crate::room::Room;
 use crate::sessions::{Ask, Attachment, Sessions, Stage};
+use crate::turn::Turn;
 use crate::xmpp::muc::{NS_MUC, NS_MUC_USER};
 use crate::xmpp::stanza::{Element, Kept, Node, Stanza};
 
@@ -78,11 +80,11 @@ impl Occupancy {
     }
 
     /// Keeps what the room says to that session before it shows the occupants.
-    pub(super) fn keep_versions_for(&mut self, session: SessionId, message: &Stanza) {
+    pub(super) fn keep_versions_for(&mut self, turn: &mut Turn<'_>, session: SessionId, message: &Stanza) {
         if let Some(Attachment { stage: Stage::Waiting(ask), .. }) = self.sessions.get_mut(session)
-            && ask.first.len() < crate::config::limit::HELD_BACK
+            && !turn.keep(&mut ask.first, limit::LATER_COST, Kept::without_to(message.clone()))
         {
-            ask.first.push(Kept::without_to(message.clone()));
+            log::debug!("what {} says of versions is too much to be kept", self.me.room);
         }
     }
 }

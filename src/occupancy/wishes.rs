@@ -6,6 +6,7 @@ use super::{Occupancy, Phase};
 use crate::event::SessionId;
 use crate::sessions::Ask;
 use crate::turn::Turn;
+use crate::xmpp::cost::Cost;
 use crate::xmpp::jid::Nick;
 
 /// A session that wants to see its own presence reflected (N7).
@@ -38,12 +39,24 @@ impl NickWish {
     }
 }
 
+impl Cost for Echo {
+    fn outside(&self) -> usize {
+        self.id.outside()
+    }
+}
+
+impl Cost for NickWish {
+    fn outside(&self) -> usize {
+        self.id.outside() + self.nick.outside() + self.ask.outside()
+    }
+}
+
 /// What the room's self-presence answers.
 #[derive(Debug)]
 pub(super) enum Answer {
     Nothing,
     Update(Vec<Echo>),
-    Nick(NickWish),
+    Nick(Box<NickWish>),
 }
 
 impl Occupancy {
@@ -51,7 +64,7 @@ impl Occupancy {
     /// at once.
     pub(super) fn wish_echo(&mut self, turn: &mut Turn<'_>, echo: Echo) {
         let Phase::In(stay) = &mut self.phase else { return };
-        if let Some(echo) = stay.upstream.wish_echo(echo) {
+        if let Some(echo) = stay.upstream.wish_echo(turn, echo) {
             self.show_echoes(turn, &[echo], false);
         }
     }

@@ -5,26 +5,47 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::event::SessionId;
+use crate::xmpp::cost::Cost;
 
 /// Entries with a key and perhaps a deadline, oldest first. Several may have one key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(from = "Vec<Entry<K, V>>", into = "Vec<Entry<K, V>>")]
 #[serde(bound(
-    serialize = "K: Serialize + Ord + Clone, V: Serialize + Clone",
-    deserialize = "K: Deserialize<'de> + Ord + Clone, V: Deserialize<'de> + Clone"
+    serialize = "K: Serialize + Key, V: Serialize + Value",
+    deserialize = "K: Deserialize<'de> + Key, V: Deserialize<'de> + Value"
 ))]
-pub(crate) struct Expiring<K: Ord + Clone, V: Clone> {
+pub(crate) struct Expiring<K: Key, V: Value> {
     /// By their numbers, which count up.
     entries: BTreeMap<u64, Entry<K, V>>,
     by_key: BTreeSet<(K, u64)>,
     by_deadline: BTreeSet<(u64, u64)>,
+    cost: usize,
 }
+
+/// By what an entry is found.
+pub(crate) trait Key: Ord + Clone + Cost {}
+impl<K: Ord + Clone + Cost> Key for K {}
+
+/// What an entry says.
+pub(crate) trait Value: Clone + Cost {}
+impl<V: Clone + Cost> Value for V {}
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Entry<K, V> {
     key: K,
     deadline_ms: Option<u64>,
     value: V,
+    /// As it was when it was added; it may change a little.
+    #[serde(skip)]
+    cost: usize,
+}
+
+impl<K: Key, V: Value> Entry<K, V> {
+    /// What an entry costs in all three tables, a third of which is free.
+    fn cost(key: &K, value: &V) -> usize {
+        let places = size_of::<(u64, Self)>() + size_of::<(K, u64)>() + size_of::<(u64, u64)>();
+        places * 3 / 2 + 2 * key.outside() + value.outside()
+    }
 }
 
 /// What waits for an answer on behalf of a session.
@@ -33,7 +54,7 @@ pub(crate) trait OfSession {
     fn session(&self) -> Option<SessionId>;
 }
 
-impl<K: Ord + Clone, V: Clone> Expiring<K, V> {
+impl<K: Key, V: Value> Expiring<K, V> {
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -48,17 +69,23 @@ impl<K: Ord + Clone, V: Clone> Expiring<K, V> {
         let number = self.entries.last_key_value().map_or(0, |(last, _)| last + 1);
         self.by_key.insert((key.clone(), number));
         self.by_deadline.extend(deadline_ms.map(|deadline_ms| (deadline_ms, number)));
-        self.entries.insert(number, Entry { key, deadline_ms, value });
+        let cost = Entry::cost(&key, &value);
+        self.cost += cost;
+        self.entries.insert(number, Entry { key, deadline_ms, value, cost });
     }
 
-    /// Adds an entry, in the place of the oldest if there are so many already.
+    /// Adds an entry. If all then cost more than that, the oldest make space, but never the new one.
     pub(crate) fn insert_within(&mut self, most: usize, key: K, deadline_ms: u64, value: V) {
-        if self.len() >= most
-            && let Some(oldest) = self.entries.first_key_value().map(|(number, _)| *number)
-        {
-            self.remove(oldest);
-        }
         self.insert(key, deadline_ms, value);
+        while self.cost > most && self.len() > 1 {
+            let oldest = self.entries.first_key_value().map(|(number, _)| *number);
+            oldest.and_then(|oldest| self.remove(oldest));
+        }
+    }
+
+    /// About how many bytes it costs.
+    pub(crate) fn cost(&self) -> usize {
+        self.cost
     }
 
     /// The oldest entry of that key.
@@ -131,35 +158,36 @@ impl<K: Ord + Clone, V: Clone> Expiring<K, V> {
         if let Some(deadline_ms) = entry.deadline_ms {
             self.by_deadline.remove(&(deadline_ms, number));
         }
+        self.cost = self.cost.saturating_sub(entry.cost);
         self.by_key.remove(&(entry.key, number));
         Some(entry.value)
     }
 }
 
-impl<K: Ord + Clone, V: Clone + OfSession> Expiring<K, V> {
+impl<K: Key, V: Value + OfSession> Expiring<K, V> {
     /// Takes out the entries of a session that has ended: nobody waits for their answers.
     pub(crate) fn forget(&mut self, session: SessionId) -> Vec<V> {
         self.take_all(|value| value.session() == Some(session))
     }
 }
 
-impl<K: Ord + Clone, V: Clone> Default for Expiring<K, V> {
+impl<K: Key, V: Value> Default for Expiring<K, V> {
     fn default() -> Self {
-        Self { entries: BTreeMap::new(), by_key: BTreeSet::new(), by_deadline: BTreeSet::new() }
+        Self { entries: BTreeMap::new(), by_key: BTreeSet::new(), by_deadline: BTreeSet::new(), cost: 0 }
     }
 }
 
-impl<K: Ord + Clone, V: Clone> From<Vec<Entry<K, V>>> for Expiring<K, V> {
+impl<K: Key, V: Value> From<Vec<Entry<K, V>>> for Expiring<K, V> {
     fn from(entries: Vec<Entry<K, V>>) -> Self {
         let mut expiring = Self::default();
-        for Entry { key, deadline_ms, value } in entries {
+        for Entry { key, deadline_ms, value, .. } in entries {
             expiring.insert(key, deadline_ms, value);
         }
         expiring
     }
 }
 
-impl<K: Ord + Clone, V: Clone> From<Expiring<K, V>> for Vec<Entry<K, V>> {
+impl<K: Key, V: Value> From<Expiring<K, V>> for Vec<Entry<K, V>> {
     fn from(expiring: Expiring<K, V>) -> Self {
         expiring.entries.into_values().collect()
     }
@@ -168,6 +196,12 @@ impl<K: Ord + Clone, V: Clone> From<Expiring<K, V>> for Vec<Entry<K, V>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Cost for u32 {
+        fn outside(&self) -> usize {
+            0
+        }
+    }
 
     fn table(entries: &[(&'static str, u64, u32)]) -> Expiring<Box<str>, u32> {
         let mut table = Expiring::default();
@@ -210,8 +244,11 @@ mod tests {
     #[test]
     fn the_oldest_makes_space() {
         let mut table = table(&[("a", 30, 1), ("b", 10, 2)]);
-        table.insert_within(2, "c".into(), 5, 3);
+        table.insert_within(table.cost(), "c".into(), 5, 3);
         assert_eq!(table.take_all(|_| true), [2, 3]);
+        assert_eq!(table.cost(), 0);
+        table.insert_within(0, "d".into(), 5, 4);
+        assert_eq!(table.take_all(|_| true), [4], "the new one has its place");
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! What is on its way and may be answered.
+//! What waits: for its turn, or for an answer.
 
+pub(crate) mod backlog;
 pub(crate) mod exchanges;
 pub(crate) mod expiring;
 pub(crate) mod peer;

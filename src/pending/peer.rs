@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::xmpp::cost::Cost;
 use crate::xmpp::jid::{Jid, Nick};
 
 /// An occupant, under the nick by which it was addressed or addressed us, and under the one that it has now
@@ -11,6 +12,12 @@ pub(crate) struct Peer {
     /// Nobody is the room itself.
     nick: Option<Nick>,
     renamed: Option<Nick>,
+}
+
+impl Cost for Peer {
+    fn outside(&self) -> usize {
+        self.nick.outside() + self.renamed.outside()
+    }
 }
 
 impl Peer {

@@ -11,6 +11,7 @@ use super::expiring::{Expiring, OfSession};
 use super::peer::Peer;
 use crate::config::limit;
 use crate::event::SessionId;
+use crate::xmpp::cost::Cost;
 use crate::xmpp::jid::Nick;
 use crate::xmpp::stanza::{IqType, Kept, Kind, Stanza};
 
@@ -26,6 +27,7 @@ pub(crate) struct Queries {
     exchanges: Exchanges,
     /// What sessions ask while too much is open.
     waiting: VecDeque<Waiting>,
+    waiting_cost: usize,
 }
 
 /// A query that has not gone up yet.
@@ -33,6 +35,12 @@ pub(crate) struct Queries {
 struct Waiting {
     session: Option<SessionId>,
     query: Kept,
+}
+
+impl Cost for Waiting {
+    fn outside(&self) -> usize {
+        self.query.outside()
+    }
 }
 
 /// An open query of a session.
@@ -57,6 +65,18 @@ pub(crate) struct Question {
     pub(crate) unasked: Option<Kept>,
 }
 
+impl Cost for Query {
+    fn outside(&self) -> usize {
+        self.id.outside() + self.peer.outside()
+    }
+}
+
+impl Cost for Question {
+    fn outside(&self) -> usize {
+        self.id.outside() + self.peer.outside() + self.unasked.outside()
+    }
+}
+
 impl OfSession for Query {
     fn session(&self) -> Option<SessionId> {
         self.session
@@ -74,21 +94,35 @@ impl Queries {
     /// Whether one more query may go up.
     pub(crate) fn has_room(&self) -> bool {
         self.to_room.len() + self.to_occupants.len() < limit::QUERIES
+            && self.to_room.cost() + self.to_occupants.cost() < limit::QUERIES_COST
     }
 
-    /// Keeps a query until others are answered; false if too many wait already.
-    pub(crate) fn wait(&mut self, session: Option<SessionId>, query: Kept) -> bool {
-        let has_room = self.waiting.len() < limit::QUERIES_WAITING;
-        if has_room {
-            self.waiting.push_back(Waiting { session, query });
+    /// Keeps a query until others are answered; false if those that wait would cost more than that.
+    pub(crate) fn wait(&mut self, session: Option<SessionId>, query: Kept, most: usize) -> bool {
+        let waiting = Waiting { session, query };
+        let cost = self.waiting_cost + waiting.cost();
+        if cost <= most {
+            self.waiting.push_back(waiting);
+            self.waiting_cost = cost;
         }
-        has_room
+        cost <= most
+    }
+
+    /// About how many bytes those cost that wait.
+    pub(crate) fn waiting_cost(&self) -> usize {
+        self.waiting_cost
+    }
+
+    /// About how many bytes all cost.
+    pub(crate) fn cost(&self) -> usize {
+        self.waiting_cost + self.to_room.cost() + self.to_occupants.cost() + self.questions.cost()
     }
 
     /// The next query that may go up, of those that had to wait.
     pub(crate) fn next_waiting(&mut self) -> Option<(Option<SessionId>, Kept)> {
-        let waiting = if self.has_room() { self.waiting.pop_front() } else { None };
-        waiting.map(|waiting| (waiting.session, waiting.query))
+        let waiting = if self.has_room() { self.waiting.pop_front() } else { None }?;
+        self.waiting_cost = self.waiting_cost.saturating_sub(waiting.cost());
+        Some((waiting.session, waiting.query))
     }
 
     /// A query goes up that is answered by that time, or never.
@@ -133,7 +167,7 @@ impl Queries {
     /// An occupant asks a session something. Gives the question that there is no more space for: the oldest of
     /// that occupant, or else of all.
     pub(crate) fn ask_session(&mut self, mapped: Box<str>, question: Question) -> Option<Question> {
-        let is_full = self.questions.len() >= limit::QUERIES;
+        let is_full = self.questions.len() >= limit::QUERIES || self.questions.cost() >= limit::QUERIES_COST;
         let oldest = if is_full { self.take_oldest_question(&question.peer) } else { None };
         self.questions.insert(mapped, None, question);
         oldest
@@ -245,6 +279,7 @@ impl Queries {
     /// The session has ended: answers to it reach nobody (I13), and for those of persons nobody waits.
     pub(crate) fn forget(&mut self, session: SessionId) {
         self.waiting.retain(|waiting| waiting.session != Some(session));
+        self.waiting_cost = self.waiting.iter().map(Cost::cost).sum();
         self.to_occupants.forget(session);
         for query in self.to_room.values_mut().filter(|query| query.session == Some(session)) {
             query.session = None;

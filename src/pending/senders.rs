@@ -6,6 +6,7 @@ use super::expiring::Expiring;
 use super::peer::Peer;
 use crate::config::limit;
 use crate::event::SessionId;
+use crate::xmpp::cost::Cost;
 use crate::xmpp::jid::Nick;
 use crate::xmpp::stanza::Stanza;
 
@@ -24,11 +25,23 @@ pub(crate) struct Sent {
     pub(crate) invented: bool,
 }
 
+impl Cost for Sent {
+    fn outside(&self) -> usize {
+        self.to.outside()
+    }
+}
+
 impl Senders {
     /// Remembers a message that goes up, and forgets those that went up long ago.
-    pub(crate) fn remember(&mut self, id: Box<str>, message: Sent, now_ms: u64) {
+    /// Of too many the oldest are forgotten; they may cost that much.
+    pub(crate) fn remember(&mut self, id: Box<str>, message: Sent, now_ms: u64, most: usize) {
         self.0.take_due(now_ms);
-        self.0.insert_within(limit::SENT, id, now_ms.saturating_add(limit::SENT_MS), message);
+        self.0.insert_within(most, id, now_ms.saturating_add(limit::SENT_MS), message);
+    }
+
+    /// About how many bytes they cost.
+    pub(crate) fn cost(&self) -> usize {
+        self.0.cost()
     }
 
     /// The oldest message that an error can be about. The room may refuse any message. An occupant may refuse
@@ -82,7 +95,7 @@ mod tests {
 
     fn senders<'a>(sent: impl IntoIterator<Item = (&'a str, Sent)>) -> Senders {
         let mut senders = Senders::default();
-        sent.into_iter().for_each(|(id, sent)| senders.remember(id.into(), sent, 0));
+        sent.into_iter().for_each(|(id, sent)| senders.remember(id.into(), sent, 0, usize::MAX));
         senders
     }
 
@@ -122,11 +135,18 @@ mod tests {
     #[test]
     fn r7_entries_expire_and_are_limited() {
         let mut senders = Senders::default();
-        for number in 0..limit::SENT + 10 {
-            senders.remember(number.to_string().into(), by(1), 0);
+        let uuid = |number: u32| format!("{number:036}").into();
+        for number in 0..10_000 {
+            senders.remember(uuid(number), by(1), 0, limit::SENT_COST);
         }
-        assert_eq!(senders.0.len(), limit::SENT);
-        senders.remember("late".into(), by(1), limit::SENT_MS);
+        assert_eq!(senders.0.len(), 10_000, "a burst of lines is remembered");
+        for number in 0..10_000 {
+            senders.remember(uuid(number), by(1), 0, limit::SENT_COST);
+        }
+        assert!(senders.cost() <= limit::SENT_COST && senders.0.len() > 10_000);
+        senders.remember("large".repeat(limit::SENT_COST).into(), by(1), 0, limit::SENT_COST);
+        assert_eq!(senders.0.len(), 1);
+        senders.remember("late".into(), by(1), limit::SENT_MS, limit::SENT_COST);
         assert_eq!(senders.0.len(), 1);
     }
 

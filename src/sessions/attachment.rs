@@ -5,8 +5,10 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use crate::config::limit;
+use crate::pending::backlog::Backlog;
 use crate::room::history::HistoryRequest;
 use crate::turn::Turn;
+use crate::xmpp::cost::Cost;
 use crate::xmpp::delay::is_delayed;
 use crate::xmpp::jid::{FullJid, Nick};
 use crate::xmpp::muc::{asks_to_join, sets_subject};
@@ -23,7 +25,7 @@ pub(crate) struct Attachment {
     pub(crate) alias: Option<Alias>,
     pub(crate) stage: Stage,
     /// What it has sent before it was shown the whole room (M3).
-    held: VecDeque<Kept>,
+    held: Backlog,
     pub(crate) connection: Connection,
 }
 
@@ -74,10 +76,10 @@ pub(crate) struct Ask {
     pub(crate) history: HistoryRequest,
     /// Whether the room was created by this join (J9).
     pub(crate) created: bool,
-    /// What came for it alone and is shown after the subject (P3).
-    pub(crate) later: Vec<Kept>,
+    /// What has come since and is shown after the subject (J2, P3).
+    pub(crate) later: Backlog,
     /// What came for it alone and is shown before the occupants (J23).
-    pub(crate) first: Vec<Kept>,
+    pub(crate) first: Backlog,
     /// Whether the room has been asked for the affiliation versions that it wants (J22).
     pub(crate) versions_told: bool,
 }
@@ -85,27 +87,56 @@ pub(crate) struct Ask {
 /// A room that is being shown.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Replay {
-    pub(crate) queue: VecDeque<Kept>,
+    queue: VecDeque<Kept>,
+    /// What that cost which has joined the end of the queue.
+    tail: usize,
+}
+
+impl Replay {
+    /// The next so many stanzas, and whether they are the last.
+    pub(crate) fn take(&mut self, most: usize) -> (Vec<Kept>, bool) {
+        let count = self.queue.len().min(most);
+        (self.queue.drain(..count).collect(), self.queue.is_empty())
+    }
+
+    /// Adds to the end what happens meanwhile. False if that has become too much to be kept.
+    pub(crate) fn add(&mut self, turn: &mut Turn<'_>, stanza: Kept) -> bool {
+        let cost = stanza.cost();
+        self.queue.push_back(stanza);
+        self.tail += cost;
+        turn.note_waiting(cost);
+        self.tail <= turn.most(self.tail, limit::TAIL_COST)
+    }
+}
+
+impl Cost for Ask {
+    fn outside(&self) -> usize {
+        self.join.outside() + self.nick.outside() + self.waiting_cost()
+    }
 }
 
 impl Ask {
+    fn waiting_cost(&self) -> usize {
+        self.later.cost() + self.first.cost()
+    }
+
     /// Keeps a message that comes while the session waits, to be shown after the subject. Presences, subject and
-    /// history are part of what it is shown anyway.
-    pub(crate) fn keep_for_later(&mut self, stanza: &Kept) {
+    /// history are part of what it is shown anyway. If there is too much, the oldest groupchat messages are no
+    /// news any more, but history. False if it is not kept.
+    pub(crate) fn keep_for_later(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> bool {
+        let is_groupchat = |message: &Kept| message.kind == Kind::Message(MessageType::Groupchat);
         let is_live = match stanza.kind {
             Kind::Message(MessageType::Groupchat) => !sets_subject(stanza) && !is_delayed(stanza),
             Kind::Message(_) => true,
             Kind::Presence(_) | Kind::Iq(_) => false,
         };
-        if is_live && self.later.len() < limit::LATER {
-            self.later.push(stanza.share());
-        }
+        is_live && turn.keep_newest(&mut self.later, limit::LATER_COST, stanza.share(), is_groupchat)
     }
 
     /// Keeps the answer to something that the session sent before this join.
-    pub(crate) fn keep_answer(&mut self, answer: Stanza) {
-        if self.later.len() < limit::LATER {
-            self.later.push(Kept::without_to(answer));
+    pub(crate) fn keep_answer(&mut self, turn: &mut Turn<'_>, answer: Stanza) {
+        if !turn.keep(&mut self.later, limit::LATER_COST, Kept::without_to(answer)) {
+            log::debug!("an answer is too much to be kept for a session that waits");
         }
     }
 
@@ -119,7 +150,7 @@ impl Ask {
 
     /// Forgets the groupchat messages of a stay that has ended: they are history, if anything.
     pub(crate) fn forget_groupchat(&mut self) {
-        self.later.retain(|message| message.kind != Kind::Message(MessageType::Groupchat));
+        self.later.retain(|message: &Kept| message.kind != Kind::Message(MessageType::Groupchat));
     }
 
     /// The password that came with the join.
@@ -133,7 +164,7 @@ impl Attachment {
     /// A session that asks to join; its presence is the latest of all, by that count.
     pub(super) fn new(jid: FullJid, presence: Kept, order: u64, ask: Ask) -> Self {
         let stage = Stage::Waiting(ask);
-        let (held, connection) = (VecDeque::new(), Connection::default());
+        let (held, connection) = (Backlog::default(), Connection::default());
         Self { jid, presence, order, alias: None, stage, held, connection }
     }
 
@@ -161,7 +192,7 @@ impl Attachment {
 
     /// Starts to show it the room. It knows the account by that alias.
     pub(crate) fn begin_replay(&mut self, queue: VecDeque<Kept>, alias: Option<Nick>) {
-        self.stage = Stage::Replaying(Replay { queue });
+        self.stage = Stage::Replaying(Replay { queue, tail: 0 });
         let before = self.alias.take();
         let is_shown = |nick: &Nick| before.is_some_and(|before| before.is_shown && before.nick == *nick);
         self.alias = alias.map(|nick| Alias { is_shown: is_shown(&nick), nick });
@@ -176,7 +207,7 @@ impl Attachment {
     }
 
     /// What it has sent before it was shown the whole room.
-    pub(crate) fn into_held(self) -> VecDeque<Kept> {
+    pub(crate) fn into_held(self) -> Backlog {
         self.held
     }
 
@@ -187,12 +218,11 @@ impl Attachment {
 
     /// What it has said of itself is older than its new join: it is answered, and changes nothing.
     fn outdate_held(&mut self, presence: &Stanza, join: &Stanza) {
-        let shows_itself = |held: &&mut Kept| held.kind == Kind::Presence(PresenceType::Available);
-        for held in self.held.iter_mut().filter(shows_itself) {
+        self.held.replace(|held| {
             let mut same = presence.clone().id(held.id.as_deref());
             (same.from, same.to) = (join.from.clone(), join.to.clone());
-            *held = Kept::own(same);
-        }
+            (held.kind == Kind::Presence(PresenceType::Available)).then(|| Kept::own(same))
+        });
     }
 
     /// Takes out the first stanza that is held, if its turn has come.
@@ -202,9 +232,7 @@ impl Attachment {
 
     /// Takes out the joins that are held.
     pub(crate) fn take_held_joins(&mut self) -> Vec<Kept> {
-        let (joins, others): (Vec<_>, Vec<_>) = self.held.drain(..).partition(|held| asks_to_join(held));
-        self.held = others.into();
-        joins
+        self.held.take(|held| asks_to_join(held))
     }
 
     /// The join that is not answered yet.
@@ -215,12 +243,23 @@ impl Attachment {
         }
     }
 
-    /// Keeps what the session sends until its join is answered; false if there is no more room.
-    pub(crate) fn hold(&mut self, stanza: Kept) -> bool {
-        let has_room = self.held.len() < limit::HELD_BACK;
-        if has_room {
-            self.held.push_back(stanza);
-        }
-        has_room
+    /// Keeps what the session sends until its join is answered; false if that is too much.
+    pub(crate) fn hold(&mut self, turn: &mut Turn<'_>, stanza: Kept) -> bool {
+        turn.keep(&mut self.held, limit::HELD_COST, stanza)
+    }
+
+    /// Holds again what was held before.
+    pub(crate) fn hold_on(&mut self, stanza: Kept) {
+        self.held.push(stanza);
+    }
+
+    /// About how many bytes wait with it.
+    pub(crate) fn waiting_cost(&self) -> usize {
+        let for_it = match &self.stage {
+            Stage::Waiting(ask) => ask.waiting_cost(),
+            Stage::Replaying(replay) => replay.tail,
+            Stage::Live => 0,
+        };
+        self.held.cost() + for_it
     }
 }

@@ -148,6 +148,11 @@ impl Sessions {
         self.attached.values().any(|attachment| matches!(attachment.stage, Stage::Replaying(_)))
     }
 
+    /// About how many bytes wait with all of them.
+    pub(crate) fn waiting_cost(&self) -> usize {
+        self.attached.values().map(Attachment::waiting_cost).sum()
+    }
+
     /// The sessions whose joins are not answered yet.
     pub(crate) fn waiting(&self) -> Vec<SessionId> {
         self.iter().filter(|(_, attachment)| attachment.ask().is_some()).map(|(session, _)| session).collect()

@@ -84,6 +84,7 @@ pub(crate) fn is_nobody_there(payload: &[Element]) -> bool {
 mod tests {
     use super::super::Ask;
     use super::*;
+    use crate::pending::backlog::Backlog;
     use crate::room::history::HistoryRequest;
     use crate::xmpp::jid::FullJid;
     use crate::xmpp::jid::Jid;
@@ -100,8 +101,8 @@ mod tests {
             nick: Nick::new("alice"),
             history: HistoryRequest::default(),
             created: false,
-            later: Vec::new(),
-            first: Vec::new(),
+            later: Backlog::default(),
+            first: Backlog::default(),
             versions_told: false,
         }
     }

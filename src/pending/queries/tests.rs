@@ -54,13 +54,14 @@ fn i1_two_sessions_may_use_one_id() {
 fn i12_what_is_too_much_waits_in_order_and_is_limited() {
     let mut queries = full();
     assert!(!queries.has_room());
-    for number in 0..limit::QUERIES_WAITING {
-        assert!(queries.wait(Some(SessionId(2)), asked(&number.to_string())));
+    let most = 2_000 * Waiting { session: None, query: asked("0000") }.cost();
+    for number in 0..2_000 {
+        assert!(queries.wait(Some(SessionId(2)), asked(&format!("{number:04}")), most));
     }
-    assert!(!queries.wait(Some(SessionId(2)), asked("late")));
+    assert!(!queries.wait(Some(SessionId(2)), asked("late"), most));
     assert!(queries.next_waiting().is_none());
     queries.answered(&by(BOB, "7"));
-    assert_eq!(queries.next_waiting(), Some((Some(SessionId(2)), asked("0"))));
+    assert_eq!(queries.next_waiting(), Some((Some(SessionId(2)), asked("0000"))));
     queries.forget(SessionId(2));
     assert!(queries.next_waiting().is_none());
 }
@@ -70,7 +71,7 @@ fn i12_a_person_has_time_unless_others_wait() {
     let mut queries = full();
     assert_eq!(queries.deadline(), None);
     assert!(queries.take_too_many(10).is_empty());
-    queries.wait(Some(SessionId(2)), asked("w"));
+    queries.wait(Some(SessionId(2)), asked("w"), usize::MAX);
     assert_eq!(queries.deadline(), Some(10));
     assert!(queries.take_too_many(9).is_empty());
     assert_eq!(queries.take_too_many(10), [query(1, "0")]);

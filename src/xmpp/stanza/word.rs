@@ -103,6 +103,14 @@ impl Word {
         }
     }
 
+    /// The text, if it is held for this word alone.
+    pub(crate) fn own(&self) -> Option<&str> {
+        match &self.0 {
+            Text::Usual(_) => None,
+            Text::Own(text) => Some(text),
+        }
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         match &self.0 {
