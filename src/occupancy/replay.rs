@@ -2,43 +2,70 @@
 
 use std::collections::VecDeque;
 
-use super::versions::{asks_versions, strip_version};
+use super::versions::strip_version;
 use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::event::{Id, SessionId};
 use crate::room::Aside;
 use crate::room::self_presence::{add_code, retain_codes};
-use crate::sessions::{Ask, Attachment, Stage};
+use crate::sessions::{Ask, Attachment, ResyncFor, Stage};
 use crate::turn::Turn;
 use crate::xmpp::muc::status;
 use crate::xmpp::stanza::{Kept, Stanza};
 
 impl Occupancy {
-    /// Shows waiting sessions the room. If the room is not trusted, a check goes first; if the copy is
-    /// outdated, a resync does (J8, J29).
+    /// Shows waiting sessions the room, without what has been kept for too long.
+    pub(super) fn serve_anew(&mut self, turn: &mut Turn<'_>) {
+        if self.sessions.any_waits() {
+            self.room.history.trim(turn.now, turn.config);
+            self.serve(turn);
+        }
+    }
+
+    /// Shows waiting sessions the room. If the room is not trusted, a check goes first. If the copy is outdated, or
+    /// lacks what a session asks for, a resync does (J8, J29, F32).
     pub(super) fn serve(&mut self, turn: &mut Turn<'_>) {
-        let Phase::In(stay) = &mut self.phase else { return };
-        if !self.sessions.any_waits() || stay.upstream.resyncs() {
+        if !matches!(self.phase, Phase::In(_)) {
             return;
         }
-        if !stay.trust.is_fresh(turn) {
-            stay.check(turn, &self.me);
-        } else if self.room.outdated || asks_versions(&self.sessions, &self.room).is_some() {
-            stay.upstream.wish_resync();
-        } else {
-            for session in self.sessions.waiting() {
-                self.start_replay(turn, session, &[]);
+        for session in self.sessions.waiting() {
+            if self.is_servable(turn, session) {
+                self.start_replay(turn, session);
             }
         }
     }
 
+    /// Whether a waiting session may be shown the room from the copy. What has to come first is asked for.
+    fn is_servable(&mut self, turn: &mut Turn<'_>, session: SessionId) -> bool {
+        let Some(ask) = self.sessions.get(session).and_then(Attachment::ask) else { return false };
+        let asks_versions = self.room.versioned && ask.asks_versions();
+        let lacks = match ask.resync {
+            ResyncFor::Wished | ResyncFor::Asked => return false,
+            ResyncFor::Answered => asks_versions,
+            ResyncFor::Unanswered => self.room.outdated,
+            ResyncFor::Nothing => asks_versions || self.room.outdated || !self.has_history(turn, ask),
+        };
+        let is_answered = ask.resync == ResyncFor::Answered;
+        let Phase::In(stay) = &mut self.phase else { return false };
+        if !is_answered && !stay.trust.is_fresh(turn) {
+            if !stay.upstream.resyncs() {
+                stay.check(turn, &self.me);
+            }
+            return false;
+        }
+        if lacks {
+            self.wish_resync_for(session);
+        }
+        !lacks
+    }
+
     /// Shows a waiting session the whole room, after what has to come first.
-    pub(super) fn start_replay(&mut self, turn: &mut Turn<'_>, session: SessionId, first: &[Kept]) {
+    pub(super) fn start_replay(&mut self, turn: &mut Turn<'_>, session: SessionId) {
         let Some(attachment) = self.sessions.get(session) else { return };
         let Some(ask) = attachment.ask() else { return };
-        let mut queue: VecDeque<Kept> = first.iter().chain(&ask.first).cloned().collect();
-        queue.extend(self.whole_room(turn, attachment, ask));
-        queue.extend(ask.later.iter().cloned());
+        let room = self.whole_room(turn, attachment, ask);
+        let all = ask.first.iter().cloned().chain(room).chain(ask.later.iter().cloned());
+        let mut queue: VecDeque<Kept> = all.filter(|stanza| !self.hides(stanza)).collect();
         queue.extend(self.queries.take_unasked(session));
         let alias = self.alias_for(&ask.nick);
         if let Some(attachment) = self.sessions.get_mut(session) {
@@ -58,15 +85,14 @@ impl Occupancy {
             let wanted = move |aside: &&Aside| is_late(aside) == late;
             room.aside.iter().filter(wanted).map(|aside| aside.presence.clone())
         };
-        let seen = |presence: &&Kept| !self.blocked.hides(presence);
-        let mut shown: Vec<Kept> = room.roster.iter().filter(seen).cloned().collect();
+        let mut shown: Vec<Kept> = room.roster.iter().cloned().collect();
         shown.extend(aside(false));
         shown.extend(self.join_presence(turn, attachment, ask).map(Kept::without_to));
         shown.extend(aside(true));
         // what has come since it asked is no history, however little of that it wants
         let is_news = |message: &Stanza| ask.later.iter().any(|later| shows(message, later));
         shown.extend(room.history.select(&ask.history, is_news, &self.me.room, turn.now, turn.config));
-        shown.push(room.subject_message(&self.me.room));
+        shown.push(room.subject_message(&self.me.room, |subject| self.hides(subject)));
         shown
     }
 
@@ -137,6 +163,18 @@ impl Occupancy {
     /// Relays the stanza in hand to the live sessions. A replaying session gets it at the end of its replay.
     /// A waiting session gets a live message after its subject (J2).
     pub(super) fn relay(&mut self, turn: &mut Turn<'_>, stanza: &Kept) {
+        self.relay_to_shown(turn, stanza, true);
+    }
+
+    /// Relays history that is news. To a waiting session it is history.
+    pub(super) fn relay_news(&mut self, turn: &mut Turn<'_>, stanza: &Kept) {
+        self.relay_to_shown(turn, stanza, false);
+    }
+
+    fn relay_to_shown(&mut self, turn: &mut Turn<'_>, stanza: &Kept, is_live: bool) {
+        if self.hides(stanza) {
+            return;
+        }
         let mut live = Vec::new();
         let mut crowded = Vec::new();
         let mut copy = None;
@@ -150,7 +188,8 @@ impl Occupancy {
                         crowded.push(session);
                     }
                 }
-                Stage::Waiting(ask) => ask.keep_for_later(stanza),
+                Stage::Waiting(ask) if is_live => ask.keep_for_later(stanza),
+                Stage::Waiting(_) => {}
             }
         }
         turn.relay(live);
@@ -168,6 +207,9 @@ impl Occupancy {
 
     /// Relays the stanza in hand to the session that it answers, in its place.
     pub(super) fn relay_to(&mut self, turn: &mut Turn<'_>, session: SessionId, id: Id, stanza: &Stanza) {
+        if self.hides(stanza) {
+            return;
+        }
         match self.sessions.get(session).map(|attachment| &attachment.stage) {
             Some(Stage::Live) => turn.relay(vec![(session, id)]),
             Some(Stage::Replaying(_) | Stage::Waiting(_)) => {
@@ -187,6 +229,9 @@ impl Occupancy {
 
     /// Shows a session a stanza made for it alone, in its place. A waiting session will be shown what it means.
     pub(super) fn show(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: Stanza) {
+        if self.hides(&stanza) {
+            return;
+        }
         match self.sessions.get_mut(session).map(|attachment| &mut attachment.stage) {
             Some(Stage::Live) => turn.deliver(session, stanza),
             Some(Stage::Replaying(replay)) => replay.queue.push_back(Kept::without_to(stanza)),
@@ -200,10 +245,10 @@ impl Occupancy {
     }
 }
 
-/// Whether a kept stanza is that message, with a delay or without.
+/// Whether a kept stanza is that message; either may have a delay more.
 fn shows(shown: &Stanza, message: &Stanza) -> bool {
     shown.kind == message.kind
         && shown.id == message.id
         && shown.from == message.from
-        && shown.children.starts_with(&message.children)
+        && (shown.children.starts_with(&message.children) || message.children.starts_with(&shown.children))
 }

@@ -5,9 +5,8 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use crate::config::limit;
-use crate::room::history::HistoryRequest;
+use crate::room::request::HistoryRequest;
 use crate::turn::Turn;
-use crate::xmpp::delay::is_delayed;
 use crate::xmpp::jid::{FullJid, Nick};
 use crate::xmpp::muc::{asks_to_join, sets_subject};
 use crate::xmpp::stanza::{Element, Kept, Kind, MessageType, PresenceType, Stanza};
@@ -80,6 +79,23 @@ pub(crate) struct Ask {
     pub(crate) first: Vec<Kept>,
     /// Whether the room has been asked for the affiliation versions that it wants (J22).
     pub(crate) versions_told: bool,
+    pub(crate) resync: ResyncFor,
+}
+
+/// How far the room has been asked, by a resync, for what the copy cannot answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum ResyncFor {
+    /// It need not be asked.
+    #[default]
+    Nothing,
+    /// It has to be.
+    Wished,
+    /// It has been.
+    Asked,
+    /// It has answered.
+    Answered,
+    /// It has not. The copy has to do, if the account is still in.
+    Unanswered,
 }
 
 /// A room that is being shown.
@@ -89,15 +105,15 @@ pub(crate) struct Replay {
 }
 
 impl Ask {
-    /// Keeps a message that comes while the session waits, to be shown after the subject. Presences, subject and
-    /// history are part of what it is shown anyway.
+    /// Keeps a live message that comes while the session waits, to be shown after the subject. Presences and subject
+    /// are part of what it is shown anyway.
     pub(crate) fn keep_for_later(&mut self, stanza: &Kept) {
-        let is_live = match stanza.kind {
-            Kind::Message(MessageType::Groupchat) => !sets_subject(stanza) && !is_delayed(stanza),
+        let is_wanted = match stanza.kind {
+            Kind::Message(MessageType::Groupchat) => !sets_subject(stanza),
             Kind::Message(_) => true,
             Kind::Presence(_) | Kind::Iq(_) => false,
         };
-        if is_live && self.later.len() < limit::LATER {
+        if is_wanted && self.later.len() < limit::LATER {
             self.later.push(stanza.share());
         }
     }
@@ -172,6 +188,7 @@ impl Attachment {
         self.alias = None;
         if let Stage::Waiting(ask) = &mut self.stage {
             ask.forget_groupchat();
+            ask.resync = ResyncFor::Nothing;
         }
     }
 

@@ -82,9 +82,9 @@ pub(crate) fn is_nobody_there(payload: &[Element]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Ask;
+    use super::super::{Ask, ResyncFor};
     use super::*;
-    use crate::room::history::HistoryRequest;
+    use crate::room::request::HistoryRequest;
     use crate::xmpp::jid::FullJid;
     use crate::xmpp::jid::Jid;
     use crate::xmpp::jid::Nick;
@@ -103,6 +103,7 @@ mod tests {
             later: Vec::new(),
             first: Vec::new(),
             versions_told: false,
+            resync: ResyncFor::Nothing,
         }
     }
 
