@@ -18,13 +18,15 @@ pub const MEBIBYTE: usize = 1024 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Config {
-    /// How many messages the account's own join asks of the room, and how many are kept (H13).
+    /// How many messages the account's own join asks of the room at least, and how many are kept (H13).
     pub history: usize,
+    /// How many messages a join is shown at most. Those beyond the kept ones are asked of the room (H13).
+    pub history_max: usize,
     /// How many messages a join without `<history/>` is shown (H13).
     pub history_default: usize,
     /// How many bytes of messages are kept for a room (H12).
     pub history_bytes: usize,
-    /// How old a kept message may be (H12).
+    /// How long a message is kept (H12).
     pub history_age_ms: u64,
     /// How long after a sign of life sessions are answered without asking the room (J29, I2).
     pub trust_ms: u64,
@@ -44,6 +46,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             history: 50,
+            history_max: 1_000,
             history_default: 20,
             history_bytes: 256 * 1024,
             history_age_ms: 7 * DAY_MS,
@@ -141,6 +144,10 @@ pub mod limit {
     pub const SENT_COST: usize = 4 * MEBIBYTE;
     /// How much may wait in one room for each of these: nick changes, updates, self-pings, probes.
     pub const WISHES_COST: usize = 64 * 1024;
+    /// How many messages are known when they come again, besides those that are kept (H10).
+    pub const SEEN: usize = 500;
+    /// How many bytes of messages are held while the room shows its history (H12).
+    pub const FETCHED_BYTES: usize = 4 * 1024 * 1024;
     /// How many queries of one account to one room may be open, and how many of its occupants to the account
     /// (I5, I12).
     pub const QUERIES: usize = 2_000;

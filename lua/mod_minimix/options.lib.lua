@@ -46,6 +46,7 @@ end
 
 return {
 	history = count("minimix_history");
+	history_max = count("minimix_history_max");
 	history_default = count("minimix_history_default");
 	history_bytes = count("minimix_history_bytes");
 	history_age = period("minimix_history_age");

@@ -9,6 +9,7 @@ pub(super) fn config(options: &Table) -> Result<Config> {
     let mut config = Config::default();
     let counts = [
         ("history", &mut config.history),
+        ("history_max", &mut config.history_max),
         ("history_default", &mut config.history_default),
         ("history_bytes", &mut config.history_bytes),
         ("rooms_per_account", &mut config.rooms_per_account),

@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Occupancy;
 use crate::event::Verdict;
+use crate::sessions::Stage;
 use crate::turn::Turn;
 use crate::xmpp::jid::{Jid, Nick};
-use crate::xmpp::muc::{MucUser, sets_subject, status};
-use crate::xmpp::stanza::{Kept, Kind, PresenceType, Stanza};
+use crate::xmpp::muc::{MucUser, status};
+use crate::xmpp::stanza::{Kept, Kind, MessageType, PresenceType, Stanza};
 
 /// Whom in this room the account blocks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,50 +51,65 @@ impl Occupancy {
             self.abandon(turn);
             return;
         }
+        self.hide_from_replays();
         for nick in before.nicks.difference(&self.blocked.nicks.clone()) {
             self.show_again(turn, nick);
         }
     }
 
+    /// Takes out of all replays what is of somebody blocked.
+    fn hide_from_replays(&mut self) {
+        let mut sessions = std::mem::take(&mut self.sessions);
+        for (_, attachment) in sessions.iter_mut() {
+            if let Stage::Replaying(replay) = &mut attachment.stage {
+                replay.retain(|stanza| !self.hides(stanza));
+            }
+        }
+        self.sessions = sessions;
+    }
+
+    /// Shows how things stand with somebody who is blocked no longer, and what they have made the subject.
     fn show_again(&mut self, turn: &mut Turn<'_>, nick: &Nick) {
-        let known = self.room.roster.iter().find(|presence| presence.sender_nick().as_ref() == Some(nick));
-        let presence = match known {
+        let is_theirs = |stanza: &&Kept| stanza.sender_nick().as_ref() == Some(nick);
+        let presence = match self.room.roster.iter().find(is_theirs) {
             Some(presence) => Stanza::clone(presence),
             None => crate::room::roster::gone(&self.me.room, nick),
         };
+        let subject = self.room.subject_message(&self.me.room, |_| false);
+        let subject =
+            Some(subject).filter(|subject| is_theirs(&subject)).map(|subject| Stanza::clone(&subject));
         for session in self.shown_sessions() {
-            self.show(turn, session, presence.clone());
+            for stanza in std::iter::once(&presence).chain(&subject) {
+                self.show(turn, session, stanza.clone());
+            }
         }
     }
 
-    /// Whether a stanza of the room is from somebody blocked. The account itself is not, whatever nick it takes.
-    pub(super) fn is_of_blocked(&self, stanza: &Stanza) -> bool {
-        let is_own = || {
-            let is_presence = matches!(stanza.kind, Kind::Presence(_));
-            let has_own_nick = self.stay().is_some() && stanza.sender_nick().as_ref() == Some(&self.me.nick);
-            has_own_nick || (is_presence && MucUser::read(stanza).has(status::SELF))
-        };
-        self.is_occupied() && self.blocked.hides(stanza) && !is_own()
+    /// Whether a stanza of the room is of somebody blocked, and so shown to nobody. The account itself is not,
+    /// whatever nick it takes, and an error is an answer.
+    pub(super) fn hides(&self, stanza: &Stanza) -> bool {
+        let is_answer = matches!(
+            stanza.kind,
+            Kind::Presence(PresenceType::Error) | Kind::Message(MessageType::Error) | Kind::Iq(_)
+        );
+        self.blocked.hides(stanza) && !is_answer && !self.is_by_account(stanza)
     }
 
-    /// A stanza of somebody blocked: only what changes the room itself counts.
-    pub(super) fn blocked_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> Verdict {
+    fn is_by_account(&self, stanza: &Stanza) -> bool {
+        let is_presence = matches!(stanza.kind, Kind::Presence(_));
+        let has_own_nick = self.stay().is_some() && stanza.sender_nick().as_ref() == Some(&self.me.nick);
+        has_own_nick || (is_presence && MucUser::read(stanza).has(status::SELF))
+    }
+
+    /// What somebody blocked says to the account alone goes no further. All else is taken in, and then hidden.
+    pub(super) fn refuse_blocked(&self, stanza: &Stanza) -> Option<Verdict> {
+        if !self.blocked.hides(stanza) || !self.is_occupied() || self.is_by_account(stanza) {
+            return None;
+        }
         match stanza.kind {
-            Kind::Iq(_) => return Verdict::Pass("the block list answers"),
-            Kind::Presence(PresenceType::Available) => {
-                self.room.fold_presence(stanza);
-                if let Some(nick) = stanza.sender_nick() {
-                    self.end_aliases(&nick);
-                }
-            }
-            Kind::Presence(PresenceType::Unavailable) => {
-                let occupant = MucUser::read(stanza);
-                self.occupant_went(stanza, &occupant);
-                self.note_gone(turn, stanza, &occupant);
-            }
-            Kind::Message(_) if sets_subject(stanza) => self.room.fold_subject(stanza, None),
-            Kind::Presence(_) | Kind::Message(_) => {}
+            Kind::Iq(_) => Some(Verdict::Pass("the block list answers")),
+            Kind::Message(MessageType::Chat | MessageType::Normal) => Some(Verdict::Handled),
+            Kind::Message(MessageType::Groupchat | MessageType::Error) | Kind::Presence(_) => None,
         }
-        Verdict::Handled
     }
 }

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Occupancy;
 use crate::config::limit;
-use crate::room::Room;
+use crate::event::SessionId;
+use crate::sessions::{Ask, Attachment};
 use crate::turn::Turn;
 use crate::xmpp::jid::BareJid;
-use crate::xmpp::stanza::Kept;
+use crate::xmpp::stanza::{Kept, Stanza};
 
 /// How far the room has shown itself, and since when it is silent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -141,13 +142,34 @@ impl Entry {
 }
 
 impl Occupancy {
-    /// Keeps a message of the past; false if it was known (H10).
+    /// Takes in a message of the past. True if it is news for the sessions that have been shown the room (H10).
     pub(super) fn take_in_history(&mut self, turn: &Turn<'_>, message: &Kept) -> bool {
-        let stamp_ms = Room::stamp(message, &self.me.room, turn.now);
-        let is_new = !self.room.history.knows(message, stamp_ms, &self.me.room);
-        if is_new {
-            self.room.history.keep(message, stamp_ms, &self.me.room, turn.config);
+        self.room.history.take_in(message, &self.me.room, turn.now, turn.config)
+    }
+
+    /// The room has shown its history. What turns out to be news is shown.
+    pub(super) fn end_fetch(&mut self, turn: &mut Turn<'_>) {
+        for news in self.room.history.end_fetch(&self.me.room, turn.now, turn.config) {
+            for session in self.shown_sessions() {
+                self.show(turn, session, Stanza::clone(&news));
+            }
         }
-        is_new
+    }
+
+    /// How many messages the session that waits wants at most.
+    pub(super) fn wanted_history(&self, turn: &Turn<'_>, session: SessionId) -> usize {
+        let ask = self.sessions.get(session).and_then(Attachment::ask);
+        ask.map_or(0, |ask| ask.history.most(turn.config))
+    }
+
+    /// Whether that session waits for more history than the copy has, and the room may have it (F32).
+    pub(super) fn lacks_history(&self, turn: &Turn<'_>, session: SessionId) -> bool {
+        let ask = self.sessions.get(session).and_then(Attachment::ask);
+        ask.is_some_and(|ask| !self.has_history(turn, ask))
+    }
+
+    /// Whether the copy has the history that the session asks for.
+    pub(super) fn has_history(&self, turn: &Turn<'_>, ask: &Ask) -> bool {
+        self.room.history.answers(&ask.history, ask.later.len(), turn.now, turn.config)
     }
 }

@@ -4,9 +4,9 @@ use super::joining::{Joining, Request};
 use super::{Occupancy, Phase};
 use crate::event::{SessionId, Verdict};
 use crate::pending::backlog::Backlog;
-use crate::room::history::HistoryRequest;
+use crate::room::request::{Asked, HistoryRequest};
 use crate::room::self_presence::client_payload;
-use crate::sessions::{Ask, Attachment};
+use crate::sessions::{Ask, Attachment, ResyncFor};
 use crate::turn::Turn;
 use crate::xmpp::jid::{FullJid, Nick};
 use crate::xmpp::muc::{NS_MUC, NS_MUC_USER, asks_to_join};
@@ -42,7 +42,8 @@ impl Occupancy {
         self.me.nick = ask.nick.clone();
         let mut join = self.me.presence(PresenceType::Available, &id);
         join.attributes.clone_from(&ask.join.attributes);
-        join.children = account_payload(&ask.join, &limited_history(turn.config.history));
+        let history = self.asks_history(turn);
+        join.children = account_payload(&ask.join, &history.element());
         self.sessions.avatar.put_into(turn.profile, &mut join.children);
         let mut sent = Stanza::clone(&attachment.presence);
         self.sessions.avatar.put_into(turn.profile, &mut sent.children);
@@ -52,14 +53,22 @@ impl Occupancy {
             nick: ask.nick.clone(),
             password: ask.password(),
             sent: Kept::own(sent),
+            history,
             is_reflected: false,
         };
         let past = self.take_past();
         self.enter(Phase::Joining(Box::new(Joining::new(turn, request, past, &self.me.room))));
         self.sessions.begin_with(session);
+        self.room.history.begin_fetch(history);
         self.note_versions_asked(session);
         log::debug!("{} asks to join {}", self.me.account, self.me.room);
         turn.send(join);
+    }
+
+    /// What the account's own join asks for: as much as is kept, or more if a session wants more (H13).
+    fn asks_history(&self, turn: &Turn<'_>) -> Asked {
+        let wanted = self.sessions.asks().map(|ask| ask.history.most(turn.config));
+        Asked { most: wanted.chain([turn.config.history]).max(), since_ms: None }
     }
 
     fn join_while_in(&mut self, turn: &mut Turn<'_>, session: SessionId, jid: FullJid, mut ask: Ask) {
@@ -113,6 +122,7 @@ impl Ask {
             later: Backlog::default(),
             first: Backlog::default(),
             versions_told: false,
+            resync: ResyncFor::Nothing,
         };
         asks_to_join(join).then_some((jid, ask))
     }
@@ -124,10 +134,6 @@ pub(super) fn shown_presence(presence: &Stanza) -> Kept {
     shown.attributes.clone_from(&presence.attributes);
     shown.children = client_payload(presence);
     Kept::own(shown)
-}
-
-fn limited_history(messages: usize) -> Element {
-    Element::build("history", NS_MUC).attribute("maxstanzas", &messages.to_string()).done()
 }
 
 /// The payload of the account's join: the session's, with the history that the account wants (H13), and

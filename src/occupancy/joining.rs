@@ -16,6 +16,7 @@ use crate::event::{SessionId, Verdict};
 use crate::pending::backlog::Backlog;
 use crate::room::Room;
 use crate::room::history::History;
+use crate::room::request::Asked;
 use crate::services::Finding;
 use crate::sessions::{Attachment, Stage};
 use crate::turn::Turn;
@@ -47,6 +48,8 @@ pub(super) struct Request {
     pub(super) password: Option<String>,
     /// The presence in it.
     pub(super) sent: Kept,
+    /// What it asks of the history.
+    pub(super) history: Asked,
     /// Whether the room has answered under its id.
     pub(super) is_reflected: bool,
 }
@@ -187,6 +190,7 @@ impl Occupancy {
         if is_new {
             self.room.outdated = false;
             self.room.history = History::default(); // of an earlier join, which asked for less
+            self.room.history.begin_fetch(joining.request.history);
         }
         for message in early {
             self.take_in_history(turn, &message); // for those who come later (J2)
@@ -221,27 +225,38 @@ impl Occupancy {
             && !joining.entry.is_let_in()
         {
             joining.start_over();
+            let asked = joining.request.history;
             self.sessions.forget_first();
             self.end_queries(turn);
             self.room = Room::default();
+            self.room.history.begin_fetch(asked);
             return;
         }
         self.complete(turn);
         self.removed(turn, stanza, occupant);
     }
 
-    /// The room is known: the account is in, and waiting sessions are shown the room.
+    /// The room is known: the account is in, and waiting sessions are shown the room. Who wants more history than
+    /// was asked for waits on.
     pub(super) fn complete(&mut self, turn: &mut Turn<'_>) {
         let Phase::Joining(joining) = &mut self.phase else { return };
         let Some(own) = joining.own() else { return };
         let upstream = Upstream::begun_by(joining.request.asked_by);
+        let asked = joining.request.history;
         let (early, orphans) = (std::mem::take(&mut joining.early), std::mem::take(&mut joining.orphans));
         log::debug!("{} joins {} as {}", self.me.account, self.me.room, self.me.nick);
         self.enter(Phase::In(Box::new(Stay::new(turn, own, upstream))));
         self.release_orphans(turn, orphans);
-        for session in self.sessions.waiting() {
-            self.start_replay(turn, session, &early);
+        self.end_fetch(turn);
+        for ask in self.sessions.asks_mut() {
+            ask.first.prepend(&early);
         }
+        for session in self.sessions.waiting() {
+            if asked.is_enough_for(self.wanted_history(turn, session)) || !self.lacks_history(turn, session) {
+                self.start_replay(turn, session);
+            }
+        }
+        self.room.history.trim(turn.now, turn.config);
         self.forget_versions();
     }
 

@@ -5,7 +5,7 @@ use super::{Occupancy, Phase};
 use crate::event::{Action, Id, Verdict};
 use crate::sessions::Stage;
 use crate::turn::Turn;
-use crate::xmpp::delay::is_delayed;
+use crate::xmpp::delay;
 use crate::xmpp::kinds::{is_for_the_account, is_worth_storing, may_answer_captcha};
 use crate::xmpp::muc::{MucUser, sets_subject};
 use crate::xmpp::stanza::{Kept, Kind, MessageType, Stanza};
@@ -33,7 +33,7 @@ impl Occupancy {
     fn history_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept) {
         self.note_late_reflection(stanza);
         if let Phase::Joining(joining) = &mut self.phase
-            && is_delayed(stanza)
+            && delay::is_delayed(stanza)
         {
             joining.entry.answer_came(turn);
         }
@@ -41,7 +41,7 @@ impl Occupancy {
             self.take_in_history(turn, stanza);
             return;
         }
-        self.room.fold_subject(stanza, None);
+        self.room.fold_subject(stanza, delay::stamp(stanza, &self.me.room));
         if matches!(&self.phase, Phase::Joining(joining) if joining.entry.is_let_in()) {
             self.complete(turn);
         }
@@ -49,7 +49,7 @@ impl Occupancy {
 
     /// A message that went up before a leave has come back: no error for it will follow (M5).
     pub(super) fn note_late_reflection(&mut self, stanza: &Stanza) {
-        let is_live = stanza.kind == Kind::Message(MessageType::Groupchat) && !is_delayed(stanza);
+        let is_live = stanza.kind == Kind::Message(MessageType::Groupchat) && !delay::is_delayed(stanza);
         if is_live && stanza.sender_nick().as_ref() == Some(&self.me.nick) {
             self.senders.reflected(stanza.id.as_deref());
         }

@@ -6,10 +6,11 @@ use crate::event::{Action, Id, SessionId, Verdict};
 use crate::pending::peer::Peer;
 use crate::pending::senders::Sent;
 use crate::turn::Turn;
+use crate::xmpp::delay;
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::jid::Jid;
 use crate::xmpp::kinds::{is_for_the_account, is_private, is_worth_storing};
-use crate::xmpp::muc::{MucUser, sets_subject};
+use crate::xmpp::muc::{MucUser, sets_subject, status};
 use crate::xmpp::stanza::{Element, Kept, Kind, MessageType, Stanza};
 
 const NS_STANZA_ID: &str = "urn:xmpp:sid:0";
@@ -111,7 +112,8 @@ impl Occupancy {
     }
 
     fn groupchat_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept) {
-        if self.groupchat_resynced(turn, stanza) || self.late_history_came(turn, stanza) {
+        let is_delayed = delay::is_delayed(stanza);
+        if self.groupchat_resynced(turn, stanza) || (is_delayed && self.late_history_came(turn, stanza)) {
             return;
         }
         let nick = stanza.from.as_ref().and_then(Jid::resource);
@@ -124,7 +126,9 @@ impl Occupancy {
         if sets_subject(stanza) {
             self.room.fold_subject(stanza, Some(turn.now.utc_ms));
         } else {
-            self.room.history.keep(stanza, turn.now.utc_ms, &self.me.room, turn.config);
+            let room = &self.me.room;
+            let dated_ms = if is_delayed { delay::stamp_by_room(stanza, room) } else { None };
+            self.room.history.keep(stanza, dated_ms, room, turn.now, turn.config);
         }
         self.relay(turn, stanza);
     }
@@ -165,7 +169,8 @@ impl Occupancy {
     /// A stanza was lost with its session. If no other session is attached, a private message is stored (P4).
     /// Prosody does that only if the account has no session at all.
     pub(crate) fn nobody_got(&self, turn: &mut Turn<'_>, stanza: &Stanza) {
-        if is_private(stanza) && self.sessions.is_empty() && is_worth_storing(stanza) {
+        let is_for_nobody = self.sessions.is_empty() && !self.hides(stanza);
+        if is_private(stanza) && is_for_nobody && is_worth_storing(stanza) {
             turn.act(Action::StoreOffline { stanza: None });
         }
     }
@@ -188,6 +193,9 @@ impl Occupancy {
     /// what a join would show (J8).
     pub(super) fn fold_flags(&mut self, occupant: &MucUser) {
         self.room.outdated |= self.room.flags.fold(&occupant.codes);
+        if occupant.has(status::CONFIGURED) {
+            self.room.history.forget_room_limit();
+        }
     }
 
     /// An error goes to the session whose message caused it, wherever the account is by now, and to no other

@@ -178,8 +178,8 @@ impl Occupancy {
             Phase::Joining(joining) => joining.note_sign_of_life(turn, stanza),
             Phase::Out(_) => {}
         }
-        if self.is_of_blocked(stanza) {
-            return self.blocked_came(turn, stanza);
+        if let Some(verdict) = self.refuse_blocked(stanza) {
+            return verdict;
         }
         match (stanza.kind, &self.phase) {
             (Kind::Iq(IqType::Get | IqType::Set), _) => self.question_came(turn, stanza),
@@ -203,7 +203,7 @@ impl Occupancy {
         loop {
             self.note_attendance(turn);
             self.answer_from_trust(turn);
-            self.serve(turn);
+            self.serve_anew(turn);
             self.advance(turn);
             self.send_waiting_queries(turn);
             if !self.release_next(turn) {

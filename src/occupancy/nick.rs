@@ -4,7 +4,6 @@ use super::wishes::{Echo, NickWish};
 use super::{Occupancy, Phase, check};
 use crate::config::limit;
 use crate::event::SessionId;
-use crate::pending::backlog::Backlog;
 use crate::room::self_presence::{add_code, name_session, retain_codes};
 use crate::sessions::{Ask, Stage};
 use crate::turn::Turn;
@@ -83,7 +82,7 @@ impl Occupancy {
         log::debug!("{} is now {nick} in {}", self.me.account, self.me.room);
         self.follow(&self.me.nick.clone(), &nick);
         self.room.roster.remove(&nick);
-        self.room.history.note_gone(Some(&self.me.occupant()));
+        self.room.history.note_renamed(&self.me.nick, &nick);
         self.end_aliases(&nick);
         self.me.rename(nick, asker.map(|asker| asker.session), turn);
         if let Some(asker) = asker {
@@ -111,7 +110,9 @@ impl Occupancy {
         self.finish_replay(turn, session);
         if let Some(attachment) = self.sessions.get_mut(session).filter(|attachment| attachment.is_live()) {
             attachment.stage = Stage::Waiting(ask);
-            self.start_replay(turn, session, &Backlog::default());
+            if !self.lacks_history(turn, session) {
+                self.start_replay(turn, session);
+            }
         }
     }
 

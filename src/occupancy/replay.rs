@@ -2,47 +2,73 @@
 
 use std::collections::VecDeque;
 
-use super::versions::{asks_versions, strip_version};
+use super::versions::strip_version;
 use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::event::{Id, SessionId};
-use crate::pending::backlog::Backlog;
 use crate::room::Aside;
 use crate::room::self_presence::{add_code, retain_codes};
-use crate::sessions::{Ask, Attachment, Stage};
+use crate::sessions::{Ask, Attachment, ResyncFor, Stage};
 use crate::turn::Turn;
 use crate::xmpp::muc::status;
 use crate::xmpp::stanza::{Kept, Stanza};
 
 impl Occupancy {
-    /// Shows waiting sessions the room. If the room is not trusted, a check goes first; if the copy is
-    /// outdated, a resync does (J8, J29).
+    /// Shows waiting sessions the room, without what has been kept for too long.
+    pub(super) fn serve_anew(&mut self, turn: &mut Turn<'_>) {
+        if self.sessions.any_waits() {
+            self.room.history.trim(turn.now, turn.config);
+            self.serve(turn);
+        }
+    }
+
+    /// Shows waiting sessions the room. If the room is not trusted, a check goes first. If the copy is outdated, or
+    /// lacks what a session asks for, a resync does (J8, J29, F32).
     pub(super) fn serve(&mut self, turn: &mut Turn<'_>) {
-        let Phase::In(stay) = &mut self.phase else { return };
-        if !self.sessions.any_waits() || stay.upstream.resyncs() {
+        if !matches!(self.phase, Phase::In(_)) {
             return;
         }
-        if !stay.trust.is_fresh(turn) {
-            stay.check(turn, &self.me);
-        } else if self.room.outdated || asks_versions(&self.sessions, &self.room).is_some() {
-            stay.upstream.wish_resync();
-        } else {
-            for session in self.sessions.waiting() {
-                self.start_replay(turn, session, &Backlog::default());
+        for session in self.sessions.waiting() {
+            if self.is_servable(turn, session) {
+                self.start_replay(turn, session);
             }
         }
     }
 
+    /// Whether a waiting session may be shown the room from the copy. What has to come first is asked for.
+    fn is_servable(&mut self, turn: &mut Turn<'_>, session: SessionId) -> bool {
+        let Some(ask) = self.sessions.get(session).and_then(Attachment::ask) else { return false };
+        let asks_versions = self.room.versioned && ask.asks_versions();
+        let lacks = match ask.resync {
+            ResyncFor::Wished | ResyncFor::Asked => return false,
+            ResyncFor::Answered => asks_versions,
+            ResyncFor::Unanswered => self.room.outdated,
+            ResyncFor::Nothing => asks_versions || self.room.outdated || !self.has_history(turn, ask),
+        };
+        let is_answered = ask.resync == ResyncFor::Answered;
+        let Phase::In(stay) = &mut self.phase else { return false };
+        if !is_answered && !stay.trust.is_fresh(turn) {
+            if !stay.upstream.resyncs() {
+                stay.check(turn, &self.me);
+            }
+            return false;
+        }
+        if lacks {
+            self.wish_resync_for(session);
+        }
+        !lacks
+    }
+
     /// Shows a waiting session the whole room, after what has to come first.
-    pub(super) fn start_replay(&mut self, turn: &mut Turn<'_>, session: SessionId, first: &Backlog) {
+    pub(super) fn start_replay(&mut self, turn: &mut Turn<'_>, session: SessionId) {
         let Some(attachment) = self.sessions.get(session) else { return };
         let Some(ask) = attachment.ask() else { return };
-        let mut queue: VecDeque<Kept> = first.iter().chain(ask.first.iter()).cloned().collect();
         // what has come since it asked is no history, however little of that it wants
         let is_news =
-            |message: &Stanza| first.iter().chain(ask.later.iter()).any(|news| shows(message, news));
-        queue.extend(self.whole_room(turn, attachment, ask, is_news));
-        queue.extend(ask.later.iter().cloned());
+            |message: &Stanza| ask.first.iter().chain(ask.later.iter()).any(|news| shows(message, news));
+        let room = self.whole_room(turn, attachment, ask, is_news);
+        let all = ask.first.iter().cloned().chain(room).chain(ask.later.iter().cloned());
+        let mut queue: VecDeque<Kept> = all.filter(|stanza| !self.hides(stanza)).collect();
         queue.extend(self.queries.take_unasked(session));
         let alias = self.alias_for(&ask.nick);
         if let Some(attachment) = self.sessions.get_mut(session) {
@@ -68,13 +94,12 @@ impl Occupancy {
             let wanted = move |aside: &&Aside| is_late(aside) == late;
             room.aside.iter().filter(wanted).map(|aside| aside.presence.clone())
         };
-        let seen = |presence: &&Kept| !self.blocked.hides(presence);
-        let mut shown: Vec<Kept> = room.roster.iter().filter(seen).cloned().collect();
+        let mut shown: Vec<Kept> = room.roster.iter().cloned().collect();
         shown.extend(aside(false));
         shown.extend(self.join_presence(turn, attachment, ask).map(Kept::without_to));
         shown.extend(aside(true));
         shown.extend(room.history.select(&ask.history, is_news, &self.me.room, turn.now, turn.config));
-        shown.push(room.subject_message(&self.me.room));
+        shown.push(room.subject_message(&self.me.room, |subject| self.hides(subject)));
         shown
     }
 
@@ -145,6 +170,18 @@ impl Occupancy {
     /// Relays the stanza in hand to the live sessions. A replaying session gets it at the end of its replay.
     /// A waiting session gets a live message after its subject (J2). False if none gets it or keeps it.
     pub(super) fn relay(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> bool {
+        self.relay_to_shown(turn, stanza, true)
+    }
+
+    /// Relays history that is news. To a waiting session it is history.
+    pub(super) fn relay_news(&mut self, turn: &mut Turn<'_>, stanza: &Kept) {
+        self.relay_to_shown(turn, stanza, false);
+    }
+
+    fn relay_to_shown(&mut self, turn: &mut Turn<'_>, stanza: &Kept, is_live: bool) -> bool {
+        if self.hides(stanza) {
+            return true;
+        }
         let mut live = Vec::new();
         let mut crowded = Vec::new();
         let mut copy = None;
@@ -159,7 +196,8 @@ impl Occupancy {
                         crowded.push(session);
                     }
                 }
-                Stage::Waiting(ask) => is_kept |= ask.keep_for_later(turn, stanza),
+                Stage::Waiting(ask) if is_live => is_kept |= ask.keep_for_later(turn, stanza),
+                Stage::Waiting(_) => {}
             }
         }
         is_kept |= !live.is_empty();
@@ -179,6 +217,9 @@ impl Occupancy {
 
     /// Relays the stanza in hand to the session that it answers, in its place.
     pub(super) fn relay_to(&mut self, turn: &mut Turn<'_>, session: SessionId, id: Id, stanza: &Stanza) {
+        if self.hides(stanza) {
+            return;
+        }
         match self.sessions.get(session).map(|attachment| &attachment.stage) {
             Some(Stage::Live) => turn.relay(vec![(session, id)]),
             Some(Stage::Replaying(_) | Stage::Waiting(_)) => {
@@ -198,6 +239,9 @@ impl Occupancy {
 
     /// Shows a session a stanza made for it alone, in its place. A waiting session will be shown what it means.
     pub(super) fn show(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: Stanza) {
+        if self.hides(&stanza) {
+            return;
+        }
         match self.sessions.get_mut(session).map(|attachment| &mut attachment.stage) {
             Some(Stage::Live) => turn.deliver(session, stanza),
             Some(Stage::Replaying(replay)) => {
@@ -213,10 +257,10 @@ impl Occupancy {
     }
 }
 
-/// Whether a kept stanza is that message, with a delay or without.
+/// Whether a kept stanza is that message; either may have a delay more.
 fn shows(shown: &Stanza, message: &Stanza) -> bool {
     shown.kind == message.kind
         && shown.id == message.id
         && shown.from == message.from
-        && shown.children.starts_with(&message.children)
+        && (shown.children.starts_with(&message.children) || message.children.starts_with(&shown.children))
 }

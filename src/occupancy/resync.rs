@@ -8,44 +8,80 @@ use super::entry::Entry;
 use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::event::SessionId;
-use crate::room::Room;
-use crate::room::history;
+use crate::room::request::Asked;
+use crate::sessions::{Attachment, ResyncFor, Stage};
 use crate::turn::Turn;
 use crate::xmpp::delay;
 use crate::xmpp::jid::{BareJid, Nick};
 use crate::xmpp::muc::{MucUser, NS_MUC, sets_subject};
 use crate::xmpp::stanza::{Element, Kept, Stanza};
 
+/// Messages as much older than the newest one are asked for again: stamps have no fractions, and clocks differ.
+const STAMP_SLACK_MS: i64 = 5_000;
+
 /// A join while the account is in.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Resync {
     /// The occupants that have been shown again.
     seen: BTreeSet<Nick>,
+    /// Whether the other occupants are known to be gone.
+    is_compared: bool,
     pub(super) entry: Entry,
     /// The session for which it asks for affiliation versions (J22).
     versions_for: Option<SessionId>,
+    /// What it asks of the history.
+    history: Asked,
 }
 
 impl Resync {
-    pub(super) fn asked(turn: &Turn<'_>, room: &BareJid, versions_for: Option<SessionId>) -> Self {
-        Self { seen: BTreeSet::new(), entry: Entry::asked(turn, room), versions_for }
+    fn asked(turn: &Turn<'_>, room: &BareJid, history: Asked, versions_for: Option<SessionId>) -> Self {
+        let entry = Entry::asked(turn, room);
+        Self { seen: BTreeSet::new(), is_compared: false, entry, versions_for, history }
     }
 }
 
 impl Occupancy {
-    /// The payload of a resync. It asks for the messages since the newest one that is kept.
-    pub(super) fn join_again(&self, turn: &Turn<'_>) -> Element {
-        let history = Element::build("history", NS_MUC);
-        let history = match self.room.history.newest_ms() {
-            Some(newest_ms) => {
-                history.attribute("since", &delay::format(newest_ms.saturating_sub(history::STAMP_SLACK_MS)))
-            }
-            None => history.attribute("maxstanzas", &turn.config.history.to_string()),
-        };
-        let x = Element::build("x", NS_MUC).child(history.done());
-        match self.asks_versions().and_then(|session| self.version_asked(session)) {
+    /// A resync for all who wish one, and the payload by which the room is asked.
+    pub(super) fn new_resync(&mut self, turn: &Turn<'_>) -> (Resync, Element) {
+        let history = self.asks_history_again(turn);
+        let versions_for = self.asks_versions();
+        let x = Element::build("x", NS_MUC).child(history.element());
+        let asks = match versions_for.and_then(|session| self.version_asked(session)) {
             Some(version) => x.child(version).done(),
             None => x.done(),
+        };
+        for ask in self.sessions.asks_mut().filter(|ask| ask.resync == ResyncFor::Wished) {
+            ask.resync = ResyncFor::Asked;
+        }
+        if let Some(session) = versions_for {
+            self.note_versions_asked(session);
+        }
+        (Resync::asked(turn, &self.me.room, history, versions_for), asks)
+    }
+
+    /// What a resync asks for: the messages since the newest one, and all that waiting sessions want (F32).
+    fn asks_history_again(&self, turn: &Turn<'_>) -> Asked {
+        let newest_ms =
+            self.room.history.newest_ms().map(|newest_ms| newest_ms.saturating_sub(STAMP_SLACK_MS));
+        let lacking = || self.sessions.asks().filter(|ask| !self.has_history(turn, ask));
+        let Some(most) = lacking().map(|ask| ask.history.most(turn.config)).max() else {
+            let most = newest_ms.is_none().then_some(turn.config.history);
+            return Asked { most, since_ms: newest_ms };
+        };
+        let oldest_ms = lacking().map(|ask| ask.history.oldest_ms(turn.now)).min().flatten(); // none is the least
+        let since_ms = oldest_ms.and_then(|oldest_ms| Some(oldest_ms.min(newest_ms?)));
+        Asked { most: Some(most), since_ms }
+    }
+
+    /// Only the room can answer the join of that session.
+    pub(super) fn wish_resync_for(&mut self, session: SessionId) {
+        let Phase::In(stay) = &mut self.phase else { return };
+        if stay.upstream.is_resyncing() {
+            return; // what it brings may be enough
+        }
+        stay.upstream.wish_resync();
+        if let Some(Attachment { stage: Stage::Waiting(ask), .. }) = self.sessions.get_mut(session) {
+            ask.resync = ResyncFor::Wished;
         }
     }
 
@@ -78,11 +114,22 @@ impl Occupancy {
         true
     }
 
-    /// The room has shown its occupants again, and the account as the last. Occupants that it has not shown
-    /// are gone (H10).
+    /// The room has shown its occupants again, and the account as the last. A service that takes a join for an
+    /// update shows nobody else: then the subject decides whether there is nobody else.
     pub(super) fn note_all_seen(&mut self, turn: &mut Turn<'_>, own: &Kept) {
         let Some(resync) = self.resync_mut().filter(|resync| resync.entry.is_asked()) else { return };
         resync.entry.own_came(turn, own, true);
+        let (history, shows_any) = (resync.history, !resync.seen.is_empty());
+        self.room.history.begin_fetch(history);
+        if shows_any {
+            self.tell_unseen_gone(turn);
+        }
+    }
+
+    /// Occupants that the room has not shown again are gone (H10).
+    fn tell_unseen_gone(&mut self, turn: &mut Turn<'_>) {
+        let Some(resync) = self.resync_mut().filter(|resync| !resync.is_compared) else { return };
+        resync.is_compared = true;
         let seen = std::mem::take(&mut resync.seen);
         let nicks = self.room.roster.iter().filter_map(|presence| presence.sender_nick());
         let gone: Vec<Nick> = nicks.filter(|nick| !seen.contains(nick)).collect();
@@ -96,60 +143,74 @@ impl Occupancy {
         }
     }
 
+    /// The room has not shown itself again. A copy that is not what a join would show is shown to nobody. Else a check
+    /// decides whether it may be shown as it is: the room has nothing more for those who wait.
+    pub(super) fn resync_unanswered(&mut self, turn: &mut Turn<'_>) {
+        if self.room.outdated {
+            return self.time_out_waiting(turn);
+        }
+        for ask in self.sessions.asks_mut().filter(|ask| ask.resync == ResyncFor::Asked) {
+            ask.resync = ResyncFor::Unanswered;
+        }
+    }
+
     /// The copy of the room is right again: waiting sessions are shown the room.
     pub(super) fn resynced(&mut self, turn: &mut Turn<'_>) {
         if let Phase::In(stay) = &mut self.phase {
             stay.upstream.end_resync();
         }
         self.room.outdated = false;
+        for ask in self.sessions.asks_mut().filter(|ask| ask.resync == ResyncFor::Asked) {
+            ask.resync = ResyncFor::Answered;
+        }
+        self.end_fetch(turn);
         self.serve(turn);
+        self.room.history.trim(turn.now, turn.config);
         self.forget_versions();
     }
 
-    /// Takes in history and subject of a resync (H10). False if the message belongs to none.
+    /// Takes in history and subject of a resync: what comes between our 110 and the subject (H10). False if the
+    /// message belongs to none.
     pub(super) fn groupchat_resynced(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> bool {
-        let Some(resync) = self.resync_mut() else { return false };
-        if resync.entry.is_asked() && !delay::is_delayed(stanza) {
-            return false;
-        }
+        let Some(resync) = self.resync_mut().filter(|resync| !resync.entry.is_asked()) else { return false };
         if delay::is_delayed(stanza) {
             resync.entry.answer_came(turn);
         } else {
             resync.entry.touch(turn);
         }
         if sets_subject(stanza) {
+            self.tell_unseen_gone(turn);
             if !self.knows_subject(stanza) {
-                self.room.fold_subject(stanza, None);
-                self.relay(turn, stanza);
+                self.room.fold_subject(stanza, delay::stamp(stanza, &self.me.room));
+                self.relay_news(turn, stanza);
             }
             self.resynced(turn);
         } else if self.take_in_history(turn, stanza) {
-            self.relay(turn, stanza);
+            self.relay_news(turn, stanza);
         }
         true
     }
 
-    /// Before the subject, a delayed message is history, however late it comes (H10). After the subject, a
-    /// message that the room repeats answers a resync that was given up.
+    /// A delayed message comes outside of a join. Before the subject it is history, however late it comes (H10).
+    /// After the subject all is live, but what the room repeats: that answers a resync that was given up.
     pub(super) fn late_history_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> bool {
-        if !delay::is_delayed(stanza) {
+        if self.room.subject.is_some() {
+            return delay::is_by_room(stanza, &self.me.room) && self.is_told_again(stanza);
+        }
+        if sets_subject(stanza) {
             return false;
         }
-        if self.room.subject.is_some() {
-            return delay::is_by_room(stanza, &self.me.room) && self.is_told_again(turn, stanza);
+        if self.take_in_history(turn, stanza) {
+            self.relay_news(turn, stanza);
         }
-        if !sets_subject(stanza) && self.take_in_history(turn, stanza) {
-            self.relay(turn, stanza);
-        }
-        !sets_subject(stanza)
+        true
     }
 
-    fn is_told_again(&self, turn: &Turn<'_>, stanza: &Stanza) -> bool {
+    fn is_told_again(&self, stanza: &Stanza) -> bool {
         if sets_subject(stanza) {
             return self.knows_subject(stanza);
         }
-        let stamp_ms = Room::stamp(stanza, &self.me.room, turn.now);
-        self.room.history.knows(stanza, stamp_ms, &self.me.room)
+        self.room.history.has_come(stanza, &self.me.room)
     }
 
     fn knows_subject(&self, stanza: &Stanza) -> bool {

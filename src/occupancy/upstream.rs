@@ -68,7 +68,12 @@ impl Upstream {
 
     /// Whether the room is being shown again, or will be.
     pub(super) fn resyncs(&self) -> bool {
-        self.resync_wished || matches!(&self.pending, Some(Pending { what: What::Resync(_), .. }))
+        self.resync_wished || self.is_resyncing()
+    }
+
+    /// Whether the room is being shown again.
+    pub(super) fn is_resyncing(&self) -> bool {
+        matches!(&self.pending, Some(Pending { what: What::Resync(_), .. }))
     }
 
     /// Whether a join of ours has not been answered.
@@ -273,20 +278,11 @@ impl Occupancy {
     fn advance_without_wishes(&mut self, turn: &mut Turn<'_>) {
         let Phase::In(stay) = &mut self.phase else { return };
         if std::mem::take(&mut stay.upstream.resync_wished) {
-            self.send_resync(turn);
+            let (resync, asks) = self.new_resync(turn);
+            let nick = self.me.nick.clone();
+            self.send_presence(turn, &nick, Some(asks), What::Resync(resync));
         } else if !stay.upstream.echoes.is_empty() || self.may_look_different(turn) {
             self.update_if_changed(turn);
-        }
-    }
-
-    fn send_resync(&mut self, turn: &mut Turn<'_>) {
-        let nick = self.me.nick.clone();
-        let asks = self.join_again(turn);
-        let versions_for = self.asks_versions();
-        let resync = Resync::asked(turn, &self.me.room, versions_for);
-        self.send_presence(turn, &nick, Some(asks), What::Resync(resync));
-        if let Some(session) = versions_for {
-            self.note_versions_asked(session);
         }
     }
 
@@ -352,7 +348,7 @@ impl Occupancy {
                 false
             }
             Some(What::Resync(_)) => {
-                self.time_out_waiting(turn);
+                self.resync_unanswered(turn);
                 false
             }
             None => false,
@@ -380,7 +376,7 @@ impl Occupancy {
             What::NickAsked { wish, .. } => self.nick_unanswered(turn, &wish),
             What::Resync(resync) if resync.entry.is_let_in() => self.resynced(turn),
             What::Resync(_) => {
-                self.time_out_waiting(turn);
+                self.resync_unanswered(turn);
                 self.suspect(turn);
             }
         }

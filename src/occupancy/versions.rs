@@ -36,9 +36,7 @@ pub(super) fn strip_version(presence: &mut Stanza) {
 
 /// The first waiting session that only the room can answer: it asks for versions, and the room has them.
 pub(super) fn asks_versions(sessions: &Sessions, room: &Room) -> Option<SessionId> {
-    let asks = |attachment: &Attachment| {
-        attachment.ask().is_some_and(|ask| ask.version().is_some() && !ask.versions_told)
-    };
+    let asks = |attachment: &Attachment| attachment.ask().is_some_and(Ask::asks_versions);
     sessions.iter().find(|(_, attachment)| room.versioned && asks(attachment)).map(|(session, _)| session)
 }
 
@@ -46,6 +44,11 @@ impl Ask {
     /// The version since which the session wants to know.
     fn version(&self) -> Option<&Element> {
         version(&self.join)
+    }
+
+    /// Whether it asks for versions, and the room has not been asked.
+    pub(super) fn asks_versions(&self) -> bool {
+        self.version().is_some() && !self.versions_told
     }
 }
 

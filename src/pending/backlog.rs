@@ -20,6 +20,10 @@ impl Backlog {
         self.cost
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.stanzas.len()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Kept> {
         self.stanzas.iter()
     }
@@ -33,6 +37,14 @@ impl Backlog {
     pub(crate) fn append(&mut self, other: &mut Self) {
         self.cost += std::mem::take(&mut other.cost);
         self.stanzas.append(&mut other.stanzas);
+    }
+
+    /// Puts others before what waits.
+    pub(crate) fn prepend(&mut self, others: &Self) {
+        self.cost += others.cost;
+        for stanza in others.stanzas.iter().rev() {
+            self.stanzas.push_front(stanza.clone());
+        }
     }
 
     /// Takes out the oldest.

@@ -4,16 +4,18 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::Config;
+use crate::config::{Config, limit};
 use crate::event::Now;
+use crate::room::fetch::Fetch;
+use crate::room::gap::Gap;
+use crate::room::request::HistoryRequest;
 use crate::room::retraction::Retraction;
+use crate::room::seen::{Print, Seen};
 use crate::xmpp::delay;
-use crate::xmpp::jid::{BareJid, Jid};
-use crate::xmpp::muc::NS_MUC;
+use crate::xmpp::jid::{BareJid, Jid, Nick};
 use crate::xmpp::stanza::{Kept, NS_CLIENT, Stanza};
 
 const NS_HINTS: &str = "urn:xmpp:hints";
-const NS_STANZA_ID: &str = "urn:xmpp:sid:0";
 /// Payloads that make a message worth keeping without a body: encrypted ones, markers, and what changes an
 /// earlier message (XEP-0380, XEP-0333, XEP-0424, XEP-0422, XEP-0444).
 const HISTORIC_NAMESPACES: [&str; 6] = [
@@ -25,106 +27,149 @@ const HISTORIC_NAMESPACES: [&str; 6] = [
     "urn:xmpp:reactions:0",
 ];
 
-/// How far the room's stamp of a message may be from the time of its receipt: messages travel, and stamps
-/// have no fractions.
-pub(crate) const STAMP_SLACK_MS: i64 = 5_000;
-
-/// The messages that are kept, oldest first.
+/// The messages that are kept, in the order of the room, oldest first.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct History {
-    entries: VecDeque<Entry>,
+    pub(super) entries: VecDeque<Entry>,
     bytes: usize,
+    pub(super) seen: Seen,
+    /// The stamp of the newest message, though it may have been taken back.
+    pub(super) newest_ms: Option<i64>,
+    pub(super) gap: Gap,
+    /// The room is showing its history.
+    pub(super) fetch: Option<Box<Fetch>>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Entry {
-    stanza: Kept,
-    stamp_ms: i64,
+pub(super) struct Entry {
+    pub(super) stanza: Kept,
+    /// The print that tells it from others.
+    pub(super) hash: u32,
+    /// When the room says that it was sent; nothing if nobody says.
+    pub(super) stamp_ms: Option<i64>,
+    /// When it came, by our monotonic clock.
+    came_ms: u64,
     bytes: usize,
-    /// Whether its author has left since: the nick may be somebody else's by now.
-    author_left: bool,
+    author: Author,
 }
 
-/// What a session wants to see of the history (XEP-0045 §7.2.14).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct HistoryRequest {
-    maxstanzas: Option<usize>,
-    maxchars: Option<usize>,
-    seconds: Option<i64>,
-    since_ms: Option<i64>,
+/// What has become of the author of a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Author {
+    /// Still there, under the nick that the message is from.
+    Unchanged,
+    /// Still there, under that nick.
+    Renamed(Nick),
+    /// Gone. Whoever has the nick by now is somebody else.
+    Gone,
 }
 
-impl HistoryRequest {
-    /// Reads the request of a join. A join without `<history/>` gets what the operator chose.
-    pub(crate) fn read(join: &Stanza, config: &Config) -> Self {
-        let history = join.find("x", NS_MUC).and_then(|x| x.find("history"));
-        let Some(history) = history else {
-            return Self { maxstanzas: Some(config.history_default), ..Self::default() };
-        };
-        let number = |name| history.attribute(name).and_then(|value| value.parse().ok());
-        Self {
-            maxstanzas: number("maxstanzas"),
-            maxchars: number("maxchars"),
-            seconds: history.attribute("seconds").and_then(|value| value.parse().ok()),
-            since_ms: history.attribute("since").and_then(delay::parse),
+impl Entry {
+    /// The nick that its author has by now, if the author is still there.
+    fn author_nick(&self) -> Option<&str> {
+        match &self.author {
+            Author::Unchanged => self.stanza.from.as_ref().and_then(Jid::resource),
+            Author::Renamed(nick) => Some(nick.as_str()),
+            Author::Gone => None,
         }
     }
 
-    /// The oldest stamp that is wanted: `seconds` and `since`, whichever is later.
-    fn oldest_ms(&self, now: Now) -> i64 {
-        let by_seconds = self.seconds.map(|seconds| now.utc_ms.saturating_sub(seconds.saturating_mul(1_000)));
-        by_seconds.into_iter().chain(self.since_ms).max().unwrap_or(i64::MIN)
+    fn is_by(&self, nick: &Nick) -> bool {
+        self.author_nick() == Some(nick.as_str())
     }
 }
 
 impl History {
-    /// Keeps a message if a stock room would. A valid retraction is not kept: it removes the message that it
-    /// names.
-    pub(crate) fn keep(&mut self, stanza: &Kept, stamp_ms: i64, room: &BareJid, config: &Config) {
-        if !is_historic(stanza) || self.take_back(stanza, room) {
-            return;
-        }
-        let bytes = stanza.weight();
-        self.bytes += bytes;
-        self.entries.push_back(Entry { stanza: stanza.share(), stamp_ms, bytes, author_left: false });
-        self.trim(config);
+    /// Takes in a live message, which the room may have dated. Keeps it if a stock room would. A valid retraction
+    /// is not kept: it removes the message that it names.
+    pub(crate) fn keep(
+        &mut self,
+        message: &Kept,
+        dated_ms: Option<i64>,
+        room: &BareJid,
+        now: Now,
+        config: &Config,
+    ) {
+        let print = Print::of(message, room);
+        self.seen.note(print, dated_ms, now, config);
+        let stamp_ms = dated_ms.unwrap_or(now.utc_ms);
+        self.insert(self.entries.len(), message, print, Some(stamp_ms), room, now);
+        self.trim(now, config);
     }
 
-    /// Removes the message that another one takes back; false if it takes none back (H9).
-    fn take_back(&mut self, stanza: &Stanza, room: &BareJid) -> bool {
-        let Some(retraction) = Retraction::read(stanza, room) else { return false };
-        let is_target = |entry: &Entry| retraction.takes_back(&entry.stanza, entry.author_left, stanza, room);
-        let Some(position) = self.entries.iter().position(is_target) else { return false };
-        let removed = self.entries.remove(position);
-        self.bytes = self.bytes.saturating_sub(removed.map_or(0, |entry| entry.bytes));
+    /// Puts a message in that place, if it belongs to a history. False if not.
+    pub(super) fn insert(
+        &mut self,
+        position: usize,
+        message: &Kept,
+        print: Print,
+        stamp_ms: Option<i64>,
+        room: &BareJid,
+        now: Now,
+    ) -> bool {
+        if !is_historic(message) || self.take_back(message, print, room) {
+            return false;
+        }
+        let entry = Entry {
+            stanza: message.share(),
+            hash: print.hash,
+            stamp_ms,
+            came_ms: now.monotonic_ms,
+            bytes: message.weight(),
+            author: Author::Unchanged,
+        };
+        self.bytes += entry.bytes;
+        if position >= self.entries.len() {
+            self.newest_ms = stamp_ms.or(self.newest_ms);
+            self.entries.push_back(entry);
+        } else {
+            self.entries.insert(position, entry);
+        }
         true
     }
 
-    /// An occupant has left, or has another nick. The next occupant of the old nick is somebody else.
-    pub(crate) fn note_gone(&mut self, occupant: Option<&Jid>) {
-        for entry in self.entries.iter_mut().filter(|entry| entry.stanza.from.as_ref() == occupant) {
-            entry.author_left = true;
+    /// Removes the message that another one takes back; false if it takes none back (H9). Neither is shown again.
+    fn take_back(&mut self, message: &Stanza, print: Print, room: &BareJid) -> bool {
+        let Some(retraction) = Retraction::read(message, room) else { return false };
+        if let Some(target) = retraction.target_of_room() {
+            self.seen.withhold(Print::of_stanza_id(target).hash); // it may be kept no more
+        }
+        let is_target =
+            |entry: &Entry| retraction.takes_back(&entry.stanza, entry.author_nick(), message, room);
+        let Some(position) = self.entries.iter().position(is_target) else { return false };
+        if let Some(target) = self.remove(position) {
+            self.seen.withhold(target.hash);
+        }
+        self.seen.withhold(print.hash);
+        true
+    }
+
+    pub(super) fn remove(&mut self, position: usize) -> Option<Entry> {
+        let removed = self.entries.remove(position)?;
+        self.bytes = self.bytes.saturating_sub(removed.bytes);
+        if let Some(fetch) = &mut self.fetch {
+            fetch.note_removed(position);
+        }
+        Some(removed)
+    }
+
+    /// An occupant has left. The next occupant of that nick is somebody else.
+    pub(crate) fn note_gone(&mut self, nick: &Nick) {
+        for entry in self.entries.iter_mut().filter(|entry| entry.is_by(nick)) {
+            entry.author = Author::Gone;
         }
     }
 
-    /// Whether that message is kept: the same room's stanza-id, else the same sender, id and stamp (H10).
-    pub(crate) fn knows(&self, stanza: &Stanza, stamp_ms: i64, room: &BareJid) -> bool {
-        let stanza_id = stanza_id(stanza, room);
-        self.entries.iter().rev().any(|entry| match (stanza_id, self::stanza_id(&entry.stanza, room)) {
-            (Some(one), Some(other)) => one == other,
-            (Some(_), None) | (None, Some(_)) => false,
-            (None, None) => {
-                entry.stanza.id == stanza.id
-                    && entry.stanza.from == stanza.from
-                    && entry.stamp_ms.abs_diff(stamp_ms) <= STAMP_SLACK_MS.unsigned_abs()
-                    && entry.stanza.text_of("body") == stanza.text_of("body")
-            }
-        })
+    /// An occupant goes on under another nick.
+    pub(crate) fn note_renamed(&mut self, old: &Nick, new: &Nick) {
+        for entry in self.entries.iter_mut().filter(|entry| entry.is_by(old)) {
+            entry.author = Author::Renamed(new.clone());
+        }
     }
 
-    /// The stamp of the newest message, for a request `since`.
+    /// The stamp of the newest message, for a request `since`. It may be kept no more.
     pub(crate) fn newest_ms(&self) -> Option<i64> {
-        self.entries.back().map(|entry| entry.stamp_ms)
+        self.newest_ms
     }
 
     /// The messages for a session, oldest first, each with a delay by the room. Messages that it is shown as
@@ -137,63 +182,68 @@ impl History {
         now: Now,
         config: &Config,
     ) -> Vec<Kept> {
-        let oldest = request.oldest_ms(now).max(oldest_kept(now, config));
+        let oldest_ms = request.oldest_ms(now);
+        let is_wanted = |stamp_ms: Option<i64>| oldest_ms.is_none_or(|oldest_ms| stamp_ms >= Some(oldest_ms));
         let mut left = request.maxchars.unwrap_or(usize::MAX);
         let mut selected: Vec<Kept> = self
             .entries
             .iter()
             .rev()
-            .filter(|entry| entry.stamp_ms >= oldest && !is_news(&entry.stanza))
-            .take(request.maxstanzas.unwrap_or(usize::MAX))
+            .filter(|entry| is_wanted(entry.stamp_ms) && !is_news(&entry.stanza))
+            .take(request.most(config))
             .map(|entry| delayed(&entry.stanza, entry.stamp_ms, room))
-            .take_while(|stanza| match left.checked_sub(stanza.character_count()) {
-                Some(rest) => {
-                    left = rest;
-                    true
-                }
-                None => false,
-            })
+            .take_while(|stanza| request.maxchars.is_none() || take(&mut left, stanza.character_count()))
             .collect();
         selected.reverse();
         selected
     }
 
-    fn trim(&mut self, config: &Config) {
-        while self.entries.len() > config.history || self.bytes > config.history_bytes {
+    /// Lets go what is over a limit, the oldest first. While the room is showing its history there may be more.
+    pub(crate) fn trim(&mut self, now: Now, config: &Config) {
+        let (most, bytes) = match &self.fetch {
+            Some(_) => (
+                config.history.saturating_add(config.history_max),
+                limit::FETCHED_BYTES.max(config.history_bytes),
+            ),
+            None => (config.history, config.history_bytes),
+        };
+        let is_old = |entry: &Entry| now.monotonic_ms.saturating_sub(entry.came_ms) > config.history_age_ms;
+        while self.entries.len() > most || self.bytes > bytes || self.entries.front().is_some_and(is_old) {
             let Some(oldest) = self.entries.pop_front() else { return };
             self.bytes = self.bytes.saturating_sub(oldest.bytes);
+            self.gap.up_to_ms = self.gap.up_to_ms.max(oldest.stamp_ms).or(Some(i64::MAX));
+            if let Some(fetch) = &mut self.fetch {
+                fetch.note_cut();
+            }
         }
     }
 }
 
-fn oldest_kept(now: Now, config: &Config) -> i64 {
-    now.utc_ms.saturating_sub(i64::try_from(config.history_age_ms).unwrap_or(i64::MAX))
-}
-
-/// The stanza with a `<delay/>` by the room at its end, unless the room has put one in (H1).
-pub(crate) fn delayed(stanza: &Kept, stamp_ms: i64, room: &BareJid) -> Kept {
-    if delay::is_by_room(stanza, room) {
-        return stanza.clone();
+/// Takes that many off what is left; false if there are not as many.
+fn take(left: &mut usize, count: usize) -> bool {
+    match left.checked_sub(count) {
+        Some(rest) => {
+            *left = rest;
+            true
+        }
+        None => false,
     }
-    Kept::own(Stanza::clone(stanza).child(delay::element(room, stamp_ms)))
 }
 
-/// The room's own id of a message (XEP-0359).
-fn stanza_id<'a>(stanza: &'a Stanza, room: &BareJid) -> Option<&'a str> {
-    stanza
-        .children
-        .iter()
-        .find(|child| child.is("stanza-id", NS_STANZA_ID) && child.attribute("by") == Some(room.as_str()))
-        .and_then(|child| child.attribute("id"))
+/// The stanza with a `<delay/>` by the room at its end, unless the room has put one in or nobody has dated it (H1).
+pub(crate) fn delayed(stanza: &Kept, stamp_ms: Option<i64>, room: &BareJid) -> Kept {
+    let Some(stamp_ms) = stamp_ms.filter(|_| !delay::is_by_room(stanza, room)) else { return stanza.clone() };
+    Kept::own(Stanza::clone(stanza).child(delay::element(room, stamp_ms)))
 }
 
 /// Whether a stock room would replay the message (H8).
 fn is_historic(stanza: &Stanza) -> bool {
-    let hint = |name| stanza.has(name, NS_HINTS);
-    if hint("no-store") || hint("no-permanent-store") {
+    let hint = |name| stanza.children.iter().any(|child| child.is(name, NS_HINTS));
+    let has_hints = stanza.children.iter().any(|child| &*child.namespace == NS_HINTS);
+    if has_hints && (hint("no-store") || hint("no-permanent-store")) {
         return false;
     }
-    hint("store")
+    (has_hints && hint("store"))
         || stanza.has("body", NS_CLIENT)
         || stanza.children.iter().any(|child| HISTORIC_NAMESPACES.contains(&&*child.namespace))
 }
@@ -201,36 +251,54 @@ fn is_historic(stanza: &Stanza) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::room::request::Asked;
+    use crate::xmpp::muc::NS_MUC;
 
-    const NOW: Now = Now { monotonic_ms: 0, utc_ms: 100_000 };
+    fn at(utc_ms: i64) -> Now {
+        Now { monotonic_ms: utc_ms.cast_unsigned(), utc_ms }
+    }
+
+    const NOW: Now = Now { monotonic_ms: 100_000, utc_ms: 100_000 };
 
     fn room() -> BareJid {
         BareJid::new("lounge@rooms.example")
     }
 
-    fn said(text: &str) -> Kept {
-        let xml = format!(
-            "<message type='groupchat' from='lounge@rooms.example/bob' id='{text}'><body>{text}</body></message>"
-        );
+    fn message(nick: &str, inside: &str) -> Kept {
+        let xml = format!("<message type='groupchat' from='lounge@rooms.example/{nick}' {inside}</message>");
         Kept::own(Stanza::from_xml(&xml).unwrap())
     }
 
-    fn history(stamps: &[i64]) -> History {
+    fn said(text: &str) -> Kept {
+        message("bob", &format!("id='{text}'><body>{text}</body>"))
+    }
+
+    /// What the copy has that heard those messages live, each at the time that it says.
+    fn heard(config: &Config, times: &[i64]) -> History {
         let mut history = History::default();
-        for stamp in stamps {
-            history.keep(&said(&stamp.to_string()), *stamp, &room(), &Config::default());
+        history.begin_fetch(Asked { most: Some(config.history), since_ms: None });
+        history.end_fetch(&room(), at(0), config);
+        for time in times {
+            history.keep(&said(&time.to_string()), None, &room(), at(*time), config);
         }
         history
     }
 
+    fn request(attributes: &str) -> HistoryRequest {
+        let xml = format!("<presence><x xmlns='{NS_MUC}'><history {attributes}/></x></presence>");
+        HistoryRequest::read(&Stanza::from_xml(&xml).unwrap(), &Config::default())
+    }
+
+    fn ids(messages: &[Kept]) -> Vec<&str> {
+        messages.iter().map(|stanza| stanza.id.as_deref().unwrap()).collect()
+    }
+
     #[track_caller]
     fn selects(attributes: &str, expected: &[&str]) {
-        let xml = format!("<presence><x xmlns='{NS_MUC}'><history {attributes}/></x></presence>");
-        let request = HistoryRequest::read(&Stanza::from_xml(&xml).unwrap(), &Config::default());
-        let selected =
-            history(&[10_000, 50_000, 90_000]).select(&request, |_| false, &room(), NOW, &Config::default());
-        let ids: Vec<_> = selected.iter().map(|stanza| stanza.id.as_deref().unwrap()).collect();
-        assert_eq!(ids, expected);
+        let config = Config::default();
+        let history = heard(&config, &[10_000, 50_000, 90_000]);
+        let selected = history.select(&request(attributes), |_| false, &room(), NOW, &config);
+        assert_eq!(ids(&selected), expected, "{attributes}");
     }
 
     #[test]
@@ -247,47 +315,61 @@ mod tests {
 
     #[test]
     fn h1_each_message_carries_one_delay_by_the_room() {
-        let shown = history(&[10_000]).select(
-            &HistoryRequest::default(),
-            |_| false,
-            &room(),
-            NOW,
-            &Config::default(),
-        );
+        let history = heard(&Config::default(), &[10_000]);
+        let shown = history.select(&request(""), |_| false, &room(), NOW, &Config::default());
         let last = shown[0].children.last().unwrap();
         assert_eq!(last.attribute("stamp"), Some("1970-01-01T00:00:10Z"));
-        assert_eq!(delayed(&shown[0], 0, &room()), shown[0]);
-    }
-
-    #[test]
-    fn h10_the_same_message_is_known() {
-        let history = history(&[10_000]);
-        assert!(history.knows(&said("10000"), 10_400, &room()));
-        assert!(!history.knows(&said("10000"), 30_000, &room()), "one id twice is no proof");
-        let numbered = |id: &str| Kept::own(Stanza::clone(&said("10000")).child(numbered_by_room(id)));
-        let mut history = History::default();
-        history.keep(&numbered("s1"), 10_000, &room(), &Config::default());
-        assert!(history.knows(&numbered("s1"), 99_000, &room()));
-        assert!(!history.knows(&numbered("s2"), 10_000, &room()));
-    }
-
-    fn numbered_by_room(id: &str) -> crate::xmpp::stanza::Element {
-        crate::xmpp::stanza::Element::build("stanza-id", NS_STANZA_ID)
-            .attribute("by", room().as_str())
-            .attribute("id", id)
-            .done()
+        assert_eq!(delayed(&shown[0], Some(0), &room()), shown[0]);
+        assert_eq!(delayed(&said("a"), None, &room()), said("a"), "nobody knows when");
     }
 
     #[test]
     fn h12_the_oldest_go_first() {
         let config = Config { history: 2, ..Config::default() };
-        let mut history = History::default();
-        for stamp in [1_000, 2_000, 3_000] {
-            history.keep(&said(&stamp.to_string()), stamp, &room(), &config);
-        }
+        let mut history = heard(&config, &[1_000, 2_000, 3_000]);
+        let kept =
+            |history: &History| -> Vec<_> { history.entries.iter().map(|entry| entry.stamp_ms).collect() };
+        assert_eq!(kept(&history), [Some(2_000), Some(3_000)]);
         let small = Config { history_bytes: 60, ..config };
-        history.keep(&said("4000"), 4_000, &room(), &small);
-        assert_eq!(history.entries.iter().map(|entry| entry.stamp_ms).collect::<Vec<_>>(), [4_000]);
+        history.keep(&said("4000"), None, &room(), at(4_000), &small);
+        assert_eq!(kept(&history), [Some(4_000)]);
+        let short = Config { history_age_ms: 5_000, ..small };
+        history.trim(at(9_000), &short);
+        assert_eq!(kept(&history), [Some(4_000)]);
+        history.trim(at(9_001), &short);
+        assert_eq!(kept(&history), []);
+        assert_eq!(history.bytes, 0);
+    }
+
+    #[test]
+    fn h9_an_author_is_known_under_every_nick_until_they_leave() {
+        let target = message(
+            "bob",
+            "id='m'><body>a</body><stanza-id xmlns='urn:xmpp:sid:0' by='lounge@rooms.example' id='s'/>",
+        );
+        let retraction = "id='r'><retract xmlns='urn:xmpp:message-retract:1' id='s'/>";
+        let takes_back = |nick: &str, happens: &dyn Fn(&mut History)| {
+            let mut history = History::default();
+            history.keep(&target, None, &room(), at(0), &Config::default());
+            happens(&mut history);
+            history.keep(&message(nick, retraction), None, &room(), at(0), &Config::default());
+            history.entries.is_empty()
+        };
+        let renamed = |history: &mut History| history.note_renamed(&Nick::new("bob"), &Nick::new("bobby"));
+        assert!(takes_back("bob", &|_| {}));
+        assert!(takes_back("bobby", &renamed));
+        assert!(!takes_back("bob", &renamed), "somebody else has that nick");
+        let back = |history: &mut History| {
+            renamed(history);
+            history.note_renamed(&Nick::new("bobby"), &Nick::new("bob"));
+        };
+        assert!(takes_back("bob", &back));
+        assert!(!takes_back("bob", &|history| history.note_gone(&Nick::new("bob"))));
+        let gone = |history: &mut History| {
+            renamed(history);
+            history.note_gone(&Nick::new("bobby"));
+        };
+        assert!(!takes_back("bobby", &gone));
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! The account's own copy of a room: all that a session has to be shown when it joins.
 
+mod fetch;
+mod gap;
 pub(crate) mod history;
 pub(crate) mod own;
+pub(crate) mod request;
 mod retraction;
 pub(crate) mod roster;
 mod rulings;
+mod seen;
 pub(crate) mod self_presence;
 
 use serde::{Deserialize, Serialize};
@@ -12,8 +16,6 @@ use serde::{Deserialize, Serialize};
 use self::history::History;
 use self::roster::{Change, Roster};
 use crate::config::limit;
-use crate::event::Now;
-use crate::xmpp::delay;
 use crate::xmpp::jid::{BareJid, Nick};
 use crate::xmpp::muc::{MucUser, status};
 use crate::xmpp::stanza::{Kept, Kind, MessageType, NS_CLIENT, PresenceType, Stanza};
@@ -110,12 +112,15 @@ impl Room {
             self.fold_aside(presence);
             return;
         };
-        self.history.note_gone(presence.from.as_ref());
+        let new = occupant.nick.as_deref().filter(|_| occupant.has(status::NICK_CHANGE)).map(Nick::new);
+        match &new {
+            Some(new) => self.history.note_renamed(&nick, new),
+            None => self.history.note_gone(&nick),
+        }
         let Some(mut known) = self.roster.remove(&nick).map(|kept| Stanza::clone(&kept)) else {
             return self.fold_absent(presence, occupant);
         };
-        let (Some(new), true) = (&occupant.nick, occupant.has(status::NICK_CHANGE)) else { return };
-        let new = Nick::new(new);
+        let Some(new) = new else { return };
         known.from = known.from.map(|from| from.to_bare().occupant(&new));
         self.roster.put(Kept::shared(known));
         self.renamed = Some(new);
@@ -149,27 +154,22 @@ impl Room {
         }
     }
 
-    /// Takes in a subject message; `stamp_ms` is when it came, if it has to be told (H6).
+    /// Takes in a subject message, and when it was set, if anything tells (H6).
     pub(crate) fn fold_subject(&mut self, message: &Kept, stamp_ms: Option<i64>) {
         self.subject = Some(Subject { message: message.share(), stamp_ms });
     }
 
-    /// The subject message that ends a join (H6): always one, with a delay where its time is known.
-    pub(crate) fn subject_message(&self, room: &BareJid) -> Kept {
-        match &self.subject {
-            Some(Subject { message, stamp_ms: Some(stamp_ms) }) => history::delayed(message, *stamp_ms, room),
-            Some(Subject { message, stamp_ms: None }) => message.clone(),
+    /// The subject message that ends a join (H6): always one, with a delay where its time is known, and an empty
+    /// one in the place of one that is hidden.
+    pub(crate) fn subject_message(&self, room: &BareJid, is_hidden: impl Fn(&Stanza) -> bool) -> Kept {
+        match self.subject.as_ref().filter(|subject| !is_hidden(&subject.message)) {
+            Some(Subject { message, stamp_ms }) => history::delayed(message, *stamp_ms, room),
             None => Kept::own(
                 Stanza::new(Kind::Message(MessageType::Groupchat))
                     .from(room.to_jid())
                     .child(crate::xmpp::stanza::Element::build("subject", NS_CLIENT).done()),
             ),
         }
-    }
-
-    /// When a message of a join was sent: what it says itself, else now.
-    pub(crate) fn stamp(message: &Stanza, room: &BareJid, now: Now) -> i64 {
-        delay::stamp(message, room).unwrap_or(now.utc_ms)
     }
 }
 
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn h6_there_is_always_a_subject() {
         let room = Room::default();
-        let subject = room.subject_message(&BareJid::new("r@s"));
+        let subject = room.subject_message(&BareJid::new("r@s"), |_| false);
         assert_eq!(subject.to_xml(), "<message from='r@s' type='groupchat'><subject/></message>");
     }
 }

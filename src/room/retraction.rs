@@ -1,7 +1,7 @@
 //! Messages that take another one back: by its author (XEP-0424), or by the room (XEP-0425).
 
 use crate::room::self_presence::occupant_id;
-use crate::xmpp::jid::BareJid;
+use crate::xmpp::jid::{BareJid, Jid};
 use crate::xmpp::stanza::{Element, Stanza};
 
 const NS_RETRACT: &str = "urn:xmpp:message-retract:1";
@@ -28,15 +28,20 @@ impl<'a> Retraction<'a> {
         (is_moderation == is_from_room).then_some(Self { target, by_room: is_moderation })
     }
 
-    /// Whether it takes back that message (H9): an author only its own.
+    /// The stanza-id of the message, if it is the room that takes it back.
+    pub(crate) fn target_of_room(&self) -> Option<&'a str> {
+        self.by_room.then_some(self.target)
+    }
+
+    /// Whether it takes back that message (H9): an author only its own. The author has that nick by now.
     pub(crate) fn takes_back(
         &self,
         message: &Stanza,
-        author_left: bool,
+        author_nick: Option<&str>,
         stanza: &Stanza,
         room: &BareJid,
     ) -> bool {
-        self.names(message, room) && (self.by_room || is_same_author(message, author_left, stanza))
+        self.names(message, room) && (self.by_room || is_same_author(message, author_nick, stanza))
     }
 
     fn names(&self, message: &Stanza, room: &BareJid) -> bool {
@@ -65,10 +70,10 @@ fn has(element: &Element, name: &str, namespace: &str) -> bool {
 }
 
 /// The same occupant-id; without one, the same occupant that has not left since.
-fn is_same_author(message: &Stanza, author_left: bool, stanza: &Stanza) -> bool {
+fn is_same_author(message: &Stanza, author_nick: Option<&str>, stanza: &Stanza) -> bool {
     match (occupant_id(message), occupant_id(stanza)) {
         (Some(one), Some(other)) => one.attribute("id") == other.attribute("id"),
-        (None, None) => message.from == stanza.from && !author_left,
+        (None, None) => author_nick.is_some() && author_nick == stanza.from.as_ref().and_then(Jid::resource),
         (Some(_), None) | (None, Some(_)) => false,
     }
 }
@@ -82,33 +87,35 @@ mod tests {
     }
 
     #[track_caller]
-    fn takes_back(from: &str, inside: &str, author_left: bool) -> bool {
+    fn takes_back(from: &str, inside: &str, author_nick: Option<&str>) -> bool {
         let room = BareJid::new("r@s");
         let target = message("r@s/bob", "<stanza-id xmlns='urn:xmpp:sid:0' by='r@s' id='s1'/>");
         let stanza = message(from, inside);
         let retraction = Retraction::read(&stanza, &room);
-        retraction.is_some_and(|retraction| retraction.takes_back(&target, author_left, &stanza, &room))
+        retraction.is_some_and(|retraction| retraction.takes_back(&target, author_nick, &stanza, &room))
     }
 
     #[test]
     fn h9_only_the_author_or_the_room_takes_a_message_back() {
         let by_author = "<retract xmlns='urn:xmpp:message-retract:1' id='s1'/>";
-        assert!(takes_back("r@s/bob", by_author, false));
-        assert!(!takes_back("r@s/bob", by_author, true), "somebody else may have the nick by now");
-        assert!(!takes_back("r@s/eve", by_author, false));
-        assert!(!takes_back("r@s/bob", "<retract xmlns='urn:xmpp:message-retract:1' id='s2'/>", false));
+        let bob = Some("bob");
+        assert!(takes_back("r@s/bob", by_author, bob));
+        assert!(takes_back("r@s/bobby", by_author, Some("bobby")), "whatever nick they have by now");
+        assert!(!takes_back("r@s/bob", by_author, Some("bobby")) && !takes_back("r@s/bob", by_author, None));
+        assert!(!takes_back("r@s/eve", by_author, bob));
+        assert!(!takes_back("r@s/bob", "<retract xmlns='urn:xmpp:message-retract:1' id='s2'/>", bob));
         let fastened = "<apply-to xmlns='urn:xmpp:fasten:0' id='s1'><retract xmlns='urn:xmpp:message-retract:0'/></apply-to>";
-        assert!(takes_back("r@s/bob", fastened, false));
+        assert!(takes_back("r@s/bob", fastened, bob));
     }
 
     #[test]
     fn h9_a_moderation_counts_from_the_room_alone() {
         let moderation = "<retract xmlns='urn:xmpp:message-retract:1' id='s1'>\
                           <moderated xmlns='urn:xmpp:message-moderate:1'/></retract>";
-        assert!(takes_back("r@s", moderation, true));
-        assert!(!takes_back("r@s/bob", moderation, false));
+        assert!(takes_back("r@s", moderation, None));
+        assert!(!takes_back("r@s/bob", moderation, Some("bob")));
         let fastened = "<apply-to xmlns='urn:xmpp:fasten:0' id='s1'>\
                         <moderated xmlns='urn:xmpp:message-moderate:0'/></apply-to>";
-        assert!(takes_back("r@s", fastened, false) && !takes_back("r@s/eve", fastened, false));
+        assert!(takes_back("r@s", fastened, None) && !takes_back("r@s/eve", fastened, Some("bob")));
     }
 }

@@ -6,10 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::limit;
 use crate::pending::backlog::Backlog;
-use crate::room::history::HistoryRequest;
+use crate::room::request::HistoryRequest;
 use crate::turn::Turn;
 use crate::xmpp::cost::Cost;
-use crate::xmpp::delay::is_delayed;
 use crate::xmpp::jid::{FullJid, Nick};
 use crate::xmpp::muc::{asks_to_join, sets_subject};
 use crate::xmpp::stanza::{Element, Kept, Kind, MessageType, PresenceType, Stanza};
@@ -82,6 +81,23 @@ pub(crate) struct Ask {
     pub(crate) first: Backlog,
     /// Whether the room has been asked for the affiliation versions that it wants (J22).
     pub(crate) versions_told: bool,
+    pub(crate) resync: ResyncFor,
+}
+
+/// How far the room has been asked, by a resync, for what the copy cannot answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum ResyncFor {
+    /// It need not be asked.
+    #[default]
+    Nothing,
+    /// It has to be.
+    Wished,
+    /// It has been.
+    Asked,
+    /// It has answered.
+    Answered,
+    /// It has not. The copy has to do, if the account is still in.
+    Unanswered,
 }
 
 /// A room that is being shown.
@@ -97,6 +113,11 @@ impl Replay {
     pub(crate) fn take(&mut self, most: usize) -> (Vec<Kept>, bool) {
         let count = self.queue.len().min(most);
         (self.queue.drain(..count).collect(), self.queue.is_empty())
+    }
+
+    /// Forgets what is not wanted any more.
+    pub(crate) fn retain(&mut self, wanted: impl Fn(&Kept) -> bool) {
+        self.queue.retain(wanted);
     }
 
     /// Adds to the end what happens meanwhile. False if that has become too much to be kept.
@@ -120,13 +141,13 @@ impl Ask {
         self.later.cost() + self.first.cost()
     }
 
-    /// Keeps a message that comes while the session waits, to be shown after the subject. Presences, subject and
-    /// history are part of what it is shown anyway. If there is too much, the oldest groupchat messages are no
+    /// Keeps a message that comes while the session waits, to be shown after the subject. Presences and subject
+    /// are part of what it is shown anyway. If there is too much, the oldest groupchat messages are no
     /// news any more, but history. False if it is not kept.
     pub(crate) fn keep_for_later(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> bool {
         let is_groupchat = |message: &Kept| message.kind == Kind::Message(MessageType::Groupchat);
         let is_live = match stanza.kind {
-            Kind::Message(MessageType::Groupchat) => !sets_subject(stanza) && !is_delayed(stanza),
+            Kind::Message(MessageType::Groupchat) => !sets_subject(stanza),
             Kind::Message(_) => true,
             Kind::Presence(_) | Kind::Iq(_) => false,
         };
@@ -203,6 +224,7 @@ impl Attachment {
         self.alias = None;
         if let Stage::Waiting(ask) = &mut self.stage {
             ask.forget_groupchat();
+            ask.resync = ResyncFor::Nothing;
         }
     }
 

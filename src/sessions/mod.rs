@@ -14,7 +14,7 @@ use crate::event::SessionId;
 use crate::xmpp::jid::FullJid;
 use crate::xmpp::stanza::Kept;
 
-pub(crate) use self::attachment::{Ask, Attachment, Connection, Stage};
+pub(crate) use self::attachment::{Ask, Attachment, Connection, ResyncFor, Stage};
 pub(crate) use self::representative::{is_nobody_there, nobody_there};
 
 /// The attached sessions, and which of them the room is shown.
@@ -131,6 +131,19 @@ impl Sessions {
     /// The count of changes. While it is the same, the presence for the room is the same.
     pub(crate) fn changes(&self) -> u64 {
         self.changes
+    }
+
+    /// The joins that are not answered yet.
+    pub(crate) fn asks(&self) -> impl Iterator<Item = &Ask> {
+        self.attached.values().filter_map(Attachment::ask)
+    }
+
+    /// The joins that are not answered yet, to be changed.
+    pub(crate) fn asks_mut(&mut self) -> impl Iterator<Item = &mut Ask> {
+        self.attached.values_mut().filter_map(|attachment| match &mut attachment.stage {
+            Stage::Waiting(ask) => Some(ask),
+            Stage::Replaying(_) | Stage::Live => None,
+        })
     }
 
     /// Whether the join of any is not answered yet.

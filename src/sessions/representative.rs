@@ -82,10 +82,10 @@ pub(crate) fn is_nobody_there(payload: &[Element]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Ask;
+    use super::super::{Ask, ResyncFor};
     use super::*;
     use crate::pending::backlog::Backlog;
-    use crate::room::history::HistoryRequest;
+    use crate::room::request::HistoryRequest;
     use crate::xmpp::jid::FullJid;
     use crate::xmpp::jid::Jid;
     use crate::xmpp::jid::Nick;
@@ -104,6 +104,7 @@ mod tests {
             later: Backlog::default(),
             first: Backlog::default(),
             versions_told: false,
+            resync: ResyncFor::Nothing,
         }
     }
 

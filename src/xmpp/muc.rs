@@ -16,6 +16,8 @@ pub mod status {
     pub const NON_ANONYMOUS: u16 = 100;
     /// The affiliation of somebody who is not in the room changed.
     pub const AFFILIATION_CHANGED: u16 = 101;
+    /// The configuration of the room changed.
+    pub const CONFIGURED: u16 = 104;
     /// The presence is about the account itself.
     pub const SELF: u16 = 110;
     /// The room is logged.

@@ -9,6 +9,8 @@ use crate::stanzas::Occupant;
 pub(crate) struct Known {
     /// The messages that a join may show, by their numbers.
     pub(crate) historic: Vec<u64>,
+    /// The oldest message that is known but for those that a session asked for: what is older was not missed.
+    pub(crate) first: Option<u64>,
     /// All groupchat messages as they came.
     pub(crate) live: Vec<u64>,
     /// The nick under which the account is in.

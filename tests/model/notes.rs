@@ -98,11 +98,15 @@ impl World {
             sets_subject(stanza) && !self.known.nick.is_empty() && self.unanswered.is_none();
         let Some(number) = number(stanza).filter(|_| !sets_subject(stanza)) else { return };
         let is_new = !self.known.historic.contains(&number) && !self.known.live.contains(&number);
+        let is_old = was_shown && is_late && self.known.first.is_none_or(|first| number < first);
+        if !is_old && self.known.first.is_none_or(|first| number < first) {
+            self.known.first = Some(number);
+        }
         if stanza.has("body", NS_CLIENT) && is_new {
             self.known.historic.push(number);
             self.known.historic.sort_unstable();
         }
-        if !is_late || (is_new && was_shown) {
+        if !is_late || (is_new && !is_old && was_shown) {
             self.known.live.push(number);
         }
     }

@@ -113,6 +113,8 @@ pub(crate) enum Decision {
 pub(crate) struct Story {
     /// A local room answers within the call; a remote one when it pleases.
     pub(crate) is_local: bool,
+    /// How many messages the account keeps.
+    pub(crate) history: usize,
     /// How many others are there who do nothing.
     pub(crate) crowd: usize,
     pub(crate) steps: Vec<Transition>,
@@ -122,12 +124,13 @@ pub(crate) struct Story {
 pub(crate) fn stories(most: usize) -> impl Strategy<Value = Story> {
     let crowd = prop_oneof![8 => Just(0), 1 => Just(3), 1 => Just(70)];
     let early = (any::<Index>(), any::<Index>());
-    (any::<bool>(), crowd, vec(transition(), 1..most), early).prop_map(
-        |(is_local, crowd, mut steps, early)| {
+    let history = prop_oneof![Just(50), Just(3), Just(0)];
+    (any::<bool>(), crowd, history, vec(transition(), 1..most), early).prop_map(
+        |(is_local, crowd, history, mut steps, early)| {
             // every story has both
             steps.insert(early.0.index(steps.len()), Transition::EarlyWake);
             steps.insert(early.1.index(steps.len()), Transition::EarlyWakeAndReload);
-            Story { is_local, crowd, steps }
+            Story { is_local, history, crowd, steps }
         },
     )
 }
@@ -149,7 +152,7 @@ fn transition() -> impl Strategy<Value = Transition> {
 }
 
 fn does() -> impl Strategy<Value = Does> {
-    let most = prop_oneof![Just(None), (0..4_usize).prop_map(Some)];
+    let most = prop_oneof![3 => Just(None), 4 => (0..4_usize).prop_map(Some), 1 => Just(Some(25))];
     let own = || prop_oneof![3 => Just(None), 1 => own_nick().prop_map(Some)];
     let anybody = || prop_oneof![1 => Just(None), 2 => nick().prop_map(Some)];
     prop_oneof![

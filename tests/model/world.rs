@@ -57,7 +57,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(story: &Story, is_told: bool) -> Self {
-        let config = Config::default();
+        let config = Config { history: story.history, ..Config::default() };
         Self {
             bouncer: Bouncer::new(config.clone(), 1),
             config,

@@ -118,6 +118,8 @@ impl Scene {
             let (name, value) = option.split_once('=').expect("name=value");
             match name {
                 "history" => self.config.history = value.parse().expect("a number"),
+                "history_max" => self.config.history_max = value.parse().expect("a number"),
+                "history_default" => self.config.history_default = value.parse().expect("a number"),
                 "trust" => self.config.trust_ms = milliseconds(value),
                 "linger" => {
                     self.config.linger_ms = (value != "never").then(|| milliseconds(value));
