@@ -57,7 +57,9 @@ def services() -> list[Host]:
             options={
                 "muc_rtbl_jid": BLOCK_LIST,
                 "muc_max_nick_length": 40,
-                "muc_event_rate": 2,
+                # Twelve at once, and then so few that it makes no difference how quick the machine is.
+                "muc_event_rate": 0.1,
+                "muc_burst_factor": 120,
                 "muc_max_line_count": 5,
             },
         ),
