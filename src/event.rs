@@ -91,7 +91,7 @@ pub enum Event {
         occupant: Jid,
     },
     /// A session begins or ends to watch a service for activity in rooms that it is not in (XEP-0437).
-    Watches {
+    WatchChanged {
         /// The session.
         session: SessionId,
         /// Its account.
@@ -102,7 +102,7 @@ pub enum Event {
         watches: bool,
     },
     /// The whole block list of the account (XEP-0191): occupants, rooms, services.
-    Blocks {
+    BlockListChanged {
         /// The account.
         account: BareJid,
         /// All that it blocks.
@@ -114,7 +114,7 @@ pub enum Event {
         account: BareJid,
     },
     /// The account has published an avatar (XEP-0084).
-    Avatar {
+    AvatarPublished {
         /// The account.
         account: BareJid,
         /// Its hash; empty if the avatar was taken away.
@@ -133,11 +133,11 @@ pub enum Event {
         room: BareJid,
     },
     /// The earliest deadline has come.
-    Wake,
+    DeadlineReached,
     /// The module is unloaded for good: every session takes over its rooms itself.
-    HandBack,
+    Unloading,
     /// The server stops.
-    Shutdown,
+    ServerStopping,
 }
 
 /// In whose name the other modules of the host are shown a stanza of a room, before the core takes it in.

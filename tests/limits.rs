@@ -249,7 +249,7 @@ fn shown(core: &mut Core) -> Vec<String> {
     let mut actions =
         core.comes(&SELF.replacen("<presence", &format!("<presence id='{id}'"), 1), &format!("{ROOM}/alice"));
     actions.extend(core.comes("<message type='groupchat'><subject/></message>", ROOM));
-    actions.extend((0..100).flat_map(|_| core.happens(Event::Wake)));
+    actions.extend((0..100).flat_map(|_| core.happens(Event::DeadlineReached)));
     let id = |action: &Action| match action {
         Action::Deliver { stanza, .. } => stanza.id.as_deref().map(ToOwned::to_owned),
         _ => None,

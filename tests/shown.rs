@@ -162,7 +162,7 @@ fn with_nobody_attached_only_a_private_message_is_shown_for_who_was_the_last() {
 fn nobody_is_shown_what_blocked_occupants_send() {
     let mut core = Core::in_room();
     let blocked = vec![Jid::new(&occupant("eve"))];
-    core.happens(Event::Blocks { account: BareJid::new(ACCOUNT), blocked });
+    core.happens(Event::BlockListChanged { account: BareJid::new(ACCOUNT), blocked });
     for xml in [GROUPCHAT, WHISPER, "<presence/>", QUESTION] {
         assert_eq!(core.shown_for(xml, "eve"), Some(ShownFor::Nobody), "{xml}");
         assert_eq!(core.shown_for(xml, "bob"), Some(ShownFor::Session(PHONE)), "{xml}");

@@ -35,13 +35,13 @@ use crate::xmpp::stanza::{Kept, Kind, PresenceType, Stanza};
 pub struct Bouncer {
     config: Config,
     ids: Ids,
-    state: State,
+    state: Known,
     timetable: Timetable,
 }
 
 /// What survives a reload.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct State {
+pub(crate) struct Known {
     pub(crate) accounts: BTreeMap<BareJid, Account>,
     /// The account of each session that ever joined a room.
     pub(crate) sessions: BTreeMap<SessionId, BareJid>,
@@ -51,10 +51,10 @@ pub(crate) struct State {
 impl Bouncer {
     /// Starts without any occupancy; all ids come from the seed.
     pub fn new(config: Config, seed: u64) -> Self {
-        Self::with_state(config, seed, State::default())
+        Self::with_state(config, seed, Known::default())
     }
 
-    pub(crate) fn with_state(config: Config, seed: u64, mut state: State) -> Self {
+    pub(crate) fn with_state(config: Config, seed: u64, mut state: Known) -> Self {
         let mut timetable = Timetable::default();
         for Account { rooms, waiting, .. } in state.accounts.values_mut() {
             for place in rooms.values_mut() {
@@ -66,7 +66,7 @@ impl Bouncer {
         Self { config, ids: Ids::new(seed), state, timetable }
     }
 
-    pub(crate) fn state(&self) -> &State {
+    pub(crate) fn state(&self) -> &Known {
         &self.state
     }
 
@@ -92,19 +92,19 @@ impl Bouncer {
             Event::StreamSettled { domain } => self.stream_settled(now, &domain),
             Event::ServiceLost { domain } => self.service_lost(now, &domain),
             Event::AlreadyIn { session, jid, occupant } => self.already_in(now, session, &jid, &occupant),
-            Event::Watches { session, account, service, watches } => {
+            Event::WatchChanged { session, account, service, watches } => {
                 self.note_watches(session, account, service, watches)
             }
-            Event::Blocks { account, blocked } => self.note_blocked(now, &account, blocked),
-            Event::Avatar { account, hash } => self.avatar_published(now, &account, hash),
+            Event::BlockListChanged { account, blocked } => self.note_blocked(now, &account, blocked),
+            Event::AvatarPublished { account, hash } => self.avatar_published(now, &account, hash),
             Event::Configured { config } => self.configure(now, &config),
             Event::Abandoned { account, room } => {
                 self.everywhere(now, vec![(account, room)], Occupancy::abandon)
             }
-            Event::Wake => self.wake(now),
+            Event::DeadlineReached => self.wake(now),
             Event::AccountGone { account } => self.account_gone(now, &account),
-            Event::HandBack => self.everywhere(now, self.all_rooms(), Occupancy::hand_back),
-            Event::Shutdown => self.everywhere(now, self.all_rooms(), Occupancy::abandon),
+            Event::Unloading => self.everywhere(now, self.all_rooms(), Occupancy::hand_back),
+            Event::ServerStopping => self.everywhere(now, self.all_rooms(), Occupancy::abandon),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::bouncer::{Bouncer, State};
+use crate::bouncer::{Bouncer, Known};
 use crate::config::Config;
 
 /// The format of a snapshot; one of another format is refused.
@@ -11,13 +11,13 @@ const FORMAT: u32 = 1;
 #[derive(Serialize)]
 struct Written<'a> {
     format: u32,
-    state: &'a State,
+    state: &'a Known,
 }
 
 #[derive(Deserialize)]
 struct Read {
     format: u32,
-    state: State,
+    state: Known,
 }
 
 impl Bouncer {

@@ -69,10 +69,10 @@ fn lifetime_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
     takes_in(lua, host, table, "service_lost", |domain: String| Ok(Event::ServiceLost { domain }))?;
     takes_in(lua, host, table, "blocks", |(account, blocked): (String, Vec<String>)| {
         let blocked = blocked.iter().map(|jid| Jid::new(jid)).collect();
-        Ok(Event::Blocks { account: BareJid::new(&account), blocked })
+        Ok(Event::BlockListChanged { account: BareJid::new(&account), blocked })
     })?;
     takes_in(lua, host, table, "avatar", |(account, hash): (String, String)| {
-        Ok(Event::Avatar { account: BareJid::new(&account), hash })
+        Ok(Event::AvatarPublished { account: BareJid::new(&account), hash })
     })?;
     takes_in(lua, host, table, "account_gone", |account: String| {
         Ok(Event::AccountGone { account: BareJid::new(&account) })
@@ -80,8 +80,8 @@ fn lifetime_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
     takes_in(lua, host, table, "configured", |options: Table| {
         Ok(Event::Configured { config: options::config(&options)? })
     })?;
-    takes_in(lua, host, table, "hand_back", |(): ()| Ok(Event::HandBack))?;
-    takes_in(lua, host, table, "shutdown", |(): ()| Ok(Event::Shutdown))?;
+    takes_in(lua, host, table, "hand_back", |(): ()| Ok(Event::Unloading))?;
+    takes_in(lua, host, table, "shutdown", |(): ()| Ok(Event::ServerStopping))?;
     add(lua, host, table, "wake", |host, _, (): ()| Ok(host.given(host.woken())))
 }
 

@@ -47,7 +47,7 @@ impl Host {
     /// The wrapper's timer has come.
     pub(super) fn woken(&self) -> Answer {
         self.armed_ms.set(None);
-        self.happened(Event::Wake)
+        self.happened(Event::DeadlineReached)
     }
 
     /// Forgets everything: Lua does not see how much the core holds and may keep the functions for long.

@@ -113,7 +113,7 @@ fn watches(host: &Host, frame: &mut Frame<'_>) {
     let (Some(account), Some(service)) = (frame.text(2), frame.text(3)) else { return };
     let (account, service, watches) = (BareJid::new(account), BareJid::new(service), frame.flag(4));
     let Some(session) = session(frame, 1) else { return };
-    let answer = host.happened(Event::Watches { session, account, service, watches });
+    let answer = host.happened(Event::WatchChanged { session, account, service, watches });
     give(host, frame, answer);
 }
 

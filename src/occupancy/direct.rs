@@ -26,11 +26,11 @@ pub(super) struct Directs(BTreeMap<SessionId, Direct>);
 struct Direct {
     jid: FullJid,
     nick: Nick,
-    state: State,
+    state: Standing,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum State {
+enum Standing {
     /// It joins because the account could not.
     Trying { until_ms: u64 },
     /// It is in.
@@ -43,7 +43,7 @@ enum State {
     Leaving { until_ms: u64 },
 }
 
-impl State {
+impl Standing {
     /// When the state ends by itself; never, if only the session ends it.
     fn until_ms(self) -> Option<u64> {
         match self {
@@ -68,8 +68,8 @@ impl Directs {
     pub(super) fn note_end(&mut self, turn: &Turn<'_>, session: SessionId) {
         let until_ms = turn.after(limit::WITHDRAW_MS);
         let direct = self.0.get_mut(&session);
-        if let Some(direct) = direct.filter(|direct| !matches!(direct.state, State::Withdrawing { .. })) {
-            direct.state = State::Leaving { until_ms };
+        if let Some(direct) = direct.filter(|direct| !matches!(direct.state, Standing::Withdrawing { .. })) {
+            direct.state = Standing::Leaving { until_ms };
         }
     }
 
@@ -82,7 +82,7 @@ impl Directs {
     }
 
     fn is_adopting(&self, session: SessionId) -> bool {
-        self.0.get(&session).is_some_and(|direct| direct.state == State::Adopting)
+        self.0.get(&session).is_some_and(|direct| direct.state == Standing::Adopting)
     }
 
     fn by_address(&mut self, jid: &Jid) -> Option<(SessionId, &mut Direct)> {
@@ -94,7 +94,7 @@ impl Directs {
 impl Occupancy {
     /// The session is, or will be, in by itself.
     pub(crate) fn goes_direct(&mut self, session: SessionId, jid: FullJid, nick: Nick) {
-        self.directs.0.insert(session, Direct { jid, nick, state: State::In });
+        self.directs.0.insert(session, Direct { jid, nick, state: Standing::In });
     }
 
     /// The session joins by itself, also if it has been in through the account (J28).
@@ -123,16 +123,16 @@ impl Occupancy {
     pub(super) fn sent_directly(&mut self, session: SessionId, stanza: &Stanza) -> Option<Verdict> {
         let direct = self.directs.0.get_mut(&session)?;
         match direct.state {
-            State::Adopting | State::Withdrawing { .. } => return None,
-            State::Leaving { .. } if stanza.kind != Kind::Presence(PresenceType::Unavailable) => {
+            Standing::Adopting | Standing::Withdrawing { .. } => return None,
+            Standing::Leaving { .. } if stanza.kind != Kind::Presence(PresenceType::Unavailable) => {
                 self.directs.remove(session); // it is back
                 return None;
             }
-            State::In if asks_to_join(stanza) && stanza.target_nick().is_some() => {
-                direct.state = State::Adopting;
+            Standing::In if asks_to_join(stanza) && stanza.target_nick().is_some() => {
+                direct.state = Standing::Adopting;
                 return None;
             }
-            State::In | State::Trying { .. } | State::Leaving { .. } => {}
+            Standing::In | Standing::Trying { .. } | Standing::Leaving { .. } => {}
         }
         match stanza.kind {
             Kind::Presence(PresenceType::Unavailable) => self.directs.remove(session),
@@ -160,21 +160,21 @@ impl Occupancy {
         let state = direct.state;
         match (stanza.kind, state) {
             (Kind::Presence(PresenceType::Unavailable), _) if is_own => self.directs.remove(session),
-            (Kind::Presence(PresenceType::Error), State::Trying { .. }) => self.directs.remove(session),
-            (Kind::Presence(PresenceType::Available), State::Trying { .. }) if is_own => {
-                direct.state = State::In;
+            (Kind::Presence(PresenceType::Error), Standing::Trying { .. }) => self.directs.remove(session),
+            (Kind::Presence(PresenceType::Available), Standing::Trying { .. }) if is_own => {
+                direct.state = Standing::In;
                 turn.find_service(Finding::IsDirect);
             }
             _ => {}
         }
         match state {
-            State::Withdrawing { .. } if is_live => Verdict::Handled,
-            State::Adopting if is_presence => Verdict::Handled,
-            State::Trying { .. }
-            | State::In
-            | State::Adopting
-            | State::Withdrawing { .. }
-            | State::Leaving { .. } => Verdict::Pass("the session is in by itself"),
+            Standing::Withdrawing { .. } if is_live => Verdict::Handled,
+            Standing::Adopting if is_presence => Verdict::Handled,
+            Standing::Trying { .. }
+            | Standing::In
+            | Standing::Adopting
+            | Standing::Withdrawing { .. }
+            | Standing::Leaving { .. } => Verdict::Pass("the session is in by itself"),
         }
     }
 
@@ -183,10 +183,10 @@ impl Occupancy {
         let until_ms = turn.after(limit::WITHDRAW_MS);
         let id = turn.fresh_id();
         let Some(direct) = self.directs.0.get_mut(&session) else { return };
-        if direct.state != State::Adopting {
+        if direct.state != Standing::Adopting {
             return;
         }
-        direct.state = State::Withdrawing { until_ms };
+        direct.state = Standing::Withdrawing { until_ms };
         let leave = Stanza::new(Kind::Presence(PresenceType::Unavailable))
             .from(direct.jid.as_jid().clone())
             .to(self.me.room.occupant(&direct.nick))
@@ -198,7 +198,7 @@ impl Occupancy {
     pub(super) fn gives_up_adopting(&mut self, turn: &mut Turn<'_>, session: SessionId) -> bool {
         let is_adopting = self.directs.is_adopting(session);
         if is_adopting {
-            self.join_directly(turn, session, State::In);
+            self.join_directly(turn, session, Standing::In);
         }
         is_adopting
     }
@@ -206,7 +206,7 @@ impl Occupancy {
     /// The room refuses the bare JID or the nick: the session's own join tells which (R5).
     pub(super) fn try_directly(&mut self, turn: &mut Turn<'_>, session: SessionId) {
         let until_ms = turn.after(limit::WITHDRAW_MS);
-        self.join_directly(turn, session, State::Trying { until_ms });
+        self.join_directly(turn, session, Standing::Trying { until_ms });
     }
 
     /// The service has let the account in and shown it nothing: it is *direct* (biboumi). The account has left
@@ -221,12 +221,12 @@ impl Occupancy {
 
     fn all_join_directly(&mut self, turn: &mut Turn<'_>) {
         for session in self.sessions.all() {
-            self.join_directly(turn, session, State::In);
+            self.join_directly(turn, session, Standing::In);
         }
     }
 
     /// The session's own join goes up, and what it has sent since.
-    fn join_directly(&mut self, turn: &mut Turn<'_>, session: SessionId, state: State) {
+    fn join_directly(&mut self, turn: &mut Turn<'_>, session: SessionId, state: Standing) {
         let Some(attachment) = self.detach(turn, session) else { return };
         let join = self.join_of(turn, &attachment);
         let jid = attachment.jid.clone();

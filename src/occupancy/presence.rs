@@ -1,7 +1,7 @@
 //! The room shows an occupant, or the account itself; a session shows itself to the room (§7.6, §7.7).
 
 use super::occasion::Occasion;
-use super::wishes::{Answer, Echo};
+use super::wishes::{Answered, Echo};
 use super::{Occupancy, Phase};
 use crate::event::{SessionId, Verdict};
 use crate::room::roster::Change;
@@ -145,9 +145,9 @@ impl Occupancy {
             self.note_all_seen(turn, stanza);
         }
         let echoes = match answer {
-            Answer::Nick(wish) => return self.nick_changed(turn, *wish),
-            Answer::Update(echoes) => echoes,
-            Answer::Nothing => Vec::new(),
+            Answered::Nick(wish) => return self.nick_changed(turn, *wish),
+            Answered::Update(echoes) => echoes,
+            Answered::Nothing => Vec::new(),
         };
         if is_news || occasion == Occasion::OfItsOwn {
             return self.show_own(turn, &echoes, renamed);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::occasion::{Occasion, Overdue};
 use super::resync::Resync;
-use super::wishes::{Answer, Echo, NickWish};
+use super::wishes::{Answered, Echo, NickWish};
 use super::{Occupancy, Phase, Stay};
 use crate::config::limit;
 use crate::event::{Id, SessionId};
@@ -208,16 +208,16 @@ impl Upstream {
 
     /// Takes the presence of ours that a self-presence from that nick answers. Without `is_answer` the room
     /// may have sent it of its own accord, and it answers no update.
-    pub(super) fn answered(&mut self, nick: &Nick, is_answer: bool) -> Answer {
+    pub(super) fn answered(&mut self, nick: &Nick, is_answer: bool) -> Answered {
         let answers = |pending: &mut Pending| match &pending.what {
             What::Update(_) => is_answer,
             What::Nick(wish) | What::NickAsked { wish, .. } => wish.renamed || wish.nick == *nick,
             What::Resync(_) => false,
         };
         match self.pending.take_if(answers).map(|pending| pending.what) {
-            Some(What::Update(echoes)) => Answer::Update(echoes),
-            Some(What::Nick(wish) | What::NickAsked { wish, .. }) => Answer::Nick(Box::new(wish)),
-            Some(What::Resync(_)) | None => Answer::Nothing,
+            Some(What::Update(echoes)) => Answered::Update(echoes),
+            Some(What::Nick(wish) | What::NickAsked { wish, .. }) => Answered::Nick(Box::new(wish)),
+            Some(What::Resync(_)) | None => Answered::Nothing,
         }
     }
 

@@ -53,7 +53,7 @@ impl Cost for NickWish {
 
 /// What the room's self-presence answers.
 #[derive(Debug)]
-pub(super) enum Answer {
+pub(super) enum Answered {
     Nothing,
     Update(Vec<Echo>),
     Nick(Box<NickWish>),

@@ -139,7 +139,7 @@ impl Core {
             Hostile::Reload => {
                 let snapshot = self.bouncer.snapshot().expect("a snapshot");
                 self.bouncer = Bouncer::restore(Config::default(), 2, &snapshot).expect("a core");
-                self.happen(Event::Wake);
+                self.happen(Event::DeadlineReached);
             }
         }
     }
@@ -168,7 +168,7 @@ impl Core {
             idle = if wake_at > self.now_ms { 0 } else { idle + 1 };
             assert!(idle < 200, "the core never sleeps");
             self.now_ms = self.now_ms.max(wake_at);
-            self.happen(Event::Wake);
+            self.happen(Event::DeadlineReached);
         }
         self.now_ms = until_ms;
     }

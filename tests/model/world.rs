@@ -307,7 +307,7 @@ impl World {
             if self.is_silent() {
                 self.all_arrives(); // else the core has to guess what was answered
             }
-            self.happen(Event::Wake, None);
+            self.happen(Event::DeadlineReached, None);
             self.settle_queue();
         }
         self.now_ms = until_ms;
@@ -315,7 +315,7 @@ impl World {
 
     pub(crate) fn reload(&mut self) {
         self.restore();
-        self.happen(Event::Wake, None);
+        self.happen(Event::DeadlineReached, None);
         self.settle_queue();
     }
 
@@ -342,7 +342,7 @@ impl World {
         }
         self.tell(|| "wake, too early".to_owned());
         let (before, wake_at) = (self.snapshot(), self.wake_at);
-        let outcome = self.bouncer.handle(self.now(), Event::Wake);
+        let outcome = self.bouncer.handle(self.now(), Event::DeadlineReached);
         assert_eq!(outcome.actions, [], "an extra wake does something");
         assert_eq!(self.snapshot(), before, "an extra wake changes something");
         assert!(is_no_earlier(outcome.wake_at, wake_at), "an extra wake asks for an earlier one");
@@ -355,7 +355,7 @@ impl World {
             return;
         }
         self.restore();
-        let outcome = self.bouncer.handle(self.now(), Event::Wake);
+        let outcome = self.bouncer.handle(self.now(), Event::DeadlineReached);
         assert_eq!(outcome.actions, [], "a reload after an early wake does something");
         assert!(is_no_earlier(outcome.wake_at, self.wake_at), "a reload changes a deadline");
         self.wake_at = outcome.wake_at;

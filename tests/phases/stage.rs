@@ -174,7 +174,7 @@ impl Stage {
         let until_ms = self.elapsed_ms + milliseconds;
         while let Some(wake_at) = self.wake_at.filter(|wake_at| *wake_at <= until_ms) {
             self.elapsed_ms = self.elapsed_ms.max(wake_at);
-            self.happen(Event::Wake);
+            self.happen(Event::DeadlineReached);
         }
         self.elapsed_ms = until_ms;
     }

@@ -144,7 +144,7 @@ impl Scene {
                 return told;
             };
             self.elapsed_ms = self.elapsed_ms.max(wake_at);
-            let answers = self.happen(Event::Wake);
+            let answers = self.happen(Event::DeadlineReached);
             if answers != ["nothing"] {
                 told.push(format!("at {} ms", self.elapsed_ms));
                 told.extend(answers);
@@ -257,20 +257,20 @@ fn of_account(what: &str) -> Event {
         return Event::AccountGone { account };
     }
     if let Some(hash) = what.strip_prefix("shows avatar ") {
-        return Event::Avatar { account, hash: hash.to_owned() };
+        return Event::AvatarPublished { account, hash: hash.to_owned() };
     }
     let blocked = what.strip_prefix("blocks").expect("account> blocks …").split_whitespace();
-    Event::Blocks { account, blocked: blocked.map(Jid::new).collect() }
+    Event::BlockListChanged { account, blocked: blocked.map(Jid::new).collect() }
 }
 
 fn of_room(what: &str) -> Event {
     match what {
         "abandoned" => Event::Abandoned { account: BareJid::new(ACCOUNT), room: BareJid::new(ROOM) },
-        "shutdown" => Event::Shutdown,
+        "shutdown" => Event::ServerStopping,
         "is called" => Event::StreamBegun { domain: "rooms.example".to_owned() },
         "is reached" => Event::StreamSettled { domain: "rooms.example".to_owned() },
         "loses its connection" => Event::ServiceLost { domain: "rooms.example".to_owned() },
-        "hand back" => Event::HandBack,
+        "hand back" => Event::Unloading,
         _ => Event::RoomStanza { stanza: Way::ToAccount.read(what) },
     }
 }
@@ -290,7 +290,7 @@ fn of_session(number: u32, what: &str) -> Event {
             stanza: None,
         },
         _ if what.starts_with("loses ") => lost(session, address, &what["loses ".len()..]),
-        "watches" | "watches no longer" => Event::Watches {
+        "watches" | "watches no longer" => Event::WatchChanged {
             session,
             account: BareJid::new(ACCOUNT),
             service: BareJid::new("rooms.example"),

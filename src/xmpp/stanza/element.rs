@@ -27,8 +27,8 @@ pub enum Node {
 
 impl Element {
     /// Starts an element.
-    pub fn build(name: &str, namespace: &str) -> Builder {
-        Builder(Self {
+    pub fn build(name: &str, namespace: &str) -> ElementBuilder {
+        ElementBuilder(Self {
             name: name.into(),
             namespace: namespace.into(),
             attributes: Vec::new(),
@@ -100,9 +100,9 @@ impl Element {
 
 /// Builds an [`Element`].
 #[derive(Clone, Debug)]
-pub struct Builder(Element);
+pub struct ElementBuilder(Element);
 
-impl Builder {
+impl ElementBuilder {
     /// Sets an attribute.
     #[must_use]
     pub fn attribute(mut self, name: &str, value: &str) -> Self {

@@ -8,7 +8,7 @@ mod kept;
 mod word;
 mod xml;
 
-pub use element::{Builder, Element, Node};
+pub use element::{Element, ElementBuilder, Node};
 pub use kept::Kept;
 pub use word::Word;
 pub use xml::XmlError;
