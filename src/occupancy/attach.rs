@@ -65,8 +65,8 @@ impl Occupancy {
     /// The session was only quitting: the private messages that have come meanwhile are stored (P4).
     fn cancel_leave_of(&mut self, turn: &mut Turn<'_>, session: SessionId) {
         let Some(held) = self.take_held_leave_of(session) else { return };
-        for message in held.private {
-            let message = Stanza::clone(&message).to(self.me.account.to_jid());
+        for message in held.private.iter().filter(|message| !self.hides(message)) {
+            let message = Stanza::clone(message).to(self.me.account.to_jid());
             turn.act(Action::StoreOffline { stanza: Some(Kept::own(message)) });
         }
     }
