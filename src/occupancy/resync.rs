@@ -8,6 +8,7 @@ use super::entry::Entry;
 use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::event::SessionId;
+use crate::room::history::is_historic;
 use crate::room::request::Asked;
 use crate::sessions::{Attachment, ResyncFor, Stage};
 use crate::turn::Turn;
@@ -170,13 +171,16 @@ impl Occupancy {
     }
 
     /// Takes in history and subject of a resync: what comes between our 110 and the subject (H10). False if the
-    /// message belongs to none.
+    /// message belongs to none, or is a notice that no room would repeat.
     pub(super) fn groupchat_resynced(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> bool {
         let Some(resync) = self.resync_mut().filter(|resync| !resync.entry.is_asked()) else { return false };
         if delay::is_delayed(stanza) {
             resync.entry.answer_came(turn);
         } else {
             resync.entry.touch(turn);
+            if !sets_subject(stanza) && !is_historic(stanza) {
+                return false;
+            }
         }
         if sets_subject(stanza) {
             self.tell_unseen_gone(turn);

@@ -237,7 +237,7 @@ pub(crate) fn delayed(stanza: &Kept, stamp_ms: Option<i64>, room: &BareJid) -> K
 }
 
 /// Whether a stock room would replay the message (H8).
-fn is_historic(stanza: &Stanza) -> bool {
+pub(crate) fn is_historic(stanza: &Stanza) -> bool {
     let hint = |name| stanza.children.iter().any(|child| child.is(name, NS_HINTS));
     let has_hints = stanza.children.iter().any(|child| &*child.namespace == NS_HINTS);
     if has_hints && (hint("no-store") || hint("no-permanent-store")) {
