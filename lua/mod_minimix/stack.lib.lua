@@ -15,7 +15,16 @@ local async = require "util.async";
 local running, pcall = coroutine.running, pcall;
 
 local patience_s = 60;
-local max_waiting = 1000; -- behind one send that has not returned
+local max_cost = 16 * 1024 * 1024; -- of what waits behind one send that has not returned, in bytes of memory
+
+-- About how many bytes a stanza occupies, or text in one.
+local function cost_of(node)
+	if type(node) == "string" then return 40 + #node; end
+	local cost = 500;
+	for _, value in pairs(node.attr) do cost = cost + 40 + #value; end
+	for _, child in ipairs(node) do cost = cost + cost_of(child); end
+	return cost;
+end
 
 local function push(line, item)
 	line.last = line.last + 1;
@@ -96,7 +105,7 @@ local function queue_of(account, room)
 	local key = key_of(account, room);
 	local queue = queues[key];
 	if queue == nil then
-		queue = { key = key, account = account, first = 1, last = 0, dropped = 0 };
+		queue = { key = key, account = account, first = 1, last = 0, dropped = 0, cost = 0 };
 		queues[key] = queue;
 	end
 	return queue;
@@ -151,7 +160,7 @@ local function begin_flight(queue)
 		if queue.flight ~= flight then return; end -- it was given up, and somebody else goes on
 		stanza, number = pop(queue);
 	end
-	queue.dropped = 0;
+	queue.dropped, queue.cost = 0, 0;
 end
 
 -- Begins a send to a room, after all that waits for it. Gives what it has to end with; nothing if it has to wait,
@@ -235,10 +244,14 @@ function stack.settle(may)
 	end
 end
 
--- Has a stanza wait. Gives false if too many do.
+-- Has a stanza wait. Gives false if too much does.
 function stack.enqueue(account, room, stanza)
 	local queue = queue_of(account, room);
-	if queue.flight and queue.last - queue.first + 1 >= max_waiting then return false; end
+	if queue.flight then
+		local cost = queue.cost + cost_of(stanza);
+		if cost > max_cost then return false; end
+		queue.cost = cost;
+	end
 	push(queue, stanza);
 	if not queue.flight then
 		make_ready(queue);
