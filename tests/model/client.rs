@@ -9,7 +9,7 @@ use minimix_core::xmpp::stanza::{IqType, Kind, MessageType, PresenceType, Stanza
 
 use crate::belief::{Known, Owed, OwedKind, View};
 use crate::join::{Join, Stage, check_codes};
-use crate::stanzas::{Occupant, ROOM, number};
+use crate::stanzas::{Occupant, ROOM, number, occupant_id};
 
 /// One session.
 #[derive(Debug)]
@@ -168,6 +168,7 @@ impl Client {
     fn presence(&mut self, stanza: &Stanza, known: &Known) {
         let occupant = MucUser::read(stanza);
         let is_self = occupant.has(status::SELF);
+        assert!(!stanza.children.contains(&occupant_id("forged")), "a claim as if it had passed (X2, F41)");
         match stanza.kind {
             Kind::Presence(PresenceType::Error) => self.presence_error(stanza, known),
             Kind::Presence(PresenceType::Available) if is_self => self.own_presence(stanza, &occupant, known),

@@ -7,7 +7,7 @@ use minimix_core::xmpp::stanza::{Element, IqType, Kind, MessageType, PresenceTyp
 use crate::assertions;
 use crate::belief::OwedKind;
 use crate::client::{Client, Place};
-use crate::stanzas::{ROOM, element, jid, occupant_jid};
+use crate::stanzas::{ROOM, element, jid, occupant_id, occupant_jid};
 use crate::transition::{Babble, Decision, Does, Nick, Show, Story, Transition, Who};
 use crate::world::World;
 
@@ -148,6 +148,7 @@ impl World {
             .to(occupant_jid(nick))
             .id(Some(&id))
             .children(show_element(show))
+            .child(occupant_id("forged"))
             .child(Element::build("x", NS_MUC_USER).done())
             .child(x.done());
         self.clients[who].asks_to_join(&id, nick, most, &self.known);
@@ -160,8 +161,10 @@ impl World {
     fn leave(&mut self, who: Who, nick: Option<Nick>) {
         let id = self.fresh_id();
         let nick = nick.map(ToOwned::to_owned).or_else(|| self.own_nick(who));
-        let leave =
-            Stanza::new(Kind::Presence(PresenceType::Unavailable)).to(address(nick.as_deref())).id(Some(&id));
+        let leave = Stanza::new(Kind::Presence(PresenceType::Unavailable))
+            .to(address(nick.as_deref()))
+            .id(Some(&id))
+            .child(occupant_id("forged"));
         let was_in = self.clients[who].place != Place::Out;
         self.clients[who].expect(&id, OwedKind::Other);
         self.clients[who].goes_out();
@@ -179,7 +182,8 @@ impl World {
         let presence = Stanza::new(Kind::Presence(PresenceType::Available))
             .to(address(nick.as_deref()))
             .id(Some(&id))
-            .children(show_element(show));
+            .children(show_element(show))
+            .child(occupant_id("forged"));
         if nick.as_ref() == Some(&self.clients[who].view.real_nick) {
             self.clients[who].view.forget_alias(); // whoever addresses it knows it
         }

@@ -8,7 +8,9 @@ use minimix_core::xmpp::stanza::{
 };
 
 use crate::people::People;
-use crate::stanzas::{ACCOUNT, Occupant, ROOM, element, gone, jid, numbered, occupant_jid, stamp, target};
+use crate::stanzas::{
+    ACCOUNT, Occupant, ROOM, element, gone, jid, numbered, occupant_jid, shown, stamp, target,
+};
 use crate::transition::{Decision, OtherDoes};
 
 const HISTORY: usize = 30;
@@ -67,11 +69,9 @@ impl Room {
 
     fn hear_presence(&mut self, stanza: &Stanza) {
         let Some(nick) = target(stanza) else { return self.refuse(stanza, "modify", "jid-malformed") };
-        let payload: Vec<Element> =
-            stanza.children.iter().filter(|child| !child.is("x", NS_MUC)).cloned().collect();
         let show = stanza.text_of("show");
         let Some((old, mut occupant, _)) = self.account.clone() else {
-            return self.hear_join(stanza, &nick, payload);
+            return self.hear_join(stanza, &nick);
         };
         if nick != old && self.others.contains_key(&nick) {
             return self.refuse(stanza, "cancel", "conflict");
@@ -80,7 +80,7 @@ impl Room {
         if nick != old {
             self.say_renamed(&old, &nick);
         }
-        self.account = Some((nick, occupant, payload));
+        self.account = Some((nick, occupant, shown(stanza)));
         if asks_to_join(stanza) {
             self.show_all(stanza);
         } else {
@@ -88,7 +88,7 @@ impl Room {
         }
     }
 
-    fn hear_join(&mut self, stanza: &Stanza, nick: &str, payload: Vec<Element>) {
+    fn hear_join(&mut self, stanza: &Stanza, nick: &str) {
         let password = stanza.find("x", NS_MUC).and_then(|x| x.find("password")).map(Element::text);
         if !asks_to_join(stanza) {
             return self.refuse(stanza, "cancel", "item-not-found");
@@ -101,7 +101,7 @@ impl Room {
         }
         let mut occupant = Occupant::new(stanza.text_of("show"));
         self.affiliation.unwrap_or("none").clone_into(&mut occupant.affiliation);
-        self.account = Some((nick.to_owned(), occupant, payload));
+        self.account = Some((nick.to_owned(), occupant, shown(stanza)));
         self.show_all(stanza);
     }
 

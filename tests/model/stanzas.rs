@@ -1,7 +1,7 @@
 //! The stanzas of which stories are made, and the words for them.
 
 use minimix_core::xmpp::jid::Jid;
-use minimix_core::xmpp::muc::{NS_MUC_USER, status_element};
+use minimix_core::xmpp::muc::{NS_MUC, NS_MUC_USER, status_element};
 use minimix_core::xmpp::stanza::{Element, IqType, Kind, MessageType, NS_CLIENT, PresenceType, Stanza};
 
 pub(crate) const ACCOUNT: &str = "alice@example.org";
@@ -51,6 +51,18 @@ impl Occupant {
         let x = Element::build("x", NS_MUC_USER).child(item.done());
         codes.iter().fold(x, |x, code| x.child(status_element(*code))).done()
     }
+}
+
+/// Only a room may say that (XEP-0421); each session claims it to be `forged`.
+pub(crate) fn occupant_id(id: &str) -> Element {
+    Element::build("occupant-id", "urn:xmpp:occupant-id:0").attribute("id", id).done()
+}
+
+/// What the room shows of a presence, besides who sent it.
+pub(crate) fn shown(presence: &Stanza) -> Vec<Element> {
+    let is_passed = |child: &&Element| !child.is("x", NS_MUC) && **child != occupant_id("forged");
+    let passed = presence.children.iter().filter(is_passed).cloned();
+    passed.chain([occupant_id("given")]).collect()
 }
 
 /// The number that the room gives a message.
