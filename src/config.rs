@@ -36,6 +36,10 @@ pub struct Config {
     pub linger_affiliated_ms: Option<u64>,
     /// How long after its last session detached the account is shown as `xa`.
     pub away_delay_ms: u64,
+    /// How long after its last sign of life a room is asked whether the account is in (K10); `None` is never.
+    pub check_ms: Option<u64>,
+    /// Whether the passwords of rooms are stored.
+    pub store_passwords: bool,
     /// In how many rooms one account may be (J25).
     pub rooms_per_account: usize,
     /// Rooms and services that are left alone, as `room@service`, `service` or `*.domain`.
@@ -54,6 +58,8 @@ impl Default for Config {
             linger_ms: Some(DAY_MS),
             linger_affiliated_ms: Some(14 * DAY_MS),
             away_delay_ms: 2 * MINUTE_MS,
+            check_ms: Some(HOUR_MS),
+            store_passwords: true,
             rooms_per_account: 500,
             exclude: Vec::new(),
         }
@@ -182,6 +188,20 @@ pub mod limit {
     pub const OVERDUE: usize = 16;
     /// How many former nicks are kept.
     pub const FORMER_NICKS: usize = 16;
+    /// How long a change may wait until it is stored, so that several are stored at once.
+    pub const STORE_MS: u64 = 5 * SECOND_MS;
+    /// How long it may wait that the last session has detached, or one has attached again.
+    pub const STORE_DETACHED_MS: u64 = HOUR_MS;
+    /// How long the stored text of a room may be; a longer one counts as broken.
+    pub const RECORD_BYTES: usize = 64 * 1024;
+    /// For how many times as many rooms as an account may be in it is stored that it went out for good.
+    pub const DEPARTURES_PER_ROOM: usize = 10;
+    /// How long the server may have been down: after that the rooms that only lingered are not entered again.
+    pub const FORGET_LINGERING_MS: u64 = 7 * DAY_MS;
+    /// How many self-pings a second one service gets after a start, and from rooms that have fallen silent (K10).
+    pub const PINGS_PER_SECOND: u64 = 50;
+    /// For how many services the pace is kept.
+    pub const PACED_SERVICES: usize = 1_000;
     /// How long a nick may be, in bytes (RFC 7622 §3.4).
     pub const NICK_BYTES: usize = 1_023;
 }

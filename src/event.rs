@@ -136,7 +136,23 @@ pub enum Event {
     DeadlineReached,
     /// The module is unloaded for good: every session takes over its rooms itself.
     Unloading,
-    /// The server stops.
+    /// The host is taken down while the server goes on: the accounts leave.
+    HostGone,
+    /// What is stored of the host; comes before anything that is stored of an account.
+    HostLoaded {
+        /// As [`crate::bouncer::Bouncer::host_record`] made it.
+        text: String,
+    },
+    /// What is stored of an account, and whom it blocks.
+    Loaded {
+        /// The account.
+        account: BareJid,
+        /// The text of each room.
+        records: Vec<(BareJid, String)>,
+        /// All that it blocks.
+        blocked: Vec<Jid>,
+    },
+    /// The server stops. The accounts stay in their rooms.
     ServerStopping,
 }
 
@@ -237,6 +253,15 @@ pub enum Action {
         sessions: Vec<SessionId>,
         /// The stanza, if it was held until a join was answered. Otherwise it is the one in hand.
         stanza: Option<Kept>,
+    },
+    /// What is to be stored of an account.
+    Store {
+        /// The account.
+        account: BareJid,
+        /// The text of each room that has changed; nothing where the record goes.
+        rooms: Vec<(BareJid, Option<String>)>,
+        /// Whether it has to be written before the actions that follow are performed.
+        at_once: bool,
     },
     /// A private message into the account's offline storage.
     StoreOffline {

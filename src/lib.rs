@@ -11,8 +11,10 @@ mod ids;
 #[cfg(feature = "lua")]
 pub mod lua;
 mod occupancy;
+mod pace;
 mod pending;
 mod profile;
+mod record;
 mod room;
 mod services;
 mod sessions;

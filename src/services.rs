@@ -98,6 +98,24 @@ impl Services {
         self.out_of_reach.remove(domain)
     }
 
+    /// The rooms that do not take accounts, and until when that counts in UTC.
+    pub(crate) fn direct_until(&self, now: Now) -> impl Iterator<Item = (&BareJid, i64)> {
+        let left_ms =
+            move |until_ms: u64| i64::try_from(until_ms.saturating_sub(now.monotonic_ms)).unwrap_or(0);
+        let direct = self.direct.values().flatten().map(move |(room, until_ms)| (room, left_ms(*until_ms)));
+        direct.filter(|(_, left_ms)| *left_ms > 0).map(move |(room, left_ms)| (room, now.utc_ms + left_ms))
+    }
+
+    /// A room has been known not to take accounts since before a start.
+    pub(crate) fn restore_direct(&mut self, now: Now, room: BareJid, until_ms: i64) {
+        let left_ms = u64::try_from(until_ms.saturating_sub(now.utc_ms)).unwrap_or_default();
+        let left_ms = left_ms.min(limit::DIRECT_MS); // a clock may have been put back
+        if left_ms > 0 && self.direct.values().map(BTreeMap::len).sum::<usize>() < limit::DIRECT_ROOMS {
+            let rooms = self.direct.entry(room.domain().to_owned()).or_default();
+            rooms.insert(room, now.monotonic_ms + left_ms);
+        }
+    }
+
     /// An account has to do with a room.
     pub(crate) fn add(&mut self, account: &BareJid, room: &BareJid) {
         self.rooms.entry(room.domain().to_owned()).or_default().insert((account.clone(), room.clone()));

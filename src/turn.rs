@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use crate::config::{Config, limit};
 use crate::event::{Action, Id, Now, SessionId};
 use crate::ids::Ids;
+use crate::pace::Pace;
 use crate::pending::backlog::Backlog;
 use crate::profile::Profile;
 use crate::services::{Finding, Services};
@@ -26,6 +27,7 @@ pub(crate) struct Turn<'a> {
     /// How much more may wait for the account (R7).
     spare: usize,
     waits_more: bool,
+    pace: &'a mut Pace,
     actions: Vec<Action>,
     in_hand: InHand,
     finding: Option<Finding>,
@@ -46,7 +48,7 @@ impl<'a> Turn<'a> {
     pub(crate) fn new(
         now: Now,
         config: &'a Config,
-        ids: &'a mut Ids,
+        (ids, pace): (&'a mut Ids, &'a mut Pace),
         profile: &'a Profile,
         services: &'a Services,
         spare: usize,
@@ -59,6 +61,7 @@ impl<'a> Turn<'a> {
             ids,
             spare,
             waits_more: false,
+            pace,
             actions: Vec::new(),
             in_hand: InHand::Itself,
             finding: None,
@@ -83,6 +86,11 @@ impl<'a> Turn<'a> {
     /// An id that nobody can guess.
     pub(crate) fn fresh_id(&mut self) -> Box<str> {
         self.ids.next()
+    }
+
+    /// When it is the turn of that room to be asked whether the account is in (K10).
+    pub(crate) fn ping_slot(&mut self, account: &BareJid, room: &BareJid) -> u64 {
+        self.pace.ping_slot(self.now, account, room)
     }
 
     /// The monotonic time in that many milliseconds.

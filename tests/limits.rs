@@ -56,7 +56,7 @@ impl Core {
     }
 
     fn occupancy(&self) -> Value {
-        self.state()["accounts"]["alice@example.org"]["rooms"][ROOM].clone()
+        self.state()["accounts"]["alice@example.org"]["rooms"][ROOM]["occupancy"].clone()
     }
 }
 

@@ -11,7 +11,7 @@ use cap::Cap;
 use minimix_core::bouncer::Bouncer;
 use minimix_core::config::Config;
 use minimix_core::event::{Action, Event, Now, SessionId};
-use minimix_core::xmpp::jid::Jid;
+use minimix_core::xmpp::jid::{BareJid, Jid};
 use minimix_core::xmpp::stanza::Stanza;
 
 #[global_allocator]
@@ -100,7 +100,13 @@ fn bytes_per_presence(accounts: u32, room_of: fn(u32) -> String) -> f64 {
     (bytes_for(OCCUPANTS) - bytes_for(0)) as f64 / f64::from(accounts * OCCUPANTS)
 }
 
+/// One after the other: both count all that is allocated.
 #[test]
+fn what_is_kept_is_small() {
+    accounts_in_one_room_share_what_they_keep();
+    a_room_that_is_only_read_of_is_small();
+}
+
 fn accounts_in_one_room_share_what_they_keep() {
     let shared = bytes_per_presence(100, |_| "lounge@rooms.example.org".to_owned());
     let alone = bytes_per_presence(10, |account| format!("room{account}@rooms.example.org"));
@@ -109,4 +115,27 @@ fn accounts_in_one_room_share_what_they_keep() {
     );
     assert!(shared <= 100.0, "{shared} bytes");
     assert!(alone <= 2_000.0, "{alone} bytes");
+}
+
+fn a_room_that_is_only_read_of_is_small() {
+    let accounts = 200;
+    let mut scene = Scene { bouncer: Bouncer::new(Config::default(), 1), now_ms: 1 << 40 };
+    let before = MEMORY.allocated();
+    for account in 0..accounts {
+        let text = format!(
+            "{{\"v\":1,\"nick\":\"nick{account}\",\"affiliation\":\"member\",\"detached\":\"2034-11-03T19:53:00Z\",\
+             \"occupant_id\":\"4f0e9a682c9fae01b3d74f0e9a682c9fae01{account:04}\",\"away\":true}}"
+        );
+        let rooms =
+            (0..10).map(|room| (BareJid::new(&format!("room{room}@rooms.example.org")), text.clone()));
+        scene.handle(Event::Loaded {
+            account: BareJid::new(&format!("account{account}@example.org")),
+            records: rooms.collect(),
+            blocked: Vec::new(),
+        });
+    }
+    let each = (MEMORY.allocated() - before) as f64 / f64::from(accounts * 10);
+    assert_eq!(scene.bouncer.occupied_rooms().len(), 10);
+    println!("a room that is only read of: {each:.0} bytes");
+    assert!(each <= 3_200.0, "{each} bytes");
 }

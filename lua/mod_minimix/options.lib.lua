@@ -54,6 +54,8 @@ return {
 	linger = period("minimix_linger");
 	linger_affiliated = period("minimix_linger_affiliated");
 	away_delay = period("minimix_away_delay");
+	check = period("minimix_check");
+	store_passwords = module:get_option_boolean("minimix_store_passwords");
 	rooms_per_account = count("minimix_rooms_per_account");
 	exclude = addresses("minimix_exclude");
 };

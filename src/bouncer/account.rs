@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::storage::{Ledger, Stored};
 use crate::config::{Config, limit};
 use crate::occupancy::Occupancy;
 use crate::profile::Profile;
@@ -17,13 +18,14 @@ pub(crate) struct Account {
     #[serde(skip)]
     pub(crate) waiting: usize,
     pub(crate) profile: Profile,
+    pub(crate) ledger: Ledger,
 }
 
-/// An occupancy, and when it is to be woken.
+/// An occupancy, what is stored of it, and when it is to be woken.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(transparent)]
 pub(crate) struct Place {
     pub(crate) occupancy: Occupancy,
+    pub(crate) stored: Stored,
     /// When the timetable will wake it.
     #[serde(skip)]
     pub(crate) noted_ms: Option<u64>,
@@ -35,7 +37,7 @@ pub(crate) struct Place {
 impl Account {
     /// Whether nothing of it needs to be known.
     pub(crate) fn is_idle(&self) -> bool {
-        self.rooms.is_empty() && self.profile == Profile::default()
+        self.rooms.is_empty() && self.profile == Profile::default() && self.ledger.is_empty()
     }
 
     /// Whether it may be in no further room (J25).
@@ -61,8 +63,13 @@ impl Account {
 }
 
 impl Place {
+    /// Whether what is stored of it may have to change.
+    pub(crate) fn is_changed(&self) -> bool {
+        !self.stored.has_seen(&self.occupancy)
+    }
+
     pub(crate) fn new(occupancy: Occupancy) -> Self {
-        Self { occupancy, noted_ms: None, waiting: 0 }
+        Self { occupancy, stored: Stored::default(), noted_ms: None, waiting: 0 }
     }
 
     /// Takes in how much waits there, of all that waits for the account. It is no less than before if nothing did.

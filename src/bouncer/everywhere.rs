@@ -1,8 +1,11 @@
 //! Events that concern more than one room: of a session, of an account, of a service or of the host.
 
+use std::collections::BTreeMap;
+
 use super::Bouncer;
+use super::storage::Ledger;
 use crate::config::Config;
-use crate::event::{Now, Outcome, SessionId, Verdict};
+use crate::event::{Action, Now, Outcome, SessionId, Verdict};
 use crate::occupancy::Occupancy;
 use crate::profile::Profile;
 use crate::turn::Turn;
@@ -67,6 +70,7 @@ impl Bouncer {
         let outcome = self.everywhere(now, self.rooms_of(account), Occupancy::abandon);
         if let Some(known) = self.state.accounts.get_mut(account) {
             known.profile = Profile::default();
+            known.ledger = Ledger::default();
         }
         self.forget_idle(account);
         outcome
@@ -117,7 +121,18 @@ impl Bouncer {
                 place.noted_ms = None;
             }
         }
-        self.everywhere(now, due, Occupancy::wake)
+        let mut actions = self.everywhere(now, due, Occupancy::wake).actions;
+        actions.extend(self.store_due(now));
+        self.outcome(Verdict::Handled, actions)
+    }
+
+    /// The server stops. The accounts stay in their rooms, so these are told nothing; a leave that was held back goes
+    /// up, since nobody will hear whether it was a quit.
+    pub(super) fn shut_down(&mut self, now: Now) -> Outcome {
+        let mut actions = self.everywhere(now, self.all_rooms(), Occupancy::release_held_leave).actions;
+        actions.extend(self.store_all(now));
+        self.state.is_stopping = true;
+        self.outcome(Verdict::Handled, together(actions))
     }
 
     /// Lets those occupancies decide.
@@ -135,6 +150,7 @@ impl Bouncer {
             });
             actions.extend(outcome.actions);
         }
+        let actions = together(actions);
         self.outcome(Verdict::Handled, actions)
     }
 
@@ -146,4 +162,20 @@ impl Bouncer {
         let rooms = self.state.accounts.get(account).into_iter().flat_map(|known| known.rooms.keys());
         rooms.map(|room| (account.clone(), room.clone())).collect()
     }
+}
+
+/// What has to be stored at once comes first, and once for each account.
+fn together(mut actions: Vec<Action>) -> Vec<Action> {
+    let mut stores: BTreeMap<BareJid, BTreeMap<BareJid, Option<String>>> = BTreeMap::new();
+    actions.retain_mut(|action| {
+        let Action::Store { account, rooms, at_once: true } = action else { return true };
+        stores.entry(account.clone()).or_default().extend(std::mem::take(rooms));
+        false
+    });
+    let stores = stores.into_iter().map(|(account, rooms)| Action::Store {
+        account,
+        rooms: rooms.into_iter().collect(),
+        at_once: true,
+    });
+    stores.chain(actions).collect()
 }

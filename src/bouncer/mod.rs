@@ -3,8 +3,10 @@
 
 pub(crate) mod account;
 mod everywhere;
+mod loading;
 mod questions;
 mod snapshot;
+mod storage;
 mod timetable;
 
 use std::collections::BTreeMap;
@@ -14,11 +16,13 @@ use serde::{Deserialize, Serialize};
 
 use self::account::{Account, Place};
 use self::questions::invites_for_blocked;
+use self::storage::Unstored;
 use self::timetable::Timetable;
 use crate::config::{Config, limit};
 use crate::event::{Action, Event, Now, Outcome, SessionId, Verdict};
 use crate::ids::Ids;
 use crate::occupancy::{Occupancy, is_of_one_session, join_error};
+use crate::pace::Pace;
 use crate::services::Services;
 use crate::turn::Turn;
 use crate::xmpp::error::StanzaError;
@@ -37,6 +41,7 @@ pub struct Bouncer {
     ids: Ids,
     state: Known,
     timetable: Timetable,
+    pace: Pace,
 }
 
 /// What survives a reload.
@@ -46,6 +51,11 @@ pub(crate) struct Known {
     /// The account of each session that ever joined a room.
     pub(crate) sessions: BTreeMap<SessionId, BareJid>,
     pub(crate) services: Services,
+    pub(crate) unstored: Unstored,
+    /// Until when the server was up before it started, in UTC.
+    pub(crate) alive_ms: Option<i64>,
+    /// Whether the server stops: rooms are sent nothing any more.
+    pub(crate) is_stopping: bool,
 }
 
 impl Bouncer {
@@ -63,7 +73,8 @@ impl Bouncer {
                 state.services.add(place.occupancy.account(), place.occupancy.room());
             }
         }
-        Self { config, ids: Ids::new(seed), state, timetable }
+        let (ids, pace) = (Ids::new(seed), Pace::default());
+        Self { config, ids, state, timetable, pace }
     }
 
     pub(crate) fn state(&self) -> &Known {
@@ -104,7 +115,10 @@ impl Bouncer {
             Event::DeadlineReached => self.wake(now),
             Event::AccountGone { account } => self.account_gone(now, &account),
             Event::Unloading => self.everywhere(now, self.all_rooms(), Occupancy::hand_back),
-            Event::ServerStopping => self.everywhere(now, self.all_rooms(), Occupancy::abandon),
+            Event::HostGone => self.everywhere(now, self.all_rooms(), Occupancy::abandon),
+            Event::HostLoaded { text } => self.host_loaded(now, &text),
+            Event::Loaded { account, records, blocked } => self.loaded(now, &account, records, blocked),
+            Event::ServerStopping => self.shut_down(now),
         }
     }
 
@@ -207,8 +221,8 @@ impl Bouncer {
         let Ok(forgotten) = known.room_to_forget(&self.config) else { return false };
         let mut occupancy = Occupancy::new(account.clone(), room.clone());
         let spare = limit::ACCOUNT_COST.saturating_sub(known.waiting);
-        let mut turn =
-            Turn::new(now, &self.config, &mut self.ids, &known.profile, &self.state.services, spare);
+        let (chance, services) = ((&mut self.ids, &mut self.pace), &self.state.services);
+        let mut turn = Turn::new(now, &self.config, chance, &known.profile, services, spare);
         occupancy.note_blocked(&mut turn, &known.profile.blocked);
         known.rooms.insert(room.clone(), Place::new(occupancy));
         self.state.services.add(account, room);
@@ -264,27 +278,38 @@ impl Bouncer {
         read: impl FnOnce() -> Result<(Now, T), E>,
         decide: impl FnOnce(&mut Occupancy, &mut Turn<'_>, T) -> Verdict,
     ) -> Option<Result<Outcome, E>> {
-        let Account { rooms, profile, waiting } = self.state.accounts.get_mut(account)?;
+        let Account { rooms, profile, waiting, .. } = self.state.accounts.get_mut(account)?;
         let place = rooms.get_mut(room).filter(|place| wanted(&place.occupancy))?;
         let (now, read) = match read() {
             Ok(read) => read,
             Err(error) => return Some(Err(error)),
         };
         let spare = limit::ACCOUNT_COST.saturating_sub(*waiting);
-        let mut turn = Turn::new(now, &self.config, &mut self.ids, profile, &self.state.services, spare);
+        let (chance, services) = ((&mut self.ids, &mut self.pace), &self.state.services);
+        let mut turn = Turn::new(now, &self.config, chance, profile, services, spare);
         let verdict = decide(&mut place.occupancy, &mut turn, read);
         place.occupancy.settle(&mut turn);
         place.note_waiting(turn.waits_more(), waiting);
         let (is_over, finding) = (place.occupancy.is_over(&turn), turn.finding());
-        let actions = turn.into_actions();
+        let mut actions = turn.into_actions();
         if let Some(finding) = finding {
             self.state.services.note(now, place.occupancy.room(), finding);
         }
-        if is_over {
-            let (account, room) = (place.occupancy.account().clone(), place.occupancy.room().clone());
-            self.forget(&account, &room);
-        } else {
+        if self.state.is_stopping {
+            actions.retain(|action| !matches!(action, Action::Send { .. } | Action::SendAs { .. }));
+        }
+        let is_changed = place.is_changed();
+        if !is_over {
             self.timetable.note(place, &self.config);
+        }
+        if is_over || is_changed {
+            let (account, room) = (place.occupancy.account().clone(), place.occupancy.room().clone());
+            if let Some(store) = self.note_change(now, &account, &room) {
+                actions.insert(0, store);
+            }
+            if is_over {
+                self.forget(&account, &room);
+            }
         }
         Some(Ok(self.outcome(verdict, actions)))
     }
@@ -333,6 +358,7 @@ impl Bouncer {
     }
 
     fn outcome(&self, verdict: Verdict, actions: Vec<Action>) -> Outcome {
-        Outcome { verdict, actions, wake_at: self.timetable.next() }
+        let wake_at = self.timetable.next().into_iter().chain(self.state.unstored.next()).min();
+        Outcome { verdict, actions, wake_at }
     }
 }

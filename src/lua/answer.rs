@@ -19,6 +19,7 @@ use super::log::Entry;
 use super::raw::Frame;
 use super::read::Unreadable;
 use crate::event::{Action, Id, Outcome, SessionId, Verdict};
+use crate::xmpp::jid::BareJid;
 use crate::xmpp::kinds::{is_own_presence, is_reply};
 use crate::xmpp::muc::{MucUser, status};
 use crate::xmpp::stanza::{Kind, PresenceType, Stanza};
@@ -107,7 +108,7 @@ fn decided(
     report.raw_set("handled", outcome.verdict == Verdict::Handled)?;
     report.raw_set("wake_in", wake_in)?;
     if !log.is_empty() {
-        report.raw_set("log", records(lua, log)?)?;
+        report.raw_set("log", log_entries(lua, log)?)?;
     }
     if !outcome.actions.is_empty() {
         let actions = lua.create_table_with_capacity(outcome.actions.len(), 0)?;
@@ -119,7 +120,20 @@ fn decided(
     Ok(report)
 }
 
-fn records(lua: &Lua, log: &[Entry]) -> Result<Table> {
+/// The text of each room, by its address; `false` where it goes.
+fn records(lua: &Lua, rooms: &[(BareJid, Option<String>)]) -> Result<Table> {
+    let records = lua.create_table_with_capacity(0, rooms.len())?;
+    for (room, text) in rooms {
+        let text = match text {
+            Some(text) => Value::String(lua.create_string(text)?),
+            None => Value::Boolean(false),
+        };
+        records.raw_set(room.as_str(), text)?;
+    }
+    Ok(records)
+}
+
+fn log_entries(lua: &Lua, log: &[Entry]) -> Result<Table> {
     lua.create_sequence_from(log.iter().flat_map(|(level, text)| [*level, text]))
 }
 
@@ -170,6 +184,11 @@ fn order(lua: &Lua, builder: &Builder, action: &Action) -> Result<Table> {
             order.raw_set("stanza", builder.stanza(lua, stanza)?)?;
         }
         Action::StoreOffline { stanza: None } => {}
+        Action::Store { account, rooms, at_once } => {
+            order.raw_set("account", account.as_str())?;
+            order.raw_set("at_once", *at_once)?;
+            order.raw_set("rooms", records(lua, rooms)?)?;
+        }
     }
     Ok(order)
 }
@@ -185,6 +204,7 @@ fn kind(action: &Action) -> &'static str {
         Action::Drop { .. } => "drop",
         Action::Mirror { .. } => "mirror",
         Action::StoreOffline { .. } => "store_offline",
+        Action::Store { .. } => "store",
     }
 }
 

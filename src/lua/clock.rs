@@ -10,12 +10,15 @@ use crate::event::Now;
 #[expect(clippy::disallowed_methods, reason = "the binding is where time comes in")]
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
+/// Where the monotonic clock starts: what happened before a start has a time as well, and that is years before it.
+const START_MS: u64 = 1 << 40;
+
 /// What the clocks say.
 #[expect(clippy::disallowed_methods, reason = "the binding is where time comes in")]
 pub(super) fn now() -> Now {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Now {
-        monotonic_ms: START.elapsed().as_millis().try_into().unwrap_or(u64::MAX),
+        monotonic_ms: START_MS.saturating_add(START.elapsed().as_millis().try_into().unwrap_or(u64::MAX)),
         utc_ms: since_1970.as_millis().try_into().unwrap_or(i64::MAX),
     }
 }

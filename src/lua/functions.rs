@@ -1,9 +1,11 @@
 //! The functions of a core, as a table: calling one costs less than calling a method of userdata.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use mlua::{FromLuaMulti, IntoLuaMulti, Lua, Result, Table};
 
+use super::clock::now;
 use super::host::Host;
 use super::{options, stanzas};
 use crate::bouncer::Bouncer;
@@ -38,6 +40,7 @@ fn functions(lua: &Lua, host: &Rc<Host>) -> Result<Table> {
     stanzas::add_functions(lua, host, &table)?;
     session_functions(lua, host, &table)?;
     lifetime_functions(lua, host, &table)?;
+    storage_functions(lua, host, &table)?;
     state_functions(lua, host, &table)?;
     Ok(table)
 }
@@ -81,8 +84,20 @@ fn lifetime_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
         Ok(Event::Configured { config: options::config(&options)? })
     })?;
     takes_in(lua, host, table, "hand_back", |(): ()| Ok(Event::Unloading))?;
+    takes_in(lua, host, table, "host_gone", |(): ()| Ok(Event::HostGone))?;
     takes_in(lua, host, table, "shutdown", |(): ()| Ok(Event::ServerStopping))?;
     add(lua, host, table, "wake", |host, _, (): ()| Ok(host.given(host.woken())))
+}
+
+fn storage_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
+    type Loaded = (String, BTreeMap<String, String>, Vec<String>);
+    takes_in(lua, host, table, "host_loaded", |text: String| Ok(Event::HostLoaded { text }))?;
+    takes_in(lua, host, table, "loaded", |(account, records, blocked): Loaded| {
+        let records = records.into_iter().map(|(room, text)| (BareJid::new(&room), text)).collect();
+        let blocked = blocked.iter().map(|jid| Jid::new(jid)).collect();
+        Ok(Event::Loaded { account: BareJid::new(&account), records, blocked })
+    })?;
+    add(lua, host, table, "host_record", |host, _, ()| Ok(host.bouncer.borrow().host_record(now())))
 }
 
 fn state_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {

@@ -27,13 +27,17 @@ pub(super) fn config(options: &Table) -> Result<Config> {
             *period = milliseconds(seconds).unwrap_or(u64::MAX);
         }
     }
-    let lingers =
-        [("linger", &mut config.linger_ms), ("linger_affiliated", &mut config.linger_affiliated_ms)];
-    for (name, linger) in lingers {
+    let endless = [
+        ("linger", &mut config.linger_ms),
+        ("linger_affiliated", &mut config.linger_affiliated_ms),
+        ("check", &mut config.check_ms),
+    ];
+    for (name, period) in endless {
         if let Some(seconds) = options.raw_get(name)? {
-            *linger = milliseconds(seconds);
+            *period = milliseconds(seconds);
         }
     }
+    set(options, "store_passwords", &mut config.store_passwords)?;
     set(options, "exclude", &mut config.exclude)?;
     Ok(config)
 }

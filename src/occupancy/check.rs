@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Occupancy, Phase, Stay};
-use crate::config::limit;
+use crate::config::{Config, limit};
 use crate::event::SessionId;
 use crate::sessions::identity::Identity;
 use crate::turn::Turn;
@@ -19,11 +19,18 @@ const NS_DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
 
 /// For how long an answer may be given without asking the room (design decision 7).
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "all of them are times")]
 pub(super) struct Trust {
     /// The last sign of life; nothing once the trust has ended.
     sign_ms: Option<u64>,
     /// When a check was last begun because of an error (K9).
     suspected_ms: Option<u64>,
+    /// When the room was last heard of; nothing since a start.
+    heard_ms: Option<u64>,
+    /// When it was last asked because it had fallen silent (K10).
+    asked_ms: u64,
+    /// When it will be asked: its turn among the rooms of its service.
+    ask_ms: Option<u64>,
 }
 
 /// A self-ping of the account, and who waits for its outcome.
@@ -77,11 +84,35 @@ impl Cost for Pinger {
 impl Trust {
     /// The room has just shown that it knows the account.
     pub(super) fn renewed(turn: &Turn<'_>) -> Self {
-        Self { sign_ms: Some(turn.now.monotonic_ms), suspected_ms: None }
+        let heard_ms = Some(turn.now.monotonic_ms);
+        Self { sign_ms: heard_ms, heard_ms, ..Self::default() }
+    }
+
+    /// The account was in before a start. Unless the room shows that it still is, it is asked at that time.
+    pub(super) fn unheard(ask_ms: u64) -> Self {
+        Self { ask_ms: Some(ask_ms), ..Self::default() }
     }
 
     fn renew(&mut self, turn: &Turn<'_>) {
         self.sign_ms = Some(turn.now.monotonic_ms);
+        self.heard_ms = self.sign_ms;
+        self.ask_ms = None;
+    }
+
+    /// Whether the room has been heard of since a start.
+    pub(super) fn is_heard(&self) -> bool {
+        self.heard_ms.is_some()
+    }
+
+    /// When a silent room is asked, if its turn has been settled.
+    pub(super) fn ask_ms(&self) -> Option<u64> {
+        self.ask_ms
+    }
+
+    /// When a silent room is asked, or its turn is settled (K10).
+    pub(super) fn silent_ms(&self, config: &Config) -> Option<u64> {
+        let last_ms = self.heard_ms.unwrap_or_default().max(self.asked_ms);
+        self.ask_ms.or_else(|| Some(last_ms.saturating_add(config.check_ms?)))
     }
 
     /// Any stanza but an error shows that the room knows the account.
@@ -248,6 +279,16 @@ impl Occupancy {
         {
             stay.answer_pingers(turn, None, &self.me);
         }
+    }
+
+    /// The room has fallen silent: it is asked when its turn comes (K10).
+    pub(super) fn ask_silent(&mut self, turn: &mut Turn<'_>) {
+        let Phase::In(stay) = &mut self.phase else { return };
+        if stay.trust.ask_ms.take().is_some() {
+            stay.trust.asked_ms = turn.now.monotonic_ms;
+            return stay.check(turn, &self.me);
+        }
+        stay.trust.ask_ms = Some(turn.ping_slot(&self.me.account, &self.me.room));
     }
 
     /// Takes the answer to a check; false if it is none.

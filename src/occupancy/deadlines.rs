@@ -37,11 +37,13 @@ pub(crate) enum Why {
     Away,
     /// Nobody came back (design decision 2).
     LingerOver,
+    /// The room has shown no sign of life for long, or none since a start (K10).
+    Silent,
 }
 
 impl Why {
     /// All reasons, in the order in which they are looked at.
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::QueryUnanswered,
         Self::OwnJoinWatched,
         Self::ArchiveUnanswered,
@@ -57,6 +59,7 @@ impl Why {
         Self::LeaveHeld,
         Self::Away,
         Self::LingerOver,
+        Self::Silent,
     ];
 }
 
@@ -99,6 +102,7 @@ impl Occupancy {
             Why::LeaveHeld => self.stay()?.attendance.leave_until_ms(),
             Why::Away => self.away_ms(config),
             Why::LingerOver => self.linger_over_ms(config),
+            Why::Silent => self.stay()?.trust.silent_ms(config),
         }
     }
 
@@ -118,6 +122,7 @@ impl Occupancy {
             Why::ProbeUnanswered => self.expire_probes(turn),
             Why::LeaveHeld => self.release_held_leave(turn),
             Why::LingerOver => self.linger_over(turn),
+            Why::Silent => self.ask_silent(turn),
         }
     }
 }

@@ -243,9 +243,10 @@ impl Occupancy {
         let Some(own) = joining.own() else { return };
         let upstream = Upstream::begun_by(joining.request.asked_by);
         let asked = joining.request.history;
+        let password = joining.request.password.take().map(Into::into);
         let (early, orphans) = (std::mem::take(&mut joining.early), std::mem::take(&mut joining.orphans));
         log::debug!("{} joins {} as {}", self.me.account, self.me.room, self.me.nick);
-        self.enter(Phase::In(Box::new(Stay::new(turn, own, upstream))));
+        self.enter(Phase::In(Box::new(Stay { password, ..Stay::new(turn, own, upstream) })));
         self.release_orphans(turn, orphans);
         self.end_fetch(turn);
         for ask in self.sessions.asks_mut() {
@@ -329,6 +330,10 @@ impl Stay {
             upstream,
             attendance: Attendance::default(),
             probes: Probes::default(),
+            is_bookmarked: false,
+            password: None,
+            is_unknown: false,
+            last: (None, None),
         }
     }
 }

@@ -97,7 +97,7 @@ impl Occupancy {
     }
 
     /// The leave goes up, if one is held: nobody came back, or a stanza of the account follows it (L3).
-    pub(super) fn release_held_leave(&mut self, turn: &mut Turn<'_>) {
+    pub(crate) fn release_held_leave(&mut self, turn: &mut Turn<'_>) {
         if let Some(held) = self.take_held_leave(|_| true) {
             self.leave(turn, &held.leave);
         }
@@ -106,6 +106,9 @@ impl Occupancy {
     /// The account leaves as the session does.
     fn leave(&mut self, turn: &mut Turn<'_>, leave: &Stanza) {
         self.depart(turn, Departure::Left, Some(leave));
+        if let Phase::Out(past) = &mut self.phase {
+            past.note_departed(turn, Departure::Left);
+        }
     }
 
     /// The account leaves, with what a session said at its own leave.
@@ -135,6 +138,7 @@ impl Occupancy {
                     unanswered: None,
                     crossed: stay.upstream.awaits_join().then(|| stay.own.sent.clone()),
                     own: Some(stay.own.shown().clone()),
+                    departed: None,
                 }
             }
         }

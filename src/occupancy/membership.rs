@@ -75,7 +75,7 @@ impl Attendance {
         }
     }
 
-    fn unattended_ms(&self) -> Option<u64> {
+    pub(super) fn unattended_ms(&self) -> Option<u64> {
         match self {
             Self::Unattended { since_ms } => Some(*since_ms),
             Self::Attended | Self::LeaveHeld(_) => None,
@@ -103,20 +103,25 @@ impl Occupancy {
     pub(super) fn away_ms(&self, config: &Config) -> Option<u64> {
         let stay = self.stay()?;
         let is_shown = stay.upstream.is_busy() || is_nobody_there(&stay.own.sent.children);
+        if !stay.trust.is_heard() {
+            return None; // the room may not know the account any more
+        }
         let since_ms = stay.attendance.unattended_ms().filter(|_| !is_shown)?;
         Some(since_ms.saturating_add(config.away_delay_ms))
     }
 
     /// Whether the time without a session is long enough to tell the room.
     pub(super) fn is_away(&self, turn: &Turn<'_>) -> bool {
-        let since_ms = self.stay().and_then(|stay| stay.attendance.unattended_ms());
+        let stay = self.stay().filter(|stay| stay.trust.is_heard());
+        let since_ms = stay.and_then(|stay| stay.attendance.unattended_ms());
         since_ms.is_some_and(|since_ms| turn.since(since_ms) >= turn.config.away_delay_ms)
     }
 
     /// When the account leaves because nobody came back.
     pub(super) fn linger_over_ms(&self, config: &Config) -> Option<u64> {
-        let since_ms = self.stay()?.attendance.unattended_ms()?;
-        Some(since_ms.saturating_add(self.linger_ms(config)?))
+        let stay = self.stay().filter(|stay| !stay.is_bookmarked)?;
+        let over_ms = stay.attendance.unattended_ms()?.saturating_add(self.linger_ms(config)?);
+        Some(over_ms.max(stay.trust.ask_ms().unwrap_or_default())) // after a start not all at once
     }
 
     /// For how long the account stays with nobody attached.

@@ -33,6 +33,7 @@ mod replay;
 mod resync;
 mod room_archive;
 mod shown;
+mod stored;
 mod unseen;
 mod upstream;
 mod versions;
@@ -54,6 +55,7 @@ use crate::xmpp::stanza::{IqType, Kept, Kind, MessageType, PresenceType, Stanza}
 
 pub(crate) use direct::is_of_one_session;
 pub(crate) use refusal::join_error;
+pub(crate) use stored::{Glance, Restart};
 
 use blocked::Blocked;
 use check::{Check, Trust};
@@ -99,6 +101,14 @@ struct Stay {
     upstream: Upstream,
     attendance: Attendance,
     probes: Probes,
+    /// Whether a bookmark holds the account in the room (design decision 2).
+    is_bookmarked: bool,
+    /// The password with which the account joined.
+    password: Option<Box<str>>,
+    /// Whether the room has not been shown to the account since a start: what is kept of it has come since.
+    is_unknown: bool,
+    /// The id and the stamp of the last message that was stored before a start.
+    last: (Option<Box<str>>, Option<i64>),
 }
 
 impl Occupancy {

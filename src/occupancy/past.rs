@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::event::Verdict;
+use crate::record::Departed;
 use crate::turn::Turn;
 use crate::xmpp::kinds::is_for_the_account;
-use crate::xmpp::muc::{MucUser, NS_MUC_USER, status};
+use crate::xmpp::muc::{Departure, MucUser, NS_MUC_USER, status};
 use crate::xmpp::stanza::{Kept, Kind, MessageType, PresenceType, Stanza};
 
 /// What is remembered of a room that the account is not in.
@@ -21,6 +22,8 @@ pub(super) struct Past {
     pub(super) crossed: Option<Kept>,
     /// The last self-presence: a session that believes that it is in is told with its occupant-id (J14).
     pub(super) own: Option<Kept>,
+    /// Why and when the account went out for good: it left, or somebody decided so.
+    pub(super) departed: Option<Departed>,
 }
 
 /// The leaves that the room may still answer, each perhaps after the join that it ends.
@@ -36,6 +39,11 @@ impl Past {
         let leaves = self.unanswered.map_or(0, |unanswered| unanswered.leaves) + 1;
         self.unanswered = Some(Unanswered { leaves, last_ms: turn.now.monotonic_ms });
         self.crossed = None; // the leave is answered after it
+    }
+
+    /// The account is out for good.
+    pub(super) fn note_departed(&mut self, turn: &Turn<'_>, why: Departure) {
+        self.departed = Some(Departed { why, at_ms: turn.now.utc_ms });
     }
 
     /// The room says that the account has left.

@@ -137,6 +137,7 @@ impl Occupancy {
         let claimed = author.and_then(|author| self.as_seen_by(turn, author));
         let Phase::In(stay) = &mut self.phase else { return };
         let renamed = stay.own.shown().sender_nick() != Some(nick.clone());
+        stay.own.reflects_ids |= stay.upstream.awaits(stanza.id.as_deref());
         let occasion = stay.upstream.occasion(stanza.id.as_deref(), stay.own.reflects_ids);
         let is_answer = occasion == Occasion::Answer;
         stay.note_own(stanza, &occasion);

@@ -23,7 +23,10 @@ impl Occupancy {
         log::debug!("{} is out of {}: {departure:?}", self.me.account, self.me.room);
         turn.act(Action::Drop { account: self.me.account.clone(), room: self.me.room.clone() });
         self.refuse_orphans(turn);
-        let past = self.become_past(turn);
+        let mut past = self.become_past(turn);
+        if !departure.is_transient() {
+            past.note_departed(turn, departure);
+        }
         let own = past.own.clone();
         self.enter(Phase::Out(past));
         for (session, attachment) in self.sessions.detach_shown() {

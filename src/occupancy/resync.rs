@@ -62,8 +62,9 @@ impl Occupancy {
 
     /// What a resync asks for: the messages since the newest one, and all that waiting sessions want (F32).
     fn asks_history_again(&self, turn: &Turn<'_>) -> Asked {
-        let newest_ms =
-            self.room.history.newest_ms().map(|newest_ms| newest_ms.saturating_sub(STAMP_SLACK_MS));
+        let is_unknown = self.stay().is_some_and(|stay| stay.is_unknown);
+        let newest_ms = self.room.history.newest_ms().filter(|_| !is_unknown);
+        let newest_ms = newest_ms.map(|newest_ms| newest_ms.saturating_sub(STAMP_SLACK_MS));
         let lacking = || self.sessions.asks().filter(|ask| !self.has_history(turn, ask));
         let Some(most) = lacking().map(|ask| ask.history.most(turn.config)).max() else {
             let most = newest_ms.is_none().then_some(turn.config.history);
@@ -159,6 +160,7 @@ impl Occupancy {
     pub(super) fn resynced(&mut self, turn: &mut Turn<'_>) {
         if let Phase::In(stay) = &mut self.phase {
             stay.upstream.end_resync();
+            stay.is_unknown = false;
         }
         self.room.outdated = false;
         for ask in self.sessions.asks_mut().filter(|ask| ask.resync == ResyncFor::Asked) {

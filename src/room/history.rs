@@ -10,7 +10,7 @@ use crate::room::fetch::Fetch;
 use crate::room::gap::Gap;
 use crate::room::request::HistoryRequest;
 use crate::room::retraction::Retraction;
-use crate::room::seen::{Print, Seen};
+use crate::room::seen::{Print, Seen, stanza_id};
 use crate::xmpp::delay;
 use crate::xmpp::jid::{BareJid, Jid, Nick};
 use crate::xmpp::stanza::{Kept, NS_CLIENT, Stanza};
@@ -80,6 +80,12 @@ impl Entry {
 }
 
 impl History {
+    /// The id that the room gave the newest message, and its stamp.
+    pub(crate) fn last(&self, room: &BareJid) -> (Option<Box<str>>, Option<i64>) {
+        let Some(newest) = self.entries.back() else { return (None, None) };
+        (stanza_id(&newest.stanza, room).map(Into::into), newest.stamp_ms)
+    }
+
     /// Takes in a live message, which the room may have dated. Keeps it if a stock room would. A valid retraction
     /// is not kept: it removes the message that it names.
     pub(crate) fn keep(

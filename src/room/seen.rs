@@ -124,7 +124,7 @@ impl Print {
 }
 
 /// The room's own id of a message (XEP-0359).
-fn stanza_id<'a>(stanza: &'a Stanza, room: &BareJid) -> Option<&'a str> {
+pub(super) fn stanza_id<'a>(stanza: &'a Stanza, room: &BareJid) -> Option<&'a str> {
     stanza
         .children
         .iter()

@@ -84,11 +84,18 @@ fn sees_the_room(world: &World, client: &Client) {
     assert_eq!(client.seen_private, client.expected_private, "private messages of {} (P3)", client.jid);
 }
 
-/// Nothing of all that is kept for ever.
+/// Nothing of all that is kept for ever, but that rooms were left for good.
 pub(crate) fn nothing_left(world: &World) {
     let snapshot = world.bouncer.snapshot().expect("a snapshot");
     let snapshot: serde_json::Value = serde_json::from_str(&snapshot).expect("JSON");
-    for kept in ["accounts", "sessions", "direct_services", "watched", "blocked"] {
+    for account in snapshot["state"]["accounts"].as_object().expect("accounts").values() {
+        assert_eq!(
+            account["rooms"].as_object().map(serde_json::Map::len),
+            Some(0),
+            "rooms are left: {snapshot}"
+        );
+    }
+    for kept in ["sessions", "direct_services", "watched", "blocked"] {
         let left = snapshot["state"][kept].as_object().map_or(0, serde_json::Map::len);
         assert_eq!(left, 0, "{kept} are left: {snapshot}");
     }

@@ -10,6 +10,8 @@ use crate::shorthand::{ACCOUNT, ROOM, Way};
 
 /// 2026-01-01T00:00:00Z, when every story begins.
 pub(crate) const BEGIN_MS: i64 = 1_767_225_600_000;
+/// Where the monotonic clock is then; what happened before has a time as well.
+const START_MS: u64 = 1 << 40;
 const SEED: u64 = 7;
 
 /// A core, and the time of its story.
@@ -21,13 +23,23 @@ pub(crate) struct Scene {
     reloads: u64,
     /// The ids that the core has made, in the order in which the story calls them `#1`, `#2`, …
     ids: Vec<String>,
+    /// Whether the story is about what is stored.
+    tells_stores: bool,
 }
 
 impl Scene {
     pub(crate) fn new() -> Self {
-        let config = Config::default();
+        let config = Config { check_ms: None, ..Config::default() }; // a story about it says so
         let bouncer = Bouncer::new(config.clone(), SEED);
-        Self { config, bouncer, elapsed_ms: 0, wake_at: None, reloads: 0, ids: Vec::new() }
+        Self {
+            config,
+            bouncer,
+            elapsed_ms: 0,
+            wake_at: None,
+            reloads: 0,
+            ids: Vec::new(),
+            tells_stores: false,
+        }
     }
 
     /// The module is reloaded.
@@ -50,6 +62,10 @@ impl Scene {
         }
         if let Some(every) = line.strip_prefix("every ") {
             return self.go_on(every);
+        }
+        if line == "tell stores" {
+            self.tells_stores = true;
+            return Vec::new();
         }
         if line == "reload" {
             self.reload();
@@ -126,6 +142,8 @@ impl Scene {
                     self.config.linger_affiliated_ms = self.config.linger_ms;
                 }
                 "away_delay" => self.config.away_delay_ms = milliseconds(value),
+                "check" => self.config.check_ms = (value != "never").then(|| milliseconds(value)),
+                "passwords" => self.config.store_passwords = value == "stored",
                 "rooms" => self.config.rooms_per_account = value.parse().expect("a number"),
                 "exclude" => self.config.exclude.push(value.to_owned()),
                 _ => panic!("no option: {name}"),
@@ -155,16 +173,17 @@ impl Scene {
 
     fn happen(&mut self, event: Event) -> Vec<String> {
         let now = Now {
-            monotonic_ms: self.elapsed_ms,
+            monotonic_ms: START_MS + self.elapsed_ms,
             utc_ms: BEGIN_MS + i64::try_from(self.elapsed_ms).expect("a short story"),
         };
         let outcome = self.bouncer.handle(now, event);
-        self.wake_at = outcome.wake_at;
+        self.wake_at = outcome.wake_at.map(|wake_at| wake_at.saturating_sub(START_MS));
         self.tell(&outcome)
     }
 
     fn tell(&mut self, outcome: &Outcome) -> Vec<String> {
-        let mut told = without_crowds(outcome.actions.iter().map(tell_action));
+        let is_told = |action: &&Action| self.tells_stores || !matches!(action, Action::Store { .. });
+        let mut told = without_crowds(outcome.actions.iter().filter(is_told).map(tell_action));
         if let Verdict::Pass(reason) = outcome.verdict {
             told.push(format!("pass: {reason}"));
         }
@@ -253,6 +272,9 @@ pub(crate) fn event(who: &str, what: &str) -> Event {
 
 fn of_account(what: &str) -> Event {
     let account = BareJid::new(ACCOUNT);
+    if let Some(loaded) = what.strip_prefix("loaded ") {
+        return of_records(account, loaded);
+    }
     if what == "is deleted" {
         return Event::AccountGone { account };
     }
@@ -263,6 +285,17 @@ fn of_account(what: &str) -> Event {
     Event::BlockListChanged { account, blocked: blocked.map(Jid::new).collect() }
 }
 
+/// `loaded - {…}, den@rooms.example {…}; mallory@example.net`: the text of each room, and whom the account blocks.
+fn of_records(account: BareJid, loaded: &str) -> Event {
+    let (records, blocked) = loaded.split_once("; ").unwrap_or((loaded, ""));
+    let record = |record: &str| {
+        let (room, text) = record.split_once(' ').expect("a room and its text");
+        (BareJid::new(if room == "-" { ROOM } else { room }), text.to_owned())
+    };
+    let blocked = blocked.split_whitespace().map(Jid::new).collect();
+    Event::Loaded { account, records: records.split(", ").map(record).collect(), blocked }
+}
+
 fn of_room(what: &str) -> Event {
     match what {
         "abandoned" => Event::Abandoned { account: BareJid::new(ACCOUNT), room: BareJid::new(ROOM) },
@@ -271,6 +304,10 @@ fn of_room(what: &str) -> Event {
         "is reached" => Event::StreamSettled { domain: "rooms.example".to_owned() },
         "loses its connection" => Event::ServiceLost { domain: "rooms.example".to_owned() },
         "hand back" => Event::Unloading,
+        "host gone" => Event::HostGone,
+        _ if what.starts_with("host loaded ") => {
+            Event::HostLoaded { text: what["host loaded ".len()..].to_owned() }
+        }
         _ => Event::RoomStanza { stanza: Way::ToAccount.read(what) },
     }
 }
@@ -335,9 +372,18 @@ fn tell_action(action: &Action) -> String {
             let told: Vec<_> = sessions.iter().map(|session| format!("D{}", session.0)).collect();
             format!("mirror to {}", told.join(", "))
         }
+        Action::Store { rooms, at_once, .. } => tell_store(rooms, *at_once),
         Action::StoreOffline { stanza: None } => "store offline".to_owned(),
         Action::StoreOffline { stanza: Some(stanza) } => Way::ToAccount.answer(stanza),
     }
+}
+
+fn tell_store(rooms: &[(BareJid, Option<String>)], at_once: bool) -> String {
+    let told = rooms.iter().map(|(room, text)| {
+        let room = if room.as_str() == ROOM { "-" } else { room.as_str() };
+        format!("{room} {}", text.as_deref().unwrap_or("nothing"))
+    });
+    format!("{} {}", if at_once { "store first" } else { "store" }, told.collect::<Vec<_>>().join(", "))
 }
 
 /// Whatever happens, no error goes to a room (M7), and nothing from anybody but the account (R4).

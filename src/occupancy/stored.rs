@@ -1,0 +1,166 @@
+//! What is stored of a room, and the room as it is after a start: the account is in, and the room unknown
+//! (design decisions 7, 12).
+
+use super::check::Trust;
+use super::membership::Attendance;
+use super::probe::Probes;
+use super::upstream::Upstream;
+use super::{Occupancy, Phase, Stay};
+use crate::event::Now;
+use crate::record::{Departed, Membership, News, Standing};
+use crate::room::own::Own;
+use crate::room::self_presence::occupant_id;
+use crate::sessions::{is_nobody_there, nobody_there};
+use crate::xmpp::jid::{BareJid, Nick};
+use crate::xmpp::muc::{MucUser, NS_MUC_USER, status, status_element};
+use crate::xmpp::stanza::{Element, Kept, Kind, PresenceType, Stanza};
+
+const NS_OCCUPANT_ID: &str = "urn:xmpp:occupant-id:0";
+
+/// As much of an occupancy as tells whether its record may have changed. To compare it costs next to nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Glance {
+    /// The account is out.
+    Out(Option<Departed>),
+    /// It is not known yet whether it will be in.
+    Joining,
+    /// It is in.
+    In { shown: Kept, nick: Nick, since_ms: Option<u64> },
+}
+
+/// What the core knows of a room that it has only read of.
+pub(crate) struct Restart {
+    /// Whether a bookmark holds the account.
+    pub(crate) is_bookmarked: bool,
+    /// Until when the server was up.
+    pub(crate) alive_ms: i64,
+    /// When the room is asked whether the account is in, if it has not been heard of until then.
+    pub(crate) ask_ms: u64,
+}
+
+impl Occupancy {
+    /// Whether it still is as it was at that glance.
+    pub(crate) fn looks_like(&self, glance: &Glance) -> bool {
+        match (&self.phase, glance) {
+            (Phase::Out(past), Glance::Out(departed)) => past.departed == *departed,
+            (Phase::Joining(_), Glance::Joining) => true,
+            (Phase::In(stay), Glance::In { shown, nick, since_ms }) => {
+                stay.own.shown() == shown
+                    && self.me.nick == *nick
+                    && stay.attendance.unattended_ms() == *since_ms
+            }
+            (Phase::Out(_) | Phase::Joining(_) | Phase::In(_), _) => false,
+        }
+    }
+
+    /// A glance at it.
+    pub(crate) fn glance(&self) -> Glance {
+        match &self.phase {
+            Phase::Out(past) => Glance::Out(past.departed),
+            Phase::Joining(_) => Glance::Joining,
+            Phase::In(stay) => Glance::In {
+                shown: stay.own.shown().clone(),
+                nick: self.me.nick.clone(),
+                since_ms: stay.attendance.unattended_ms(),
+            },
+        }
+    }
+
+    /// Since when no session is attached, if the account is in.
+    pub(crate) fn unattended_ms(&self) -> Option<u64> {
+        self.stay().and_then(|stay| stay.attendance.unattended_ms())
+    }
+
+    /// Whether a bookmark holds the account in the room.
+    pub(crate) fn is_bookmarked(&self) -> bool {
+        self.stay().is_some_and(|stay| stay.is_bookmarked)
+    }
+
+    /// What is stored of it; nothing if nothing is.
+    pub(crate) fn standing(&self, now: Now, with_password: bool) -> Option<Standing> {
+        match &self.phase {
+            Phase::Out(past) => past.departed.map(Standing::Out),
+            Phase::Joining(_) => None,
+            Phase::In(stay) => Some(Standing::In(Box::new(self.membership(stay, now, with_password)))),
+        }
+    }
+
+    fn membership(&self, stay: &Stay, now: Now, with_password: bool) -> Membership {
+        let affiliation = MucUser::read(stay.own.shown()).affiliation;
+        let last = self.room.history.last(&self.me.room);
+        Membership {
+            nick: self.me.nick.clone(),
+            password: stay.password.clone().filter(|_| with_password),
+            affiliation: affiliation.filter(|affiliation| &**affiliation != "none"),
+            occupant_id: occupant_id(stay.own.shown()).and_then(|id| id.attribute("id")).map(Into::into),
+            news: News {
+                detached_ms: stay.attendance.unattended_ms().map(|since_ms| utc_of(now, since_ms)),
+                is_away: is_nobody_there(&stay.own.sent.children),
+                stanza_id: last.0.or_else(|| stay.last.0.clone()),
+                stamp_ms: last.1.or(stay.last.1),
+            },
+        }
+    }
+
+    /// The account is in a room that has only been read of.
+    pub(crate) fn restored(
+        account: BareJid,
+        room: BareJid,
+        membership: Membership,
+        restart: &Restart,
+        now: Now,
+    ) -> Self {
+        let mut restored = Self::new(account, room);
+        restored.me.nick = membership.nick.clone();
+        let detached_ms = membership.news.detached_ms.unwrap_or(restart.alive_ms);
+        let payload = if membership.news.is_away { nobody_there() } else { Vec::new() };
+        let shown = restored.own_presence(&membership, payload.clone());
+        let sent = Stanza::new(Kind::Presence(PresenceType::Available)).children(payload);
+        let own = Own::new(Kept::own(shown), Kept::own(sent).share(), false);
+        restored.room.outdated = true;
+        restored.room.is_entered = true;
+        restored.enter(Phase::In(Box::new(Stay {
+            own,
+            trust: Trust::unheard(restart.ask_ms),
+            check: None,
+            upstream: Upstream::default(),
+            attendance: Attendance::Unattended { since_ms: monotonic_of(now, detached_ms) },
+            probes: Probes::default(),
+            is_bookmarked: restart.is_bookmarked,
+            password: membership.password,
+            is_unknown: true,
+            last: (membership.news.stanza_id, membership.news.stamp_ms),
+        })));
+        restored
+    }
+
+    /// The account's presence as the room may have shown it.
+    fn own_presence(&self, membership: &Membership, payload: Vec<Element>) -> Stanza {
+        let affiliation = membership.affiliation.as_deref().unwrap_or("none");
+        let role = if matches!(affiliation, "owner" | "admin") { "moderator" } else { "participant" };
+        let item = Element::build("item", NS_MUC_USER)
+            .attribute("affiliation", affiliation)
+            .attribute("role", role)
+            .done();
+        let x = Element::build("x", NS_MUC_USER).child(item).child(status_element(status::SELF)).done();
+        let id = membership.occupant_id.as_deref();
+        let id = id.map(|id| Element::build("occupant-id", NS_OCCUPANT_ID).attribute("id", id).done());
+        Stanza::new(Kind::Presence(PresenceType::Available))
+            .from(self.me.occupant())
+            .children(payload)
+            .children(id)
+            .child(x)
+    }
+}
+
+/// The time of day at a monotonic time that has passed.
+fn utc_of(now: Now, past_ms: u64) -> i64 {
+    let age_ms = now.monotonic_ms.saturating_sub(past_ms);
+    now.utc_ms.saturating_sub(i64::try_from(age_ms).unwrap_or(i64::MAX))
+}
+
+/// The monotonic time at a time of day that has passed. A clock that was put back makes it now.
+fn monotonic_of(now: Now, past_ms: i64) -> u64 {
+    let age_ms = now.utc_ms.saturating_sub(past_ms);
+    now.monotonic_ms.saturating_sub(u64::try_from(age_ms).unwrap_or_default())
+}
