@@ -12,7 +12,7 @@ local xmlns_forward = "urn:xmpp:forward:0";
 local xmlns_hints = "urn:xmpp:hints";
 local xmlns_muc_user = "http://jabber.org/protocol/muc#user";
 
-return function (core, sessions, stack)
+return function (core, sessions, stack, storage)
 	local by_id = sessions.by_id;
 	local host = prosody.hosts[module.host];
 	local fire_event = host.events.fire_event;
@@ -159,6 +159,10 @@ return function (core, sessions, stack)
 	function perform.send_as(action)
 		action.stanza.attr.from = action.from;
 		perform.send(action);
+	end
+
+	function perform.store(action)
+		storage.write(jid_node(action.account), action.rooms, action.at_once);
 	end
 
 	function perform.drop(action)

@@ -13,16 +13,22 @@ return function (tell, known_accounts)
 		read[account], blocking[account] = true, true;
 	end
 
-	local function tell_core(username, account)
+	-- Whom an account blocks; the core is going to be told.
+	function blocklist.read(username, account)
 		local jids = {};
 		for jid in pairs(store:get(username) or {}) do
 			if type(jid) == "string" then table.insert(jids, jid); end -- the key false holds data of the list
 		end
 		table.sort(jids);
-		local blocks, blocked = jids[1] ~= nil, blocking[account];
 		read[account] = true;
-		blocking[account] = blocks or nil;
-		if blocks or blocked then tell(account, jids); end
+		blocking[account] = jids[1] ~= nil or nil;
+		return jids;
+	end
+
+	local function tell_core(username, account)
+		local blocked = blocking[account];
+		local jids = blocklist.read(username, account);
+		if jids[1] or blocked then tell(account, jids); end
 	end
 
 	-- Before the account of a session joins its first room.

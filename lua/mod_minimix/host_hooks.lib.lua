@@ -4,12 +4,13 @@
 -- |-----------------|----------|-----------|
 -- | s2sout-destroyed, s2sin-destroyed | 0 | |
 -- | s2sout-created, s2sout-established, s2s-destroyed | 0 | a connection that is never up is told as s2s-destroyed alone |
--- | user-deleted    | 100      | the account's rooms are left before its stores are purged |
+-- | user-deleted, user-disabled | 100 | the account's rooms are left before its stores are purged |
 -- | config-reloaded | 0        | |
 -- | server-stopping | 1000     | before any session is closed |
+-- | host-deactivating | 1000   | before streams are closed |
 -- | item-published of a PEP service | 0 | avatars.lib.lua |
 
-return function (core, answers, stack)
+return function (core, answers, stack, storage, loading)
 	local host_hooks = {};
 	local tell = answers.tell;
 
@@ -49,10 +50,13 @@ return function (core, answers, stack)
 
 	--- Accounts and options ---
 
-	module:hook_global("user-deleted", function (event)
+	local function account_gone(event)
 		if event.host ~= module.host then return; end
+		loading.ensure(event.username);
 		tell("the end of an account", core.account_gone, event.username.."@"..event.host);
-	end, 100);
+	end
+	module:hook_global("user-deleted", account_gone, 100);
+	module:hook_global("user-disabled", account_gone, 100);
 
 	module:hook_global("config-reloaded", function ()
 		tell("a change of the options", core.configured, module:require "options");
@@ -71,16 +75,30 @@ return function (core, answers, stack)
 		is_over = true;
 		tell("the end", core.shutdown);
 		stack.flush_everything();
+		storage.flush();
+		loading.note_alive();
 	end
 	module:hook_global("server-stopping", stop, 1000);
+
+	-- The host is taken down. When modules are unloaded, its connections to other servers are closed already.
+	module:hook_global("host-deactivating", function (event)
+		if is_over or event.host ~= module.host then return; end
+		is_over = true;
+		loading.finish();
+		tell("the end of the host", core.host_gone);
+		stack.flush_everything();
+		storage.flush();
+	end, 1000);
 
 	-- The module goes for good: every session goes on by itself.
 	function host_hooks.hand_back()
 		if is_over then return; end
 		is_over = true;
+		loading.finish();
 		module:require "handover".begin(core.rooms());
 		tell("the handing back of all rooms", core.hand_back);
 		stack.flush_everything();
+		storage.flush();
 	end
 
 	function host_hooks.close()

@@ -50,14 +50,16 @@ module:log("info", "Accounts join rooms once for all their sessions (mod_minimix
 
 local sessions = module:require "sessions"(saved and saved.next_session_id);
 local stack = module:require "stack";
-local actions = module:require "actions"(core, sessions, stack);
+local storage = module:require "storage"(saved and saved.unwritten);
+local actions = module:require "actions"(core, sessions, stack, storage);
 local answers = module:require "answers"(core, actions, stack);
 local blocklist = module:require "blocklist"(function (account, blocked)
 	answers.tell("a change of a block list", core.blocks, account, blocked);
 end, core.blocking_accounts());
+local loading = module:require "loading"(core, storage, blocklist, answers, saved and saved.unread);
 local room_hooks = module:require "room_hooks"(core, sessions, actions, answers, stack);
 local session_hooks = module:require "session_hooks"(core, sessions, answers, stack, blocklist);
-local host_hooks = module:require "host_hooks"(core, answers, stack);
+local host_hooks = module:require "host_hooks"(core, answers, stack, storage, loading);
 module:require "handover".finish();
 
 -- When everything is loaded: the hosts of rooms as well.
@@ -66,6 +68,7 @@ function module.ready()
 		for _, session in ipairs(sessions.connected()) do session_hooks.already_in(session); end
 	end
 	answers.wake();
+	loading.begin();
 end
 if not module.on_ready then -- COMPAT 0.12: 13.0 calls it by itself
 	if prosody.start_time then
@@ -84,7 +87,10 @@ function module.save()
 		error(("Restart Prosody to update mod_minimix from %s to %s"):format(VERSION, version), 0);
 	end
 	stack.flush_everything();
-	return { snapshot = assert(core.snapshot()), next_session_id = sessions.next_id() };
+	return {
+		snapshot = assert(core.snapshot()), next_session_id = sessions.next_id();
+		unread = loading.unread(), unwritten = storage.unwritten();
+	};
 end
 
 function module.unload()

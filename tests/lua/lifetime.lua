@@ -13,6 +13,7 @@ local answer = scenes.answer;
 check.test("the timer is armed before the actions, and a later one replaces it", function ()
 	local scene = new_scene();
 	local armed_at;
+	scene.module.timers = {};
 	stub.says.client_stanza = { handled = true, wake_in = 30, actions = { { kind = "forward", id = true } } };
 	scene.server.send = function () armed_at = #scene.module.timers; end;
 	fake.client_sends(scene.server, scene.phone, to_room());
@@ -125,8 +126,9 @@ check.test("0.12 does not call ready by itself", function ()
 	server.events.fire_event("server-started");
 	check.list(stub.calls, { "wake " });
 	server.start_time = 1;
+	stub.calls = {};
 	fake.load(server);
-	check.list(stub.calls, { "wake ", "wake " });
+	check.list(stub.calls, { "host_loaded alive", "wake " });
 end);
 
 check.test("after an unload what rooms still send is swallowed, until the module is back", function ()

@@ -12,6 +12,11 @@ end);
 
 package.loaded["util.timer"] = { add_task = function () end };
 
+package.loaded["core.usermanager"] = {
+	user_exists = function (username) return prosody_users == nil or prosody_users[username]; end; -- luacheck: ignore 113
+};
+
+local async = require "util.async";
 local events = require "util.events";
 local jid = require "util.jid";
 local st = require "util.stanza";
@@ -49,8 +54,9 @@ local function new_api(server, name, options)
 		table.insert(server.log, level.." "..format:format(...));
 	end
 	function api:handle_items() end -- luacheck: ignore 212/self
-	function api:open_store() -- luacheck: ignore 212/self
-		return { get = function (_, user) return server.blocked[user]; end };
+	function api:open_store(store, kind) -- luacheck: ignore 212/self
+		if store == "blocklist" then return { get = function (_, user) return server.blocked[user]; end }; end
+		return server.stores(store or "minimix", kind);
 	end
 	function api:send(stanza, origin) -- luacheck: ignore 212/self
 		server.send(stanza);
@@ -79,12 +85,64 @@ local function new_api(server, name, options)
 	return api;
 end
 
+-- Stores as Prosody has them. Where `fails` is a text, every access says so.
+local function new_stores()
+	local stores = { data = {}, remove = {}, writes = 0 };
+	local function data_of(name)
+		stores.data[name] = stores.data[name] or {};
+		return stores.data[name];
+	end
+	local function access(name)
+		if stores.waits then stores.waits(); end
+		if not async.ready() then error("ASYNC-01: not in an async context"); end
+		if stores.fails then return nil, stores.fails; end
+		return data_of(name);
+	end
+	local function written(name, user, value)
+		local data, fault = access(name);
+		if data == nil then return nil, fault; end
+		stores.writes = stores.writes + 1;
+		data[user or false] = value and next(value) ~= nil and value or nil;
+		return true;
+	end
+	local methods = {};
+	function methods:get(user)
+		local data, fault = access(self.name);
+		if data == nil then return nil, fault; end
+		return data[user or false];
+	end
+	function methods:users()
+		local data, fault = access(self.name);
+		if data == nil then return nil, fault; end
+		local user;
+		return function ()
+			user = next(data, user);
+			return user;
+		end;
+	end
+	function methods:set(user, value) return written(self.name, user, value); end
+	function methods:set_keys(user, changes)
+		local data, fault = access(self.name);
+		if data == nil then return nil, fault; end
+		local value = {};
+		for key, text in pairs(data[user] or {}) do value[key] = text; end
+		for key, text in pairs(changes) do
+			if text == stores.remove then value[key] = nil; else value[key] = text; end
+		end
+		return written(self.name, user, value);
+	end
+	return setmetatable(stores, { __call = function (_, name)
+		return setmetatable({ name = name, remove = stores.remove }, { __index = methods });
+	end });
+end
+
 -- A server with one VirtualHost and a host of rooms; `sent` is what goes to rooms, as XML.
 function fake.server()
 	local server = { log = {}, sent = {}, blocked = {}, hosts = {}, full_sessions = {}, process_type = "prosody" };
 	server.events = events.new();
 	server.hosts["example.org"] = { host = "example.org", type = "local", events = events.new(), sessions = {} };
 	server.hosts["rooms.example.org"] = { host = "rooms.example.org", type = "component", events = events.new() };
+	server.stores = new_stores();
 	function server.send(stanza) table.insert(server.sent, tostring(stanza)); end
 	return server;
 end

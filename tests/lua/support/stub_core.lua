@@ -9,7 +9,8 @@ local names = {
 	"session_resumed", "session_gone", "already_in", "abandoned", "wake", "shutdown", "snapshot", "close",
 	"stanza_to_session", "blocks", "configured", "hand_back",
 	"account_gone", "watches", "avatar", "service_lost", "rooms", "blocking_accounts",
-	"fallback_receivers", "stream_begun", "stream_settled", "is_ourselves",
+	"fallback_receivers", "stream_begun", "stream_settled", "is_ourselves", "loaded", "host_loaded", "host_gone",
+	"host_record",
 };
 
 -- The arguments of a call without the clocks and the stanza, as text.
@@ -59,6 +60,7 @@ function stub.open(options, seed, metatable, snapshot)
 	local host = {};
 	for _, name in ipairs(names) do
 		host[name] = function (...)
+			if name == "host_record" then return "alive"; end
 			if lists[name] then return list(name, ...); end
 			if stub.records then table.insert(stub.calls, name.." "..arguments_of(...)); end
 			if name == "snapshot" then return stub.says.snapshot; end
