@@ -1,6 +1,7 @@
 -- Whom the accounts block (XEP-0191), as mod_blocklist stores it. That module drops or bounces what a blocked
 -- occupant sends before anybody else sees it, and a bounce would throw the account out of the room.
 
+local async = require "util.async";
 local jid_bare = require "util.jid".bare;
 
 return function (tell, known_accounts)
@@ -43,7 +44,9 @@ return function (tell, known_accounts)
 		local username = session.username;
 		if not username then return; end
 		local account = username.."@"..session.host;
-		module:add_timer(0, function () tell_core(username, account); end);
+		module:add_timer(0, function ()
+			async.runner(function () tell_core(username, account); end):run(true);
+		end);
 	end
 	module:hook("iq-set/self/urn:xmpp:blocking:block", changed, 1); -- stored by mod_blocklist at -1
 	module:hook("iq-set/self/urn:xmpp:blocking:unblock", changed, 1);

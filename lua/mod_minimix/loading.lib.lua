@@ -27,11 +27,16 @@ return function (core, storage, blocklist, answers, saved)
 	local loading = {};
 	local tell = answers.tell;
 
-	local unread, line, is_listed = {}, {}, true; -- usernames: as a set, and in order
+	local unread, line = {}, {}; -- usernames: whether each is still to be read, and those in order
+	local is_listed = true; -- else anybody may have something stored
 	local readers = {}; -- by username: the runner that reads
 	local retry_s = first_retry_s;
 
 	local function is_unread(username)
+		if not is_listed and unread[username] == nil then
+			unread[username] = true;
+			storage.hold(username);
+		end
 		return unread[username];
 	end
 
@@ -51,7 +56,7 @@ return function (core, storage, blocklist, answers, saved)
 		local exists = user_exists(username, module.host);
 		if not unread[username] then return true; end -- the store has made us wait, and somebody else has read it
 		tell("what is stored of an account", core.loaded, account, records, blocklist.read(username, account));
-		unread[username] = nil;
+		unread[username] = false;
 		storage.release(username);
 		if exists == false then -- nil means that nobody knows
 			tell("an account that is gone", core.account_gone, account);
@@ -140,6 +145,7 @@ return function (core, storage, blocklist, answers, saved)
 		local usernames, fault = storage.usernames();
 		is_listed = usernames ~= nil;
 		if not is_listed then
+			hook_all(true);
 			module:log("error", "It can't be read which accounts are in rooms: %s", fault or "no reason given");
 			return;
 		end
@@ -148,9 +154,11 @@ return function (core, storage, blocklist, answers, saved)
 				unread[username] = true;
 				storage.hold(username);
 				table.insert(line, username);
+			elseif unread[username] then
+				table.insert(line, username);
 			end
 		end
-		hook_all(next(unread) ~= nil);
+		hook_all(#line > 0);
 	end
 
 	local function pause_after_failure()
@@ -169,7 +177,7 @@ return function (core, storage, blocklist, answers, saved)
 			table.remove(line);
 		end
 		retry_s = first_retry_s;
-		if next(unread) == nil then hook_all(false); end
+		hook_all(false);
 	end
 
 	-- When the server has started.
@@ -182,8 +190,9 @@ return function (core, storage, blocklist, answers, saved)
 		for _, username in ipairs(line) do loading.ensure(username); end
 	end
 
-	-- For a reload.
+	-- For a reload; nothing if it is not known of whom anything is stored.
 	function loading.unread()
+		if not is_listed then return nil; end
 		local left = {};
 		for _, username in ipairs(line) do
 			if unread[username] then table.insert(left, username); end
@@ -210,7 +219,7 @@ return function (core, storage, blocklist, answers, saved)
 			storage.hold(username);
 			table.insert(line, username);
 		end
-		hook_all(next(unread) ~= nil);
+		hook_all(#line > 0);
 	else
 		runner:run(function ()
 			local record = storage.read_host();

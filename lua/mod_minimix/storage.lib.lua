@@ -141,12 +141,12 @@ return function (unwritten)
 	-- The accounts of which anything is stored, in order; nothing if that can't be read.
 	function storage.usernames()
 		local usernames = {};
-		local users, fault = protected(keyval, "users");
-		if users == nil then return nil, fault; end
-		local ok, raised = pcall(function ()
-			for username in users do table.insert(usernames, username); end
+		local ok, fault = pcall(function ()
+			local iterator, state, first = keyval:users();
+			if iterator == nil then error(state, 0); end
+			for username in iterator, state, first do table.insert(usernames, username); end
 		end);
-		if not ok then return nil, raised; end
+		if not ok then return nil, fault; end
 		table.sort(usernames);
 		return usernames;
 	end

@@ -6,6 +6,9 @@ from harness.runner import Outcome
 from lab.lab import Lab
 
 TROUBLE = re.compile(r"\terror\t|Traceback|attempt to (index|call|compare|concatenate|perform)")
+# An access to storage outside of an async context, with the calls that led to it; those of Prosody's own are not ours.
+BLOCKING = re.compile(r"ASYNC-01.*(?:\n\t.*)*")
+OURS = re.compile(r"mod_minimix|/lua/minimix")
 ON_PURPOSE = "the lab raises this on purpose"
 
 
@@ -29,5 +32,7 @@ def _by_number(statement: str) -> tuple[str, int]:
 
 def server_errors(lab: Lab) -> list[str]:
     """What the servers logged as an error, or with a traceback, and no story wanted."""
-    lines = (line for log in lab.logs for line in log.read_text(errors="replace").splitlines())
-    return [line for line in lines if TROUBLE.search(line) and ON_PURPOSE not in line]
+    logs = [log.read_text(errors="replace") for log in lab.logs]
+    lines = (line for log in logs for line in log.splitlines())
+    errors = [line for line in lines if TROUBLE.search(line) and ON_PURPOSE not in line]
+    return errors + [trace.partition("\n")[0] for log in logs for trace in BLOCKING.findall(log) if OURS.search(trace)]

@@ -63,6 +63,18 @@ class Scene:
         """Gives an order to the shell of the account's server."""
         return await self._lab.order(words)
 
+    async def restart(self, killed: bool = False) -> None:
+        """The account's server is stopped, or killed, and started again; its clients go with it."""
+        for person in [person for person in self.people if person.account.endswith(f"@{self.host}")]:
+            await person.stop()
+            self.people.remove(person)
+        await self._lab.restart(killed)
+
+    def stored(self) -> str:
+        """All that is stored of accounts that have been in the room."""
+        texts = [file.read_text().replace("\\", "") for file in self._lab.directory.glob("a/data/*/minimix/*.dat")]
+        return "".join(text for text in texts if self.room in text)
+
     async def exclude(self, *patterns: str) -> None:
         """Tells the module at run time which rooms it has to leave alone."""
         await self._lab.exclude(*patterns)

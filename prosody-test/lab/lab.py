@@ -100,6 +100,12 @@ class Lab:
         for server in self._servers:
             await server.start()
 
+    async def restart(self, killed: bool = False) -> None:
+        """Server A is stopped, or killed, and started again with the data that it has."""
+        server = self._servers[0]
+        await (server.kill() if killed else server.stop())
+        await server.start()
+
     async def stop(self, keep: bool) -> None:
         for server in reversed(self._servers):
             await server.stop()

@@ -106,6 +106,7 @@ def _global_options(settings: Settings) -> dict[str, object]:
         "limits": LIMITS,
         "lab_peers": {name: list(where) for name, where in settings.peers.items()},
         "lab_announce": True,
+        "storage_async_check": True,
         **settings.options,
     }
 

@@ -47,6 +47,7 @@ class Server:
             env={**os.environ, **self._command.environment},
             start_new_session=True,
         )
+        self._ready.clear()
         self._reader = asyncio.create_task(self._read_output())
         try:
             await asyncio.wait_for(self._until_ready(), START_TIMEOUT_S)
@@ -76,6 +77,14 @@ class Server:
     async def ended(self) -> None:
         """Waits until the process ends by itself."""
         await self._process.wait()
+
+    async def kill(self) -> None:
+        """Ends the process without a word."""
+        self._process.kill()
+        await self._process.wait()
+        await self._remove()
+        await self._reader
+        self._process = None
 
     async def stop(self) -> None:
         if self._process is None:

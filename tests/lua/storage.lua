@@ -194,4 +194,21 @@ check.test("a reload goes on where the reading was", function ()
 	check.equal(count_calls("^loaded bob"), 1, "bob");
 end);
 
+check.test("if it can't be read of whom anything is stored, anybody may be", function ()
+	local server = fake.server();
+	server.stores.data.minimix = { alice = { [room] = "text" } };
+	server.stores.fails = "no directory";
+	stub.reset();
+	local scene = { server = server, module = fake.load(server) };
+	server.stores.fails = nil;
+	fake.arrives(server, groupchat());
+	check.equal(count_calls("^loaded alice"), 1);
+	scene.module.ready();
+	check.equal(count_calls("^loaded"), 1);
+	stub.calls = {};
+	server.stores.fails = "nobody may look";
+	fake.arrives(server, groupchat());
+	check.list(stub.calls, { "room_stanza alice@example.org "..room.."/bob" });
+end);
+
 check.done();
