@@ -19,6 +19,8 @@ mod scene;
 mod shorthand;
 #[path = "phases/stage.rs"]
 mod stage;
+#[path = "transcripts/stores.rs"]
+mod stores;
 #[allow(dead_code)]
 #[path = "transcripts/story.rs"]
 mod story;

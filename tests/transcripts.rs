@@ -8,6 +8,8 @@
 mod scene;
 #[path = "transcripts/shorthand/mod.rs"]
 mod shorthand;
+#[path = "transcripts/stores.rs"]
+mod stores;
 #[path = "transcripts/story.rs"]
 mod story;
 

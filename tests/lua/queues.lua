@@ -67,6 +67,7 @@ end);
 
 scenes.test("what is behind a send that never returns goes after a minute, once", function ()
 	local scene = new_scene();
+	scene.module.timers = {};
 	scene.slow = { [one] = true };
 	says(scene, scene.phone, one, "1");
 	scene.slow = {};

@@ -7,6 +7,7 @@ use minimix_core::xmpp::jid::{BareJid, FullJid, Jid};
 use minimix_core::xmpp::stanza::{Kind, MessageType, PresenceType, Stanza};
 
 use crate::shorthand::{ACCOUNT, ROOM, Way};
+use crate::stores::{of_records, tell_store};
 
 /// 2026-01-01T00:00:00Z, when every story begins.
 pub(crate) const BEGIN_MS: i64 = 1_767_225_600_000;
@@ -285,17 +286,6 @@ fn of_account(what: &str) -> Event {
     Event::BlockListChanged { account, blocked: blocked.map(Jid::new).collect() }
 }
 
-/// `loaded - {…}, den@rooms.example {…}; mallory@example.net`: the text of each room, and whom the account blocks.
-fn of_records(account: BareJid, loaded: &str) -> Event {
-    let (records, blocked) = loaded.split_once("; ").unwrap_or((loaded, ""));
-    let record = |record: &str| {
-        let (room, text) = record.split_once(' ').expect("a room and its text");
-        (BareJid::new(if room == "-" { ROOM } else { room }), text.to_owned())
-    };
-    let blocked = blocked.split_whitespace().map(Jid::new).collect();
-    Event::Loaded { account, records: records.split(", ").map(record).collect(), blocked }
-}
-
 fn of_room(what: &str) -> Event {
     match what {
         "abandoned" => Event::Abandoned { account: BareJid::new(ACCOUNT), room: BareJid::new(ROOM) },
@@ -376,14 +366,6 @@ fn tell_action(action: &Action) -> String {
         Action::StoreOffline { stanza: None } => "store offline".to_owned(),
         Action::StoreOffline { stanza: Some(stanza) } => Way::ToAccount.answer(stanza),
     }
-}
-
-fn tell_store(rooms: &[(BareJid, Option<String>)], at_once: bool) -> String {
-    let told = rooms.iter().map(|(room, text)| {
-        let room = if room.as_str() == ROOM { "-" } else { room.as_str() };
-        format!("{room} {}", text.as_deref().unwrap_or("nothing"))
-    });
-    format!("{} {}", if at_once { "store first" } else { "store" }, told.collect::<Vec<_>>().join(", "))
 }
 
 /// Whatever happens, no error goes to a room (M7), and nothing from anybody but the account (R4).

@@ -44,6 +44,10 @@
 //! left out; `110,201` are statuses; other elements are themselves. `me` is the address of the account or the
 //! session to which the room speaks. The namespaces [`PROTOCOLS`] are told without their common beginning.
 //!
+//! What is stored is told only in a story that says `tell stores`: `store - TEXT`, `store first - TEXT` if it has to be written
+//! before what follows, `nothing` for a record that goes. It is read by `account> loaded - TEXT, ROOM TEXT; BLOCKED …` and `room>
+//! host loaded TEXT`.
+//!
 //! Everything else is told as XML, without our own address. A stanza is told in the first form that gives back the
 //! same stanza when it is read, so no form can hide anything.
 
