@@ -11,6 +11,9 @@ from client.xml import Element
 from harness.story import check
 from lab.lab import FAR, SERVICES, WITH, Endpoint, Lab
 
+STORED_S = 15  # the module stores a change within 5 s
+POLL_S = 0.1
+
 
 class Scene:
     def __init__(self, lab: Lab, name: str, kind: str, host: str = WITH):
@@ -69,6 +72,12 @@ class Scene:
             await person.stop()
             self.people.remove(person)
         await self._lab.restart(killed)
+
+    async def until_stored(self, text: str) -> None:
+        """Waits until that is stored of an account that has been in the room: a store tells nobody that it wrote."""
+        async with asyncio.timeout(STORED_S):
+            while text not in self.stored():
+                await asyncio.sleep(POLL_S)
 
     def stored(self) -> str:
         """All that is stored of accounts that have been in the room."""

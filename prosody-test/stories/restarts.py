@@ -1,12 +1,10 @@
 """The account's server is stopped or killed, and started again: others in the room see nothing of it."""
 
-import asyncio
-
 from client import xml
 from harness.scene import JudgedScene
 from harness.story import check, judged
 
-STORED_S = 6  # after that a join is stored
+IN = '"nick":"me"'  # in a record: the account is in under that nick
 
 
 async def comes_back(scene: JudgedScene, killed: bool) -> None:
@@ -15,7 +13,7 @@ async def comes_back(scene: JudgedScene, killed: bool) -> None:
     await phone.join(scene.room, "me")
     await scene.sees_one("me", phone)
     if killed:
-        await asyncio.sleep(STORED_S)
+        await scene.until_stored(IN)
     await scene.restart(killed)
     laptop = await scene.laptop()
     came = await laptop.join(scene.room, "me")
@@ -65,12 +63,12 @@ async def left_before_the_restart(scene: JudgedScene) -> None:
     """A room that was left is not entered again, also if the server is killed right after the leave."""
     phone = await scene.phone()
     await phone.join(scene.room, "me")
-    await asyncio.sleep(STORED_S)
+    await scene.until_stored(IN)
     await phone.leave()
     await scene.judge.expect(xml.presence(sender=f"{scene.room}/me", type="unavailable"))
     await scene.restart(killed=True)
     stored = scene.stored()
-    check('"departure":"left"' in stored and '"nick"' not in stored, f"it is stored that the room was left: {stored}")
+    check('"departure":"left"' in stored and IN not in stored, f"it is stored that the room was left: {stored}")
     await scene.arrived()
     await scene.judge.drain(scene.room)
     scene.check_no_occupant()

@@ -24,7 +24,7 @@ pub(crate) struct Account {
 /// An occupancy, what is stored of it, and when it is to be woken.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Place {
-    pub(crate) occupancy: Occupancy,
+    pub(crate) occupancy: Box<Occupancy>,
     pub(crate) stored: Stored,
     /// When the timetable will wake it.
     #[serde(skip)]
@@ -69,7 +69,7 @@ impl Place {
     }
 
     pub(crate) fn new(occupancy: Occupancy) -> Self {
-        Self { occupancy, stored: Stored::default(), noted_ms: None, waiting: 0 }
+        Self { occupancy: Box::new(occupancy), stored: Stored::default(), noted_ms: None, waiting: 0 }
     }
 
     /// Takes in how much waits there, of all that waits for the account. It is no less than before if nothing did.

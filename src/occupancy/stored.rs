@@ -145,11 +145,10 @@ impl Occupancy {
         let x = Element::build("x", NS_MUC_USER).child(item).child(status_element(status::SELF)).done();
         let id = membership.occupant_id.as_deref();
         let id = id.map(|id| Element::build("occupant-id", NS_OCCUPANT_ID).attribute("id", id).done());
-        Stanza::new(Kind::Presence(PresenceType::Available))
-            .from(self.me.occupant())
-            .children(payload)
-            .children(id)
-            .child(x)
+        let mut shown = Stanza::new(Kind::Presence(PresenceType::Available)).from(self.me.occupant());
+        shown.children = payload.into_iter().chain(id).chain([x]).collect();
+        shown.children.shrink_to_fit();
+        shown
     }
 }
 

@@ -19,7 +19,7 @@ use crate::xmpp::stanza::{Element, PresenceType, Stanza};
 /// The presence that the room has not answered yet, and what waits for it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Upstream {
-    pending: Option<Pending>,
+    pending: Option<Box<Pending>>,
     wishes: VecDeque<NickWish>,
     echoes: VecDeque<Echo>,
     resync_wished: bool,
@@ -73,12 +73,12 @@ impl Upstream {
 
     /// Whether the room is being shown again.
     pub(super) fn is_resyncing(&self) -> bool {
-        matches!(&self.pending, Some(Pending { what: What::Resync(_), .. }))
+        matches!(self.pending.as_deref(), Some(Pending { what: What::Resync(_), .. }))
     }
 
     /// Whether a join of ours has not been answered.
     pub(super) fn awaits_join(&self) -> bool {
-        matches!(&self.pending, Some(Pending { what: What::Resync(resync), .. }) if resync.entry.is_asked())
+        matches!(self.pending.as_deref(), Some(Pending { what: What::Resync(resync), .. }) if resync.entry.is_asked())
     }
 
     pub(super) fn resync_mut(&mut self) -> Option<&mut Resync> {
@@ -149,7 +149,8 @@ impl Upstream {
 
     /// Who asked for the nick change that the room now says 303 about.
     pub(super) fn note_renamed(&mut self) -> Option<Echo> {
-        if let Some(Pending { what: What::Nick(wish) | What::NickAsked { wish, .. }, .. }) = &mut self.pending
+        if let Some(Pending { what: What::Nick(wish) | What::NickAsked { wish, .. }, .. }) =
+            self.pending.as_deref_mut()
         {
             wish.renamed = true;
         }
@@ -165,12 +166,13 @@ impl Upstream {
     pub(super) fn await_ping_of_nick(&mut self, id: Box<str>, wish: NickWish, turn: &Turn<'_>) {
         let deadline_ms = turn.after(limit::PRESENCE_MS);
         let what = What::NickAsked { wish, over_ms: turn.after(limit::NICK_MS) };
-        self.pending = Some(Pending { id, deadline_ms, what });
+        self.pending = Some(Box::new(Pending { id, deadline_ms, what }));
     }
 
     /// Waits on for the answer to a ping of a nick, if the room has shown something meanwhile: it may be slow.
     fn waits_on(&mut self, turn: &Turn<'_>, sign_ms: Option<u64>) -> bool {
-        let Some(Pending { what: What::NickAsked { over_ms, .. }, deadline_ms, .. }) = &mut self.pending
+        let Some(Pending { what: What::NickAsked { over_ms, .. }, deadline_ms, .. }) =
+            self.pending.as_deref_mut()
         else {
             return false;
         };
@@ -180,7 +182,7 @@ impl Upstream {
 
     /// Takes the wish whose nick was pinged, if that is the answer.
     pub(super) fn take_asked_nick(&mut self, answer: &Stanza) -> Option<NickWish> {
-        let is_answer = |pending: &mut Pending| {
+        let is_answer = |pending: &mut Box<Pending>| {
             matches!(&pending.what, What::NickAsked { wish, .. } if answer.sender_nick().as_ref() == Some(&wish.nick))
                 && answer.id.as_deref() == Some(&pending.id)
         };
@@ -209,7 +211,7 @@ impl Upstream {
     /// Takes the presence of ours that a self-presence from that nick answers. Without `is_answer` the room
     /// may have sent it of its own accord, and it answers no update.
     pub(super) fn answered(&mut self, nick: &Nick, is_answer: bool) -> Answered {
-        let answers = |pending: &mut Pending| match &pending.what {
+        let answers = |pending: &mut Box<Pending>| match &pending.what {
             What::Update(_) => is_answer,
             What::Nick(wish) | What::NickAsked { wish, .. } => wish.renamed || wish.nick == *nick,
             What::Resync(_) => false,
@@ -224,7 +226,7 @@ impl Upstream {
     /// Takes what an error answers: that id, or the nick that was asked for.
     fn refused(&mut self, error: &Stanza) -> Option<What> {
         let nick = error.sender_nick();
-        let is_answer = |pending: &mut Pending| {
+        let is_answer = |pending: &mut Box<Pending>| {
             let asks_nick = match &pending.what {
                 What::Nick(wish) => error.id.is_none() && Some(&wish.nick) == nick.as_ref(),
                 What::NickAsked { wish, .. } => Some(&wish.nick) == nick.as_ref(), // late, under the id of the change
@@ -325,7 +327,8 @@ impl Occupancy {
         presence.attributes.clone_from(&stay.own.sent.attributes);
         presence.children.clone_from(&stay.own.sent.children);
         presence.children.extend(extra);
-        stay.upstream.pending = Some(Pending { id, deadline_ms: turn.after(limit::PRESENCE_MS), what });
+        let deadline_ms = turn.after(limit::PRESENCE_MS);
+        stay.upstream.pending = Some(Box::new(Pending { id, deadline_ms, what }));
         turn.send(presence);
     }
 
@@ -361,7 +364,8 @@ impl Occupancy {
         if stay.upstream.waits_on(turn, stay.trust.sign_ms()) {
             return;
         }
-        let Some(Pending { id, what, .. }) = stay.upstream.pending.take() else { return };
+        let Some(pending) = stay.upstream.pending.take() else { return };
+        let Pending { id, what, .. } = *pending;
         let is_unanswered = match &what {
             What::Update(_) => true,
             What::Resync(resync) => resync.entry.is_asked(),

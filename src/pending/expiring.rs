@@ -14,7 +14,13 @@ use crate::xmpp::cost::Cost;
     serialize = "K: Serialize + Key, V: Serialize + Value",
     deserialize = "K: Deserialize<'de> + Key, V: Deserialize<'de> + Value"
 ))]
-pub(crate) struct Expiring<K: Key, V: Value> {
+pub(crate) struct Expiring<K: Key, V: Value>(
+    /// Nothing while there is no entry: most are empty most of the time.
+    Option<Box<Tables<K, V>>>,
+);
+
+#[derive(Clone, Debug)]
+struct Tables<K: Key, V: Value> {
     /// By their numbers, which count up.
     entries: BTreeMap<u64, Entry<K, V>>,
     by_key: BTreeSet<(K, u64)>,
@@ -23,12 +29,12 @@ pub(crate) struct Expiring<K: Key, V: Value> {
 }
 
 /// By what an entry is found.
-pub(crate) trait Key: Ord + Clone + Cost {}
-impl<K: Ord + Clone + Cost> Key for K {}
+pub(crate) trait Key: Ord + Clone + Cost + 'static {}
+impl<K: Ord + Clone + Cost + 'static> Key for K {}
 
 /// What an entry says.
-pub(crate) trait Value: Clone + Cost {}
-impl<V: Clone + Cost> Value for V {}
+pub(crate) trait Value: Clone + Cost + 'static {}
+impl<V: Clone + Cost + 'static> Value for V {}
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Entry<K, V> {
@@ -54,103 +60,20 @@ pub(crate) trait OfSession {
     fn session(&self) -> Option<SessionId>;
 }
 
-impl<K: Key, V: Value> Expiring<K, V> {
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+impl<K: Key, V: Value> Tables<K, V> {
+    const EMPTY: &Self = &Self::new();
+
+    const fn new() -> Self {
+        Self { entries: BTreeMap::new(), by_key: BTreeSet::new(), by_deadline: BTreeSet::new(), cost: 0 }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// Adds an entry that expires at that time, or never.
-    pub(crate) fn insert(&mut self, key: K, deadline_ms: impl Into<Option<u64>>, value: V) {
-        let deadline_ms = deadline_ms.into();
+    fn insert(&mut self, key: K, deadline_ms: Option<u64>, value: V) {
         let number = self.entries.last_key_value().map_or(0, |(last, _)| last + 1);
         self.by_key.insert((key.clone(), number));
         self.by_deadline.extend(deadline_ms.map(|deadline_ms| (deadline_ms, number)));
         let cost = Entry::cost(&key, &value);
         self.cost += cost;
         self.entries.insert(number, Entry { key, deadline_ms, value, cost });
-    }
-
-    /// Adds an entry. If all then cost more than that, the oldest make space, but never the new one.
-    pub(crate) fn insert_within(&mut self, most: usize, key: K, deadline_ms: u64, value: V) {
-        self.insert(key, deadline_ms, value);
-        while self.cost > most && self.len() > 1 {
-            let oldest = self.entries.first_key_value().map(|(number, _)| *number);
-            oldest.and_then(|oldest| self.remove(oldest));
-        }
-    }
-
-    /// About how many bytes it costs.
-    pub(crate) fn cost(&self) -> usize {
-        self.cost
-    }
-
-    /// The oldest entry of that key.
-    pub(crate) fn get(&self, key: &K) -> Option<&V> {
-        self.numbers(key).next().and_then(|number| self.entries.get(&number)).map(|entry| &entry.value)
-    }
-
-    /// Takes out the oldest entry of that key that is wanted.
-    pub(crate) fn take(&mut self, key: &K, wanted: impl Fn(&V) -> bool) -> Option<V> {
-        let is_wanted = |number: &u64| self.entries.get(number).is_some_and(|entry| wanted(&entry.value));
-        let number = self.numbers(key).find(is_wanted)?;
-        self.remove(number)
-    }
-
-    /// Takes out the oldest entry of any key that is wanted.
-    pub(crate) fn take_any(&mut self, wanted: impl Fn(&V) -> bool) -> Option<V> {
-        let number =
-            self.entries.iter().find(|(_, entry)| wanted(&entry.value)).map(|(number, _)| *number)?;
-        self.remove(number)
-    }
-
-    /// Takes out everything that has expired.
-    pub(crate) fn take_due(&mut self, now_ms: u64) -> Vec<V> {
-        std::iter::from_fn(|| self.take_first_due(now_ms)).collect()
-    }
-
-    /// Takes out what expired first.
-    pub(crate) fn take_first_due(&mut self, now_ms: u64) -> Option<V> {
-        let (_, number) = *self.by_deadline.first().filter(|(deadline_ms, _)| *deadline_ms <= now_ms)?;
-        self.remove(number)
-    }
-
-    /// When the first entry expires.
-    pub(crate) fn deadline(&self) -> Option<u64> {
-        self.by_deadline.first().map(|(deadline_ms, _)| *deadline_ms)
-    }
-
-    /// Takes out every entry that is wanted, oldest first.
-    pub(crate) fn take_all(&mut self, wanted: impl Fn(&V) -> bool) -> Vec<V> {
-        let numbers: Vec<u64> = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| wanted(&entry.value))
-            .map(|(number, _)| *number)
-            .collect();
-        numbers.into_iter().filter_map(|number| self.remove(number)).collect()
-    }
-
-    /// Takes out everything, oldest first.
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (K, V)> {
-        std::mem::take(self).entries.into_values().map(|entry| (entry.key, entry.value))
-    }
-
-    /// The values, oldest first.
-    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
-        self.entries.values().map(|entry| &entry.value)
-    }
-
-    /// The values, oldest first, to be changed.
-    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
-        self.entries.values_mut().map(|entry| &mut entry.value)
-    }
-
-    fn numbers(&self, key: &K) -> impl Iterator<Item = u64> {
-        self.by_key.range((key.clone(), 0)..=(key.clone(), u64::MAX)).map(|(_, number)| *number)
     }
 
     fn remove(&mut self, number: u64) -> Option<V> {
@@ -164,6 +87,124 @@ impl<K: Key, V: Value> Expiring<K, V> {
     }
 }
 
+impl<K: Key, V: Value> Expiring<K, V> {
+    fn tables(&self) -> &Tables<K, V> {
+        self.0.as_deref().unwrap_or(Tables::EMPTY)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.tables().entries.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Adds an entry that expires at that time, or never.
+    pub(crate) fn insert(&mut self, key: K, deadline_ms: impl Into<Option<u64>>, value: V) {
+        self.0.get_or_insert_with(|| Box::new(Tables::new())).insert(key, deadline_ms.into(), value);
+    }
+
+    /// Adds an entry. If all then cost more than that, the oldest make space, but never the new one.
+    pub(crate) fn insert_within(&mut self, most: usize, key: K, deadline_ms: u64, value: V) {
+        self.insert(key, deadline_ms, value);
+        while self.cost() > most && self.len() > 1 {
+            let oldest = self.tables().entries.first_key_value().map(|(number, _)| *number);
+            oldest.and_then(|oldest| self.remove(oldest));
+        }
+    }
+
+    /// About how many bytes it costs.
+    pub(crate) fn cost(&self) -> usize {
+        self.tables().cost
+    }
+
+    /// The oldest entry of that key.
+    pub(crate) fn get(&self, key: &K) -> Option<&V> {
+        self.numbers(key)
+            .next()
+            .and_then(|number| self.tables().entries.get(&number))
+            .map(|entry| &entry.value)
+    }
+
+    /// Takes out the oldest entry of that key that is wanted.
+    pub(crate) fn take(&mut self, key: &K, wanted: impl Fn(&V) -> bool) -> Option<V> {
+        let is_wanted =
+            |number: &u64| self.tables().entries.get(number).is_some_and(|entry| wanted(&entry.value));
+        let number = self.numbers(key).find(is_wanted)?;
+        self.remove(number)
+    }
+
+    /// Takes out the oldest entry of any key that is wanted.
+    pub(crate) fn take_any(&mut self, wanted: impl Fn(&V) -> bool) -> Option<V> {
+        let number = self
+            .tables()
+            .entries
+            .iter()
+            .find(|(_, entry)| wanted(&entry.value))
+            .map(|(number, _)| *number)?;
+        self.remove(number)
+    }
+
+    /// Takes out everything that has expired.
+    pub(crate) fn take_due(&mut self, now_ms: u64) -> Vec<V> {
+        std::iter::from_fn(|| self.take_first_due(now_ms)).collect()
+    }
+
+    /// Takes out what expired first.
+    pub(crate) fn take_first_due(&mut self, now_ms: u64) -> Option<V> {
+        let (_, number) =
+            *self.tables().by_deadline.first().filter(|(deadline_ms, _)| *deadline_ms <= now_ms)?;
+        self.remove(number)
+    }
+
+    /// When the first entry expires.
+    pub(crate) fn deadline(&self) -> Option<u64> {
+        self.tables().by_deadline.first().map(|(deadline_ms, _)| *deadline_ms)
+    }
+
+    /// Takes out every entry that is wanted, oldest first.
+    pub(crate) fn take_all(&mut self, wanted: impl Fn(&V) -> bool) -> Vec<V> {
+        let numbers: Vec<u64> = self
+            .tables()
+            .entries
+            .iter()
+            .filter(|(_, entry)| wanted(&entry.value))
+            .map(|(number, _)| *number)
+            .collect();
+        numbers.into_iter().filter_map(|number| self.remove(number)).collect()
+    }
+
+    /// Takes out everything, oldest first.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (K, V)> {
+        let entries = self.0.take().map(|tables| tables.entries).unwrap_or_default();
+        entries.into_values().map(|entry| (entry.key, entry.value))
+    }
+
+    /// The values, oldest first.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
+        self.tables().entries.values().map(|entry| &entry.value)
+    }
+
+    /// The values, oldest first, to be changed.
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.0.iter_mut().flat_map(|tables| tables.entries.values_mut()).map(|entry| &mut entry.value)
+    }
+
+    fn numbers(&self, key: &K) -> impl Iterator<Item = u64> {
+        self.tables().by_key.range((key.clone(), 0)..=(key.clone(), u64::MAX)).map(|(_, number)| *number)
+    }
+
+    fn remove(&mut self, number: u64) -> Option<V> {
+        let tables = self.0.as_deref_mut()?;
+        let value = tables.remove(number);
+        if tables.entries.is_empty() {
+            self.0 = None;
+        }
+        value
+    }
+}
+
 impl<K: Key, V: Value + OfSession> Expiring<K, V> {
     /// Takes out the entries of a session that has ended: nobody waits for their answers.
     pub(crate) fn forget(&mut self, session: SessionId) -> Vec<V> {
@@ -173,7 +214,7 @@ impl<K: Key, V: Value + OfSession> Expiring<K, V> {
 
 impl<K: Key, V: Value> Default for Expiring<K, V> {
     fn default() -> Self {
-        Self { entries: BTreeMap::new(), by_key: BTreeSet::new(), by_deadline: BTreeSet::new(), cost: 0 }
+        Self(None)
     }
 }
 
@@ -189,7 +230,7 @@ impl<K: Key, V: Value> From<Vec<Entry<K, V>>> for Expiring<K, V> {
 
 impl<K: Key, V: Value> From<Expiring<K, V>> for Vec<Entry<K, V>> {
     fn from(expiring: Expiring<K, V>) -> Self {
-        expiring.entries.into_values().collect()
+        expiring.0.map(|tables| tables.entries.into_values().collect()).unwrap_or_default()
     }
 }
 

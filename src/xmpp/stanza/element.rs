@@ -124,8 +124,10 @@ impl ElementBuilder {
         self
     }
 
-    /// The element.
-    pub fn done(self) -> Element {
+    /// The element, as small as it can be: it may be kept for long.
+    pub fn done(mut self) -> Element {
+        self.0.attributes.shrink_to_fit();
+        self.0.nodes.shrink_to_fit();
         self.0
     }
 }
