@@ -6,9 +6,11 @@ from harness.runner import Outcome
 from lab.lab import Lab
 
 TROUBLE = re.compile(r"\terror\t|Traceback|attempt to (index|call|compare|concatenate|perform)")
-# An access to storage outside of an async context, with the calls that led to it; those of Prosody's own are not ours.
+# An access to storage outside of an async context, with the calls that led to it, the last first. It is ours if no
+# other module stands between: those that watch what we show them store as they do without us.
 BLOCKING = re.compile(r"ASYNC-01.*(?:\n\t.*)*")
-OURS = re.compile(r"mod_minimix|/lua/minimix")
+MODULE = re.compile(r"/mod_\w+|/\w+\.lib\.lua")
+OURS = "/mod_minimix"
 ON_PURPOSE = "the lab raises this on purpose"
 
 
@@ -35,4 +37,9 @@ def server_errors(lab: Lab) -> list[str]:
     logs = [log.read_text(errors="replace") for log in lab.logs]
     lines = (line for log in logs for line in log.splitlines())
     errors = [line for line in lines if TROUBLE.search(line) and ON_PURPOSE not in line]
-    return errors + [trace.partition("\n")[0] for log in logs for trace in BLOCKING.findall(log) if OURS.search(trace)]
+    return errors + [trace for log in logs for trace in BLOCKING.findall(log) if _is_ours(trace)]
+
+
+def _is_ours(trace: str) -> bool:
+    module = MODULE.search(trace)
+    return module is not None and module[0] == OURS

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 START_TIMEOUT_S = 20
-STOP_TIMEOUT_S = 10
+STOP_TIMEOUT_S = 30  # MUC stores every room
 
 
 class ServerFailed(Exception):
