@@ -81,7 +81,10 @@ class Scene:
 
     def stored(self) -> str:
         """All that is stored of accounts that have been in the room."""
-        texts = [file.read_text().replace("\\", "") for file in self._lab.directory.glob("a/data/*/minimix/*.dat")]
+        texts = []
+        for file in self._lab.directory.glob("a/data/*/minimix/*.dat"):
+            with contextlib.suppress(FileNotFoundError):  # it goes when its last room does
+                texts.append(file.read_text().replace("\\", ""))
         return "".join(text for text in texts if self.room in text)
 
     async def exclude(self, *patterns: str) -> None:
