@@ -138,7 +138,7 @@ impl Occupancy {
         let Phase::In(stay) = &mut self.phase else { return };
         let renamed = stay.own.shown().sender_nick() != Some(nick.clone());
         stay.own.reflects_ids |= stay.upstream.awaits(stanza.id.as_deref());
-        let occasion = stay.upstream.occasion(stanza.id.as_deref(), stay.own.reflects_ids);
+        let occasion = stay.upstream.occasion(&nick, stanza.id.as_deref(), stay.own.reflects_ids);
         let is_answer = occasion == Occasion::Answer;
         stay.note_own(stanza, &occasion);
         let answer = stay.upstream.answered(&nick, is_answer);

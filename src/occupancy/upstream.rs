@@ -199,9 +199,11 @@ impl Upstream {
         is_open && (!reflects_ids || self.awaits(id))
     }
 
-    /// Why the room shows the account under that id. One that reflects no ids answers in order.
-    pub(super) fn occasion(&mut self, id: Option<&str>, reflects_ids: bool) -> Occasion {
-        if self.may_answer(id, reflects_ids) {
+    /// Why the room shows the account under that nick and id. One that reflects no ids answers in order. ejabberd
+    /// answers a nick change under the id of the join.
+    pub(super) fn occasion(&mut self, nick: &Nick, id: Option<&str>, reflects_ids: bool) -> Occasion {
+        let is_wished = self.nick_wish().is_some_and(|wish| wish.nick == *nick);
+        if is_wished || self.may_answer(id, reflects_ids) {
             return Occasion::Answer;
         }
         let is_late = |overdue: &str| !reflects_ids || id == Some(overdue);
