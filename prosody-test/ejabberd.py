@@ -37,6 +37,8 @@ MODULES: dict[str, dict[str, object]] = {
 }
 # Rooms are archived, occupants may invite as in Prosody's, and ask for voice more than once in half an hour.
 ROOM_OPTIONS = {"mam": True, "allow_user_invites": True, "voice_request_min_interval": 1}
+# How many messages each room keeps; its owner can't say.
+HISTORY = 200
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ def configuration(settings: Settings) -> str:
                     "access_create": "all",
                     "access_persistent": "all",
                     "access_mam": "all",
+                    "history_size": HISTORY,
                     "default_room_options": ROOM_OPTIONS,
                 },
             },
@@ -120,16 +123,19 @@ def command(settings: Settings) -> Command:
 
 # ---- its rooms ----
 
+WATCHER = "{urn:lab:watcher}"
+
 
 def without_peculiarities(stanzas: list[Element], known_ids: set[str]) -> list[Element]:
     """Returns copies of the stanzas, without what ejabberd's rooms do and the module evens out for its clients.
 
     Other services do these things otherwise, so no client can rely on them. Both sides of a comparison lose them:
     - The room has a presence of its own, and takes it back right before an occupant's leave. The module answers a
-      leave itself, as Prosody would (L1). The id of that presence is made anew for each occupant; a replay has none.
+      leave itself, as Prosody would (L1), so the lab's watcher does not see that either. The id of that presence is made anew for each occupant; a replay has none.
     - The presence under a new nick carries the id of the join; the module gives it that of the request (N3).
     - The removal from a destroyed room lacks the 110; the module adds it (K1).
     - Show and status stand behind everything else.
+    - The subject in a join has neither id nor stamp; a subject that the module has seen change keeps those of the change.
     - An invitation and its text name the inviter by real JID: the account and not the session, if it was us.
     """
     kept = [stanza for stanza, after in _with_next(stanzas) if not _announces_leave(stanza, after, known_ids)]
@@ -154,6 +160,9 @@ def _evened(stanza: Element, previous: Element | None) -> Element:
     copy = deepcopy(stanza)
     if stanza.tag == CLIENT + "message":
         _name_account_as_inviter(copy)
+        _even_subject(copy)
+    for seen in copy.findall(f"{WATCHER}seen"):
+        seen[:] = [noted for noted in seen if not _is_end_of_room(noted)]
     if stanza.tag != CLIENT + "presence":
         return copy
     copy[:] = sorted(copy, key=lambda child: not child.tag.startswith(CLIENT))
@@ -175,6 +184,16 @@ def _name_account_as_inviter(message: Element) -> None:
     account = inviter.partition("/")[0]
     invite.set("from", account)
     body.text = (body.text or "").replace(inviter, account)
+
+
+def _is_end_of_room(noted: Element) -> bool:
+    return noted.get("type") == "unavailable" and "/" not in noted.get("sender", "")
+
+
+def _even_subject(message: Element) -> None:
+    if xml.is_subject(message):
+        message.attrib.pop("id", None)
+        message[:] = message.findall(CLIENT + "subject")
 
 
 def _without_codes(x: Element) -> Element:

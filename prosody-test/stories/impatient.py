@@ -22,6 +22,12 @@ def lines(stanzas: list[Element]) -> list[str | None]:
     return [stanza.findtext(xml.CLIENT + "body") for stanza in stanzas if stanza.find(xml.CLIENT + "body") is not None]
 
 
+def is_of(room: str, stanza: Element) -> bool:
+    """Whether it comes from there, and is no presence of the room itself, which an ejabberd's room has."""
+    sender, _, nick = stanza.get("from", "").partition("/")
+    return sender == room and not (stanza.tag == xml.CLIENT + "presence" and not nick)
+
+
 @compared("F33", "M3", "M13", "J2")
 async def f33_a_hundred_lines_after_a_join(scene: ComparedScene) -> None:
     """A script writes a join and a hundred lines in one write: all arrive, in order, after the subject."""
@@ -37,6 +43,8 @@ async def f33_a_hundred_lines_after_a_join(scene: ComparedScene) -> None:
 @judged("F33", "M4", "M13", kinds=("remote",), alone=True)
 async def f33_ten_thousand_lines(scene: JudgedScene) -> None:
     """Ten thousand lines in ten writes, the join in the first: none is refused, lost or overtaken."""
+    if scene.is_ejabberd:
+        await scene.judge.stop_archiving()  # its archive takes 60 messages a second
     script = await scene.device("me", "script")
     script.send(join(scene.room))
     for begin in range(0, LINES, 1000):
@@ -57,7 +65,7 @@ async def f33_fifty_rooms_at_once(scene: JudgedScene) -> None:
     for _ in rooms:
         await phone.expect(xml.message(body="line 2"))
     for number, room in enumerate(rooms):
-        came = [stanza for stanza in phone.received if stanza.get("from", "").partition("/")[0] == room]
+        came = [stanza for stanza in phone.received if is_of(room, stanza)]
         check(came[0].get("id") == f"j{number}" and "110" in xml.codes(came[0]), f"first: {xml.text(came[0])}")
         check(xml.is_subject(came[1]), f"then the subject: {xml.text(came[1])}")
         check(lines(came) == [f"line {number}" for number in range(3)], f"then the lines: {lines(came)}")
