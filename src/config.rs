@@ -148,7 +148,8 @@ pub mod limit {
     pub const TAIL_COST: usize = MEBIBYTE;
     /// How much the senders of messages may cost that are remembered per room (M4); 10 000 messages cost less.
     pub const SENT_COST: usize = 4 * MEBIBYTE;
-    /// How much may wait in one room for each of these: nick changes, updates, self-pings, probes.
+    /// How much may wait in one room for each of these: nick changes, updates, self-pings, probes,
+    /// subscriptions.
     pub const WISHES_COST: usize = 64 * 1024;
     /// How many messages are known when they come again, besides those that are kept (H10).
     pub const SEEN: usize = 500;

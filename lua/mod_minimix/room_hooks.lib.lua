@@ -271,14 +271,17 @@ return function (core, sessions, actions, answers, stack)
 
 	module:hook("iq/bare", showing("iq", core.iq_shown_for), above_filters);
 
-	-- A room of this server refuses a stanza without a detour, and so shows that to nobody.
-	stack.send_as(setmetatable({
-		send = function (reply)
+	-- A room of this server refuses a stanza without a detour, and so shows that to nobody. Gives what it answers in the
+	-- place of that origin of a stanza.
+	function room_hooks.stand_in_for(origin)
+		local function send(reply)
 			local event = { origin = host, stanza = reply, minimix_direct = true };
-			if take_alone(event) == nil then return host.send(reply); end
+			if take_alone(event) == nil then return origin.send(reply); end
 			return true;
-		end;
-	}, { __index = host }));
+		end
+		return setmetatable({ send = send }, { __index = origin, __newindex = origin });
+	end
+	stack.send_as(room_hooks.stand_in_for(host));
 
 	function room_hooks.close()
 		is_closed = true;

@@ -4,6 +4,7 @@
 -- |------------------------------|----------|-----------|
 -- | pre-message/…, pre-iq/…      | -2       | below mod_mam, mod_carbons and mod_mam again |
 -- | pre-presence/…               | -10      | after mod_presence, which notes it as directed |
+-- | pre-presence/full, /bare     | 1        | subscriptions, which mod_presence sends as the account at 0 |
 -- | carbons-should-copy          | 1        | before mod_carbons decides at 0 |
 -- | archive-should-store         | 1        | before mod_mam decides at -1 |
 -- | smacks-hibernation-start, -end | 0      | |
@@ -20,7 +21,7 @@ local type = type;
 local xmlns_muc = "http://jabber.org/protocol/muc";
 local xmlns_rai = "urn:xmpp:rai:0";
 
-return function (core, sessions, answers, stack, blocklist)
+return function (core, sessions, answers, stack, blocklist, room_hooks)
 	local session_hooks = {};
 	local tell = answers.tell;
 
@@ -113,6 +114,17 @@ return function (core, sessions, answers, stack, blocklist)
 		end
 	end
 	module:hook("pre-presence/bare", session_presence_to_bare, -10);
+
+	-- A subscription goes on as the account's; the core remembers whom its refusal is for.
+	local function session_subscription(event)
+		local of_type = event.stanza.attr.type;
+		if of_type == nil or of_type == "unavailable" or of_type == "probe" or of_type == "error" then return; end
+		local handled = session_stanza(event, false);
+		event.origin = room_hooks.stand_in_for(event.origin);
+		return handled;
+	end
+	module:hook("pre-presence/full", session_subscription, 1);
+	module:hook("pre-presence/bare", session_subscription, 1);
 
 	-- Room activity indicators (XEP-0437): a client that asks for them hides a room by leaving it.
 	local function session_presence_to_host(event)

@@ -11,6 +11,7 @@ Also taken out is what no client can rely on, since a stock server adds it by ch
 - s2s adds the stream's language, also to what has no text.
 - Its archive leaves the account's stanza-id in an error that comes by s2s, and its room invents an id for a message
   without one, which then is in the error (M1 takes it off).
+- It addresses the refusal of a subscription to the account (J6 puts the session there).
 """
 
 import difflib
@@ -128,6 +129,8 @@ def _without_chance(stanza: Element, known_ids: set[str]) -> Element:
         for child in stanza.findall(STANZA_ID):
             if child.get("by") == (stanza.get("to") or "").partition("/")[0]:
                 stanza.remove(child)
+    if stanza.tag == CLIENT + "presence" and stanza.get("type") == "error" and "/" not in stanza.get("from", ""):
+        stanza.set("to", stanza.get("to", "").partition("/")[0])
     by_chance = sorted(stanza.findall(STANZA_ID) + stanza.findall(xml.DELAY), key=lambda child: child.tag)
     for child in by_chance:
         stanza.remove(child)

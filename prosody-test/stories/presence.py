@@ -1,8 +1,8 @@
 """Nick and presence: XEP-0045 §7.6, §7.7; queries to occupants: XEP-0410 and §17.4."""
 
 from client import xml
-from harness.scene import ComparedScene
-from harness.story import check, compared
+from harness.scene import ComparedScene, JudgedScene
+from harness.story import check, compared, judged
 
 
 @compared("N2", "N3", "M2")
@@ -69,6 +69,33 @@ async def own_role_and_affiliation(scene: ComparedScene) -> None:
     await bob.affiliate(scene.me.account, "member")
     await scene.me.expect(xml.presence(sender=scene.me.occupant_jid))
     await scene.me.drain(scene.room)
+
+
+@compared("J11", "K9")
+async def subscription(scene: ComparedScene) -> None:
+    """We subscribe to an occupant, to the room and to ourselves, and say that we do so no more."""
+    bob = await scene.owner()
+    await scene.me.join(scene.room, "me")
+    for type, to in (("subscribe", bob.occupant_jid), ("subscribe", scene.room), ("unsubscribe", scene.me.occupant_jid)):
+        id = scene.me.new_id("subscription")
+        scene.me.send(f"<presence type='{type}' id='{id}' to='{to}'/>")
+        await scene.me.drain(scene.room)
+    await scene.me.say("still here")
+
+
+@judged("J11", "J16", "K9")
+async def subscription_repeated(scene: JudgedScene) -> None:
+    """Prosody repeats a subscription when a device comes online: its refusal, without an id, precedes the join's answer."""
+    phone = await scene.phone()
+    phone.send(f"<presence type='subscribe' to='{scene.room}'/>")
+    await phone.drain(scene.room)
+    laptop = await scene.device("me", "laptop", online=False)
+    await laptop.connect()
+    laptop.send("<presence/>")
+    laptop.send_join(scene.room, "me")
+    await laptop.expect(xml.subject())
+    await laptop.say("here I am")
+    await scene.sees_one("me", laptop)
 
 
 @compared("I1", "I2")

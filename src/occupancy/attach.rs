@@ -35,6 +35,7 @@ impl Occupancy {
         }
         self.session_hides(turn, session);
         self.senders.disown(session);
+        self.subscriptions.disown(session);
         self.room_archive.forget(session);
         if let Phase::Joining(joining) = &mut self.phase {
             joining.orphans.disown(session);

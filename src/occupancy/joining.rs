@@ -172,6 +172,7 @@ impl Occupancy {
                 self.room.fold_unavailable(stanza, &occupant);
                 self.note_gone(turn, stanza, &occupant);
             }
+            PresenceType::Error if self.answers_repetition(stanza) => {}
             PresenceType::Error => self.join_refused(turn, stanza),
             PresenceType::Probe | PresenceType::Other => {}
         }

@@ -34,6 +34,7 @@ mod resync;
 mod room_archive;
 mod shown;
 mod stored;
+mod subscription;
 mod unseen;
 mod upstream;
 mod versions;
@@ -44,6 +45,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::{SessionId, Verdict};
 use crate::pending::queries::Queries;
 use crate::pending::senders::Senders;
+use crate::pending::subscriptions::Subscriptions;
 use crate::room::Room;
 use crate::room::own::Own;
 use crate::sessions::Sessions;
@@ -75,6 +77,7 @@ pub(crate) struct Occupancy {
     sessions: Sessions,
     room: Room,
     senders: Senders,
+    subscriptions: Subscriptions,
     queries: Queries,
     directs: Directs,
     blocked: Blocked,
@@ -120,6 +123,7 @@ impl Occupancy {
             sessions: Sessions::default(),
             room: Room::default(),
             senders: Senders::default(),
+            subscriptions: Subscriptions::default(),
             queries: Queries::default(),
             directs: Directs::default(),
             blocked: Blocked::default(),
@@ -142,6 +146,7 @@ impl Occupancy {
         session: SessionId,
         stanza: Stanza,
     ) -> Verdict {
+        self.note_subscription(turn, session, &stanza);
         if let Some(verdict) = self.sent_directly(session, &stanza) {
             return verdict;
         }
@@ -190,6 +195,9 @@ impl Occupancy {
         }
         if let Some(verdict) = self.refuse_blocked(stanza) {
             return verdict;
+        }
+        if self.subscription_refused(turn, stanza) {
+            return Verdict::Handled;
         }
         match (stanza.kind, &self.phase) {
             (Kind::Iq(IqType::Get | IqType::Set), _) => self.question_came(turn, stanza),
@@ -259,7 +267,8 @@ impl Occupancy {
             Phase::Joining(joining) => joining.early.cost() + joining.orphans.cost(),
             Phase::In(stay) => stay.waiting_cost(),
         };
-        let asked = self.senders.cost() + self.queries.cost() + self.room_archive.cost();
+        let asked =
+            self.senders.cost() + self.subscriptions.cost() + self.queries.cost() + self.room_archive.cost();
         in_phase + asked + self.sessions.waiting_cost()
     }
 

@@ -226,7 +226,9 @@ impl Occupancy {
 
     /// An error that answers nothing we asked is a sign that the account is out (K9).
     fn presence_error_came(&mut self, turn: &mut Turn<'_>, error: &Stanza) {
-        if self.refuse_probe(turn, error) || !self.presence_refused(turn, error) {
+        if self.refuse_probe(turn, error)
+            || !(self.answers_repetition(error) || self.presence_refused(turn, error))
+        {
             log::debug!("{} answers a presence of {} with an error", self.me.room, self.me.account);
             self.suspect(turn);
         }

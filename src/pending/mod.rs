@@ -6,3 +6,4 @@ pub(crate) mod expiring;
 pub(crate) mod peer;
 pub(crate) mod queries;
 pub(crate) mod senders;
+pub(crate) mod subscriptions;

@@ -19,7 +19,7 @@ scenes.test("hooks have the priorities that Prosody's own handlers leave free", 
 		"iq/bare 1000", "iq/full 0.05", "iq/full 5", "message/bare 1000",
 		"message/full -0.25", "message/full 5",
 		"pre-iq/bare -2", "pre-iq/full -2", "pre-message/bare -2", "pre-message/full -2",
-		"pre-presence/bare -10", "pre-presence/full -10",
+		"pre-presence/bare -10", "pre-presence/bare 1", "pre-presence/full -10", "pre-presence/full 1",
 		"pre-presence/host -10", "presence/bare 1000", "presence/full 0.05", "presence/full 5",
 		"resource-unbind 1", "s2sin-destroyed 0", "s2sout-created 0", "s2sout-destroyed 0", "s2sout-established 0",
 		"smacks-hibernation-end 0", "smacks-hibernation-start 0",
@@ -157,6 +157,31 @@ scenes.test("each kind of stanza to the account is asked about once", function (
 	stub.calls = {};
 	fake.arrives(scene.server, st.presence({ from = "bob@example.org", to = alice, type = "subscribe" }));
 	check.equal(#stub.calls, 0, "a subscription");
+end);
+
+scenes.test("a subscription goes on, and what a room of this server answers the account is taken in", function ()
+	local scene = new_scene();
+	local events = scene.server.hosts["example.org"].events;
+	for _, form in ipairs({ "full", "bare" }) do
+		events.add_handler("pre-presence/"..form, function (event) -- as mod_presence does
+			event.stanza.attr.from = alice;
+			event.origin.send(st.error_reply(event.stanza, "modify", "bad-request"));
+			return true;
+		end, 0);
+	end
+	for _, to in ipairs({ room, room.."/bob" }) do
+		stub.calls = {};
+		stub.says.room_stanza = true;
+		fake.client_sends(scene.server, scene.phone, st.presence({ type = "subscribe", to = to, id = "s" }));
+		check.equal(#stub.calls, 2);
+		check.equal(stub.calls[1]:match("^client_stanza 1 [^ ]+ [^ ]+"), "client_stanza 1 "..alice.." "..to);
+		check.equal(stub.calls[2]:match("^room_stanza [^ ]+ [^ ]+"), "room_stanza "..alice.." "..to);
+		check.equal(#scene.phone.received, 0);
+		stub.says.room_stanza = nil; -- it concerns no room of ours
+		fake.client_sends(scene.server, scene.phone, st.presence({ type = "subscribe", to = to, id = "s" }));
+		check.equal(#scene.phone.received, 1);
+		table.remove(scene.phone.received);
+	end
 end);
 
 scenes.test("what no session sent, and what goes to the own account, is none of ours", function ()
