@@ -82,7 +82,7 @@ async def _tell(lab: Lab, story: Story, kind: str, module_host: str) -> str | No
         case Form.JUDGED:
             await _play(JudgedScene(lab, story.name, kind, story.host or module_host), story)
         case Form.SCRIPTED:
-            await _play(ScriptedScene(lab, story.name, kind, module_host), story)
+            await _play(ScriptedScene(lab, story.name, kind, story.host or module_host), story)
         case Form.GATEWAY:
             await _play(ChannelScene(lab, story.name, kind, module_host), story)
     return None

@@ -71,11 +71,14 @@ def judged(*statements: str, kinds: tuple[str, ...] = ROOM_KINDS, alone: bool = 
     return decorate
 
 
-def scripted(*statements: str, alone: bool = False) -> Callable:
-    """Registers a story whose room is a puppet; one that disturbs a whole server runs `alone`, after the others."""
+def scripted(*statements: str, alone: bool = False, host: str = "") -> Callable:
+    """Registers a story whose room is a puppet; one that disturbs a whole server runs `alone`, after the others.
+
+    `host` is where the account is, if it needs a host with modules of others.
+    """
 
     def decorate(tell: Tell) -> Tell:
-        STORIES.append(Story(Form.SCRIPTED, statements, tell, ("puppet",), alone=alone))
+        STORIES.append(Story(Form.SCRIPTED, statements, tell, ("puppet",), alone=alone, host=host))
         return tell
 
     return decorate

@@ -67,7 +67,7 @@ impl Bouncer {
 
     /// The account leaves its rooms, and its block list is forgotten (L8).
     pub(super) fn account_gone(&mut self, now: Now, account: &BareJid) -> Outcome {
-        let outcome = self.everywhere(now, self.rooms_of(account), Occupancy::abandon);
+        let outcome = self.everywhere(now, self.rooms_of(account), Occupancy::abandon_for_good);
         if let Some(known) = self.state.accounts.get_mut(account) {
             known.profile = Profile::default();
             known.ledger = Ledger::default();

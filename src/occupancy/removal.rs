@@ -70,4 +70,13 @@ impl Occupancy {
         }
         turn.send(leave);
     }
+
+    /// The account is deleted and leaves. Once the room has answered that, its stanzas are Prosody's: what it answers
+    /// them puts an end to what is left of the account there (L8).
+    pub(crate) fn abandon_for_good(&mut self, turn: &mut Turn<'_>) {
+        self.abandon(turn);
+        if let Phase::Out(past) = &mut self.phase {
+            past.left_ms = None;
+        }
+    }
 }
