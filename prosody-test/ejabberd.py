@@ -131,11 +131,12 @@ def without_peculiarities(stanzas: list[Element], known_ids: set[str]) -> list[E
 
     Other services do these things otherwise, so no client can rely on them. Both sides of a comparison lose them:
     - The room has a presence of its own, and takes it back right before an occupant's leave. The module answers a
-      leave itself, as Prosody would (L1), so the lab's watcher does not see that either. The id of that presence is made anew for each occupant; a replay has none.
+      leave itself, as Prosody would (L1), so the lab's watcher does not see that either. The id of that presence is
+      made anew for each occupant; a replay has none.
     - The presence under a new nick carries the id of the join; the module gives it that of the request (N3).
     - The removal from a destroyed room lacks the 110; the module adds it (K1).
     - Show and status stand behind everything else.
-    - The subject in a join has neither id nor stamp; a subject that the module has seen change keeps those of the change.
+    - The subject in a join has neither id nor stamp; one that the module has seen change keeps those of the change.
     - An invitation and its text name the inviter by real JID: the account and not the session, if it was us.
     """
     kept = [stanza for stanza, after in _with_next(stanzas) if not _announces_leave(stanza, after, known_ids)]

@@ -76,7 +76,7 @@ async def subscription(scene: ComparedScene) -> None:
     """We subscribe to an occupant, to the room and to ourselves, and say that we do so no more."""
     bob = await scene.owner()
     await scene.me.join(scene.room, "me")
-    for type, to in (("subscribe", bob.occupant_jid), ("subscribe", scene.room), ("unsubscribe", scene.me.occupant_jid)):
+    for type, to in ("subscribe", bob.occupant_jid), ("subscribe", scene.room), ("unsubscribe", scene.me.occupant_jid):
         id = scene.me.new_id("subscription")
         scene.me.send(f"<presence type='{type}' id='{id}' to='{to}'/>")
         await scene.me.drain(scene.room)
@@ -85,7 +85,7 @@ async def subscription(scene: ComparedScene) -> None:
 
 @judged("J11", "J16", "K9")
 async def subscription_repeated(scene: JudgedScene) -> None:
-    """Prosody repeats a subscription when a device comes online: its refusal, without an id, precedes the join's answer."""
+    """Prosody repeats a subscription when a device comes online: its refusal, without an id, is not the join's."""
     phone = await scene.phone()
     phone.send(f"<presence type='subscribe' to='{scene.room}'/>")
     await phone.drain(scene.room)
