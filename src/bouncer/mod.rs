@@ -327,8 +327,10 @@ impl Bouncer {
             if !occupancy.absorbs_failures(turn) {
                 return Verdict::Pass("no room of ours");
             }
-            if let Some(session) = session {
-                occupancy.session_ended(turn, session);
+            match (session, stanza) {
+                (Some(session), None) => occupancy.delivery_failed(turn, session),
+                (Some(session), Some(_)) => occupancy.session_ended(turn, session),
+                (None, _) => {}
             }
             if let Some(stanza) = stanza {
                 occupancy.nobody_got(turn, stanza);

@@ -56,6 +56,17 @@ impl Occupancy {
         turn.deliver(session, told);
     }
 
+    /// A stanza could not be written to a session, so the session is out. If it is connected all the same, it is told
+    /// that, and joins again (K3).
+    pub(crate) fn delivery_failed(&mut self, turn: &mut Turn<'_>, session: SessionId) {
+        let was_in = self.sessions.has(session);
+        self.session_ended(turn, session);
+        if was_in {
+            let occupant_id = self.own().and_then(|own| occupant_id(own));
+            turn.deliver(session, technical(self.me.occupant(), occupant_id));
+        }
+    }
+
     /// The account goes at once, and its sessions are told that they are out: after a panic, from a blocked room,
     /// when the server stops.
     pub(crate) fn abandon(&mut self, turn: &mut Turn<'_>) {

@@ -35,6 +35,25 @@ scenes.test("a session whose send fails is told to the core, the others get thei
 	check.equal(stub.calls[2], "delivery_failed 1 "..alice.." "..alice.."/phone "..room.."/bob");
 end);
 
+scenes.test("a session whose send has failed is told that it is out, if it is there all the same", function ()
+	for _, answers in ipairs({ { false, true }, { false, false } }) do
+		local scene = new_scene();
+		stub.says.room_stanza = stub.relay_to(1, 2);
+		local out = st.presence({ type = "unavailable", from = room.."/me" });
+		local says = { scenes.answer({ kind = "deliver", session = 1, stanza = out }) };
+		stub.says.delivery_failed = function () return table.remove(says); end;
+		local tried = {};
+		scene.phone.send = function (stanza)
+			table.insert(tried, stanza.name);
+			return answers[#tried];
+		end;
+		check.equal(fake.arrives(scene.server, groupchat()), true);
+		check.list(tried, { "message", "presence" });
+		check.equal(#scene.desk.received, 1);
+		check.equal(#stub.calls, answers[2] and 2 or 3);
+	end
+end);
+
 scenes.test("an error raised in sending is about that stanza, the session stays", function ()
 	local scene = new_scene();
 	scene.phone.send = function () error("somebody's filter"); end;
