@@ -37,8 +37,6 @@ MODULES: dict[str, dict[str, object]] = {
 }
 # Rooms are archived, occupants may invite as in Prosody's, and ask for voice more than once in half an hour.
 ROOM_OPTIONS = {"mam": True, "allow_user_invites": True, "voice_request_min_interval": 1}
-# How many messages each room keeps; its owner can't say.
-HISTORY = 200
 
 
 @dataclass(frozen=True)
@@ -67,6 +65,7 @@ def configuration(settings: Settings) -> str:
             "allow_multiple_connections": True,
             "s2s_use_starttls": False,
             "s2s_access": "all",
+            "s2s_max_retry_delay": 1,  # else it speaks to nobody who was away for minutes
             "disable_sasl_mechanisms": ["digest-md5", "X-OAUTH2"],
             "listen": [
                 {**listen, "port": settings.c2s_port, "module": "ejabberd_c2s", **everybody},
@@ -81,7 +80,6 @@ def configuration(settings: Settings) -> str:
                     "access_create": "all",
                     "access_persistent": "all",
                     "access_mam": "all",
-                    "history_size": HISTORY,
                     "default_room_options": ROOM_OPTIONS,
                 },
             },

@@ -37,8 +37,8 @@ async def f32_more_than_the_copy_has(scene: ComparedScene) -> None:
         ("", 20),
         ("maxstanzas='0'", 0),
     ):
-        if scene.is_ejabberd and count == 20:
-            continue  # it then gives all that it keeps, which the account does not ask for
+        if scene.is_ejabberd and count > 20:
+            continue  # its rooms keep no more, and their owners can't say
         came = await scene.me.join(scene.room, "me", f"<history {asked}/>")
         check(len(bodies(came)) == count, f"{asked} gives {len(bodies(came))}")
         await scene.me.drain(scene.room)
