@@ -97,6 +97,15 @@ pub mod limit {
     pub const NICK_MS: u64 = MINUTE_MS;
     /// How long a self-ping of ours may take (I2).
     pub const SELF_PING_MS: u64 = 30 * SECOND_MS;
+    /// How long the sessions of a room that the account is out of are not told so (K3).
+    pub const RECOVERY_MS: u64 = 10 * MINUTE_MS;
+    /// How long a service that says that it goes down is given before its rooms are joined again.
+    pub const REJOIN_AFTER_SHUTDOWN_MS: u64 = 5 * SECOND_MS;
+    /// How soon after a loss another one is no reason to join at once; and how long after a sign of life of a room that the
+    /// account is out of it is tried again.
+    pub const REJOIN_CALM_MS: u64 = 15 * SECOND_MS;
+    /// The longest pause between two tries to come back into a room (K8).
+    pub const REJOIN_PAUSE_MOST_MS: u64 = 10 * MINUTE_MS;
     /// How long after a self-ping an error in the room does not cause another one (K9).
     pub const CHECK_PAUSE_MS: u64 = MINUTE_MS;
     /// How long the leave of the last session waits (design decision 3).

@@ -30,7 +30,8 @@ impl Pace {
     }
 }
 
-fn spread(account: &BareJid, room: &BareJid) -> u64 {
+/// A number of that account in that room: the same each time, and not that of others.
+pub(crate) fn spread(account: &BareJid, room: &BareJid) -> u64 {
     let mut hasher = FxHasher::default();
     (account, room).hash(&mut hasher);
     hasher.finish()

@@ -99,9 +99,9 @@ impl Trust {
         self.ask_ms = None;
     }
 
-    /// Whether the room has been heard of since a start.
-    pub(super) fn is_heard(&self) -> bool {
-        self.heard_ms.is_some()
+    /// When the room was last heard of; nothing since a start.
+    pub(super) fn heard_ms(&self) -> Option<u64> {
+        self.heard_ms
     }
 
     /// When a silent room is asked, if its turn has been settled.
@@ -135,7 +135,7 @@ impl Trust {
         self.sign_ms.is_some_and(|sign_ms| turn.since(sign_ms) < turn.config.trust_ms)
     }
 
-    fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         self.sign_ms = None;
     }
 }
@@ -152,6 +152,9 @@ pub(super) fn self_ping(me: &Identity, nick: &Nick, id: &str) -> Stanza {
 impl Stay {
     /// An error says that the account may be out: the trust ends and one self-ping decides (K9).
     pub(super) fn suspect(&mut self, turn: &mut Turn<'_>, me: &Identity) {
+        if self.loss.is_some() {
+            return;
+        }
         self.trust.end();
         let is_recent = |since_ms: u64| turn.since(since_ms) < limit::CHECK_PAUSE_MS;
         if !self.trust.suspected_ms.is_some_and(is_recent) {
@@ -174,7 +177,7 @@ impl Stay {
     /// A session pings the account's occupant JID: answered from trust, else by the room (I2).
     pub(super) fn pinged(&mut self, turn: &mut Turn<'_>, session: SessionId, ping: &Stanza, me: &Identity) {
         let pinger = Pinger { session, id: ping.id.clone(), to: ping.to.clone() };
-        if self.trust.is_fresh(turn) {
+        if self.trust.is_fresh(turn) || self.loss.is_some() {
             return pinger.answer(turn, None, me);
         }
         self.check(turn, me);
@@ -298,12 +301,13 @@ impl Occupancy {
         match finding {
             Finding::In => {
                 stay.found_in(turn, &self.me);
-                if asks == Asks::Room {
-                    self.room.outdated = true; // the account has another nick there
+                if asks == Asks::Room || stay.loss.is_some() {
+                    self.room.outdated = true; // the account has another nick there, or has been out
                     stay.upstream.wish_resync();
                 }
             }
-            Finding::Out => self.lose(turn, Departure::Technical, None),
+            Finding::Out if asks == Asks::Room => self.lose(turn, Departure::Technical, None), // it is gone
+            Finding::Out => self.lost(turn, Departure::Technical),
             Finding::WrongNickOrRoom => stay.ask_for_room(turn, &self.me),
             Finding::Unknown => self.found_nothing(turn),
         }

@@ -37,13 +37,17 @@ pub(crate) enum Why {
     Away,
     /// Nobody came back (design decision 2).
     LingerOver,
+    /// The account is out of the room, and tries to come back (K8).
+    Rejoins,
+    /// It has not come back for so long that its sessions are told (K3).
+    LossTold,
     /// The room has shown no sign of life for long, or none since a start (K10).
     Silent,
 }
 
 impl Why {
     /// All reasons, in the order in which they are looked at.
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 18] = [
         Self::QueryUnanswered,
         Self::OwnJoinWatched,
         Self::ArchiveUnanswered,
@@ -59,6 +63,8 @@ impl Why {
         Self::LeaveHeld,
         Self::Away,
         Self::LingerOver,
+        Self::Rejoins,
+        Self::LossTold,
         Self::Silent,
     ];
 }
@@ -102,7 +108,9 @@ impl Occupancy {
             Why::LeaveHeld => self.stay()?.attendance.leave_until_ms(),
             Why::Away => self.away_ms(config),
             Why::LingerOver => self.linger_over_ms(config),
-            Why::Silent => self.stay()?.trust.silent_ms(config),
+            Why::Rejoins => self.stay()?.rejoin_ms(),
+            Why::LossTold => self.stay()?.loss_told_ms(),
+            Why::Silent => self.stay().filter(|stay| stay.loss.is_none())?.trust.silent_ms(config),
         }
     }
 
@@ -122,6 +130,8 @@ impl Occupancy {
             Why::ProbeUnanswered => self.expire_probes(turn),
             Why::LeaveHeld => self.release_held_leave(turn),
             Why::LingerOver => self.linger_over(turn),
+            Why::Rejoins => self.try_again(turn),
+            Why::LossTold => self.tell_loss(turn),
             Why::Silent => self.ask_silent(turn),
         }
     }

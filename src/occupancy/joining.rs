@@ -331,6 +331,8 @@ impl Stay {
             upstream,
             attendance: Attendance::default(),
             probes: Probes::default(),
+            loss: None,
+            lost_ms: None,
             is_bookmarked: false,
             password: None,
             is_unknown: false,

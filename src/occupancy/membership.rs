@@ -102,17 +102,16 @@ impl Occupancy {
     /// When the room is shown that nobody is attached.
     pub(super) fn away_ms(&self, config: &Config) -> Option<u64> {
         let stay = self.stay()?;
-        let is_shown = stay.upstream.is_busy() || is_nobody_there(&stay.own.sent.children);
-        if !stay.trust.is_heard() {
-            return None; // the room may not know the account any more
-        }
-        let since_ms = stay.attendance.unattended_ms().filter(|_| !is_shown)?;
+        let can_be_shown = stay.loss.is_none() && !stay.upstream.is_busy();
+        let is_wanted = can_be_shown && !is_nobody_there(&stay.own.sent.children);
+        stay.trust.heard_ms()?; // before, the room may not know the account any more
+        let since_ms = stay.attendance.unattended_ms().filter(|_| is_wanted)?;
         Some(since_ms.saturating_add(config.away_delay_ms))
     }
 
     /// Whether the time without a session is long enough to tell the room.
     pub(super) fn is_away(&self, turn: &Turn<'_>) -> bool {
-        let stay = self.stay().filter(|stay| stay.trust.is_heard());
+        let stay = self.stay().filter(|stay| stay.trust.heard_ms().is_some());
         let since_ms = stay.and_then(|stay| stay.attendance.unattended_ms());
         since_ms.is_some_and(|since_ms| turn.since(since_ms) >= turn.config.away_delay_ms)
     }

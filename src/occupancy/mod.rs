@@ -27,6 +27,7 @@ mod past;
 mod presence;
 mod probe;
 mod question;
+mod recovery;
 mod refusal;
 mod removal;
 mod replay;
@@ -35,6 +36,7 @@ mod room_archive;
 mod shown;
 mod stored;
 mod subscription;
+mod unanswered;
 mod unseen;
 mod upstream;
 mod versions;
@@ -66,6 +68,7 @@ use joining::Joining;
 use membership::Attendance;
 use past::Past;
 use probe::Probes;
+use recovery::Loss;
 use room_archive::RoomArchive;
 use upstream::Upstream;
 
@@ -104,6 +107,10 @@ struct Stay {
     upstream: Upstream,
     attendance: Attendance,
     probes: Probes,
+    /// The account is out without anybody having decided so.
+    loss: Option<Box<Loss>>,
+    /// When it last was found to be out.
+    lost_ms: Option<u64>,
     /// Whether a bookmark holds the account in the room (design decision 2).
     is_bookmarked: bool,
     /// The password with which the account joined.
@@ -189,7 +196,10 @@ impl Occupancy {
             return Verdict::Pass("the account never was in the room");
         }
         match &mut self.phase {
-            Phase::In(stay) => stay.trust.note_sign_of_life(turn, stanza),
+            Phase::In(stay) => {
+                stay.trust.note_sign_of_life(turn, stanza);
+                stay.note_room_is_there(turn);
+            }
             Phase::Joining(joining) => joining.note_sign_of_life(turn, stanza),
             Phase::Out(_) => {}
         }

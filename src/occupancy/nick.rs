@@ -32,7 +32,7 @@ impl Occupancy {
         }
     }
 
-    fn refuse_nick(&mut self, turn: &mut Turn<'_>, wish: &NickWish, error: StanzaError) {
+    pub(super) fn refuse_nick(&mut self, turn: &mut Turn<'_>, wish: &NickWish, error: StanzaError) {
         let refused = Stanza::new(Kind::Presence(PresenceType::Error))
             .from(self.me.room.occupant(&wish.nick))
             .id(wish.id.as_deref())

@@ -142,6 +142,9 @@ impl Occupancy {
         let is_answer = occasion == Occasion::Answer;
         stay.note_own(stanza, &occasion);
         let answer = stay.upstream.answered(&nick, is_answer);
+        if is_answer && occupant.has(status::CREATED) && self.leaves_what_it_made(turn) {
+            return;
+        }
         if is_answer {
             self.note_all_seen(turn, stanza);
         }

@@ -9,12 +9,15 @@ use crate::xmpp::muc::{Departure, MucUser, status};
 use crate::xmpp::stanza::{Kept, Stanza};
 
 impl Occupancy {
-    /// The room says that the account is out. A permanent removal is told as it came (K1), a transient one as
-    /// technical (K3).
+    /// The room says that the account is out. A permanent removal is told as it came (K1), a transient one is
+    /// recovered (K3).
     pub(super) fn removed(&mut self, turn: &mut Turn<'_>, stanza: &Stanza, occupant: &MucUser) {
         let departure = Departure::read(occupant);
-        let told = (!departure.is_transient()).then_some(stanza);
-        self.lose(turn, departure, told);
+        if departure.is_transient() {
+            self.lost(turn, departure);
+        } else {
+            self.lose(turn, departure, Some(stanza));
+        }
     }
 
     /// The occupancy ends. Sessions that have seen the room are told. The joins of waiting sessions go up
@@ -37,7 +40,7 @@ impl Occupancy {
         self.try_next(turn);
     }
 
-    fn tell_removed(
+    pub(super) fn tell_removed(
         &self,
         turn: &mut Turn<'_>,
         session: SessionId,

@@ -47,6 +47,10 @@ impl Occupancy {
         };
         let is_answered = ask.resync == ResyncFor::Answered;
         let Phase::In(stay) = &mut self.phase else { return false };
+        if stay.loss.is_some() {
+            self.wish_resync_for(session);
+            return false;
+        }
         if !is_answered && !stay.trust.is_fresh(turn) {
             if !stay.upstream.resyncs() {
                 stay.check(turn, &self.me);

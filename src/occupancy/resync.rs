@@ -46,7 +46,11 @@ impl Occupancy {
     pub(super) fn new_resync(&mut self, turn: &Turn<'_>) -> (Resync, Element) {
         let history = self.asks_history_again(turn);
         let versions_for = self.asks_versions();
-        let x = Element::build("x", NS_MUC).child(history.element());
+        let mut x = Element::build("x", NS_MUC).child(history.element());
+        if let Some(password) = self.stay().and_then(|stay| stay.loss.as_ref().and(stay.password.as_deref()))
+        {
+            x = x.child(Element::build("password", NS_MUC).text(password).done());
+        }
         let asks = match versions_for.and_then(|session| self.version_asked(session)) {
             Some(version) => x.child(version).done(),
             None => x.done(),
@@ -64,6 +68,7 @@ impl Occupancy {
     fn asks_history_again(&self, turn: &Turn<'_>) -> Asked {
         let is_unknown = self.stay().is_some_and(|stay| stay.is_unknown);
         let newest_ms = self.room.history.newest_ms().filter(|_| !is_unknown);
+        let newest_ms = newest_ms.or_else(|| self.stay()?.missing_since_ms(turn));
         let newest_ms = newest_ms.map(|newest_ms| newest_ms.saturating_sub(STAMP_SLACK_MS));
         let lacking = || self.sessions.asks().filter(|ask| !self.has_history(turn, ask));
         let Some(most) = lacking().map(|ask| ask.history.most(turn.config)).max() else {
@@ -162,6 +167,7 @@ impl Occupancy {
             stay.upstream.end_resync();
             stay.is_unknown = false;
         }
+        self.recovered();
         self.room.outdated = false;
         for ask in self.sessions.asks_mut().filter(|ask| ask.resync == ResyncFor::Asked) {
             ask.resync = ResyncFor::Answered;

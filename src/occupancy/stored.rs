@@ -126,6 +126,8 @@ impl Occupancy {
             upstream: Upstream::default(),
             attendance: Attendance::Unattended { since_ms: monotonic_of(now, detached_ms) },
             probes: Probes::default(),
+            loss: None,
+            lost_ms: None,
             is_bookmarked: restart.is_bookmarked,
             password: membership.password,
             is_unknown: true,

@@ -9,7 +9,7 @@ use super::resync::Resync;
 use super::wishes::{Answered, Echo, NickWish};
 use super::{Occupancy, Phase, Stay};
 use crate::config::limit;
-use crate::event::{Id, SessionId};
+use crate::event::SessionId;
 use crate::sessions::is_nobody_there;
 use crate::turn::Turn;
 use crate::xmpp::cost::Cost;
@@ -19,11 +19,11 @@ use crate::xmpp::stanza::{Element, PresenceType, Stanza};
 /// The presence that the room has not answered yet, and what waits for it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Upstream {
-    pending: Option<Box<Pending>>,
+    pub(super) pending: Option<Box<Pending>>,
     wishes: VecDeque<NickWish>,
     echoes: VecDeque<Echo>,
     resync_wished: bool,
-    overdue: Overdue,
+    pub(super) overdue: Overdue,
     /// The session whose presence went up last; nobody, if none was attached.
     pub(super) sent_by: Option<SessionId>,
     /// The [`Sessions::changes`] at the last comparison with the presence that the room is shown.
@@ -32,15 +32,15 @@ pub(super) struct Upstream {
 
 /// A presence of ours that is not answered yet.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Pending {
-    id: Box<str>,
+pub(super) struct Pending {
+    pub(super) id: Box<str>,
     /// When it counts as unanswered; a resync knows better.
     deadline_ms: u64,
-    what: What,
+    pub(super) what: What,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-enum What {
+pub(super) enum What {
     /// Show, status and the like.
     Update(Vec<Echo>),
     /// Another nick.
@@ -170,7 +170,7 @@ impl Upstream {
     }
 
     /// Waits on for the answer to a ping of a nick, if the room has shown something meanwhile: it may be slow.
-    fn waits_on(&mut self, turn: &Turn<'_>, sign_ms: Option<u64>) -> bool {
+    pub(super) fn waits_on(&mut self, turn: &Turn<'_>, sign_ms: Option<u64>) -> bool {
         let Some(Pending { what: What::NickAsked { over_ms, .. }, deadline_ms, .. }) =
             self.pending.as_deref_mut()
         else {
@@ -226,7 +226,7 @@ impl Upstream {
     }
 
     /// Takes what an error answers: that id, or the nick that was asked for.
-    fn refused(&mut self, error: &Stanza) -> Option<What> {
+    pub(super) fn refused(&mut self, error: &Stanza) -> Option<What> {
         let nick = error.sender_nick();
         let is_answer = |pending: &mut Box<Pending>| {
             let asks_nick = match &pending.what {
@@ -268,6 +268,9 @@ impl Occupancy {
             if stay.upstream.is_busy() || stay.attendance.held_leave().is_some() {
                 return;
             }
+            if stay.loss.is_some() {
+                break;
+            }
             let Some(wish) = stay.upstream.wishes.pop_front() else { break };
             if wish.nick == self.me.nick {
                 self.answer_wish(turn, wish, false);
@@ -285,7 +288,7 @@ impl Occupancy {
             let (resync, asks) = self.new_resync(turn);
             let nick = self.me.nick.clone();
             self.send_presence(turn, &nick, Some(asks), What::Resync(resync));
-        } else if !stay.upstream.echoes.is_empty() || self.may_look_different(turn) {
+        } else if stay.loss.is_none() && (!stay.upstream.echoes.is_empty() || self.may_look_different(turn)) {
             self.update_if_changed(turn);
         }
     }
@@ -332,59 +335,5 @@ impl Occupancy {
         let deadline_ms = turn.after(limit::PRESENCE_MS);
         stay.upstream.pending = Some(Box::new(Pending { id, deadline_ms, what }));
         turn.send(presence);
-    }
-
-    /// The room answers a presence of ours with an error: only the session that caused it is told (N4). False
-    /// if it answers none.
-    pub(super) fn presence_refused(&mut self, turn: &mut Turn<'_>, error: &Stanza) -> bool {
-        let Phase::In(stay) = &mut self.phase else { return false };
-        let known_as = |id: Option<Box<str>>| id.map_or(Id::Remove, Id::Set);
-        match stay.upstream.refused(error) {
-            Some(What::Nick(wish) | What::NickAsked { wish, .. }) => {
-                if let Some(session) = wish.session {
-                    self.relay_to(turn, session, known_as(wish.id), error);
-                }
-                true
-            }
-            Some(What::Update(echoes)) => {
-                for echo in echoes {
-                    self.relay_to(turn, echo.session, known_as(echo.id), error);
-                }
-                false
-            }
-            Some(What::Resync(_)) => {
-                self.resync_unanswered(turn);
-                false
-            }
-            None => false,
-        }
-    }
-
-    /// The room does not answer a presence of ours.
-    pub(super) fn presence_unanswered(&mut self, turn: &mut Turn<'_>) {
-        let Phase::In(stay) = &mut self.phase else { return };
-        if stay.upstream.waits_on(turn, stay.trust.sign_ms()) {
-            return;
-        }
-        let Some(pending) = stay.upstream.pending.take() else { return };
-        let Pending { id, what, .. } = *pending;
-        let is_unanswered = match &what {
-            What::Update(_) => true,
-            What::Resync(resync) => resync.entry.is_asked(),
-            What::Nick(_) | What::NickAsked { .. } => false,
-        };
-        if is_unanswered {
-            stay.upstream.overdue.note(id, &stay.own.sent);
-        }
-        match what {
-            What::Update(echoes) => self.show_echoes(turn, &echoes, false),
-            What::Nick(wish) => self.ask_for_nick(turn, wish),
-            What::NickAsked { wish, .. } => self.nick_unanswered(turn, &wish),
-            What::Resync(resync) if resync.entry.is_let_in() => self.resynced(turn),
-            What::Resync(_) => {
-                self.resync_unanswered(turn);
-                self.suspect(turn);
-            }
-        }
     }
 }

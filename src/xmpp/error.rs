@@ -13,6 +13,21 @@ pub struct StanzaError {
     pub text: &'static str,
 }
 
+/// Whether what an error says may be otherwise a little later, without anybody deciding anything (RFC 6120 §8.3.2).
+pub(crate) fn may_pass(error: &Stanza) -> bool {
+    const PASSING: [&str; 6] = [
+        "internal-server-error",
+        "recipient-unavailable",
+        "remote-server-not-found",
+        "remote-server-timeout",
+        "resource-constraint",
+        "service-unavailable",
+    ];
+    let says_wait =
+        error.find("error", NS_CLIENT).is_some_and(|error| error.attribute("type") == Some("wait"));
+    says_wait || error.error_condition().is_some_and(|condition| PASSING.contains(&condition))
+}
+
 impl StanzaError {
     /// The session is not in the room as far as the room is concerned (M3, P2, I2).
     pub const NOT_JOINED: Self =

@@ -1,7 +1,7 @@
 //! Takes note of what passes between the account and the room: what the core has been told, and what it awaits.
 
 use minimix_core::config::limit;
-use minimix_core::xmpp::muc::{MucUser, sets_subject, status};
+use minimix_core::xmpp::muc::{Departure, MucUser, sets_subject, status};
 use minimix_core::xmpp::stanza::{IqType, Kind, MessageType, NS_CLIENT, PresenceType, Stanza};
 
 use crate::belief::Known;
@@ -38,7 +38,22 @@ impl World {
     pub(crate) fn note_lost(&mut self) {
         let sent_ms = self.unanswered.take().map(|(_, sent_ms)| sent_ms);
         self.late += usize::from(sent_ms.is_some_and(|sent_ms| self.now_ms - sent_ms >= limit::JOIN_MS));
-        self.stay_ended();
+        if self.core_is_in() {
+            self.forgotten = false; // it knows, and comes back (K3)
+        } else {
+            self.stay_ended();
+        }
+    }
+
+    /// Whether the core will come back behind the backs of the sessions after such a removal.
+    fn recovers_from(&self, occupant: &MucUser) -> bool {
+        Departure::read(occupant).is_transient() && self.core_is_in()
+    }
+
+    /// Whether the core is in, with nobody who may only be quitting.
+    fn core_is_in(&self) -> bool {
+        let snapshot = self.bouncer.snapshot().expect("a snapshot");
+        snapshot.contains("\"phase\":{\"In\"") && !snapshot.contains("\"LeaveHeld\"")
     }
 
     /// The core knows that the account is out: what it knew of the room is no more.
@@ -67,7 +82,9 @@ impl World {
             self.known.nick = nick;
         }
         match stanza.kind {
-            Kind::Presence(PresenceType::Unavailable) if is_self && !occupant.has(status::NICK_CHANGE) => {
+            Kind::Presence(PresenceType::Unavailable)
+                if is_self && !occupant.has(status::NICK_CHANGE) && !self.recovers_from(&occupant) =>
+            {
                 self.stay_ended();
             }
             Kind::Presence(PresenceType::Available | PresenceType::Error) if is_answer => {
@@ -96,6 +113,10 @@ impl World {
         // what comes before the account's join is answered was said in answer to an earlier one
         self.known.is_shown |=
             sets_subject(stanza) && !self.known.nick.is_empty() && self.unanswered.is_none();
+        if self.known.is_shown && !was_shown {
+            let first = self.down.iter().filter_map(number).min().unwrap_or(self.room.numbers + 1);
+            self.known.first.get_or_insert(first); // what the room said before was not asked for
+        }
         let Some(number) = number(stanza).filter(|_| !sets_subject(stanza)) else { return };
         let is_new = !self.known.historic.contains(&number) && !self.known.live.contains(&number);
         let is_old = was_shown && is_late && self.known.first.is_none_or(|first| number < first);

@@ -28,7 +28,7 @@ pub(crate) struct Room {
     affiliation: Option<&'static str>,
     history: VecDeque<Stanza>,
     subject: Option<Stanza>,
-    numbers: u64,
+    pub(crate) numbers: u64,
     pub(crate) people: People,
     /// What the room has said to the account and is not yet on its way.
     said: Vec<Stanza>,

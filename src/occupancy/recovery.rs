@@ -1,0 +1,192 @@
+//! The account is out of a room though nobody has decided so, and comes back behind the backs of its sessions
+//! (K3, K8, design decisions 9, 19). Meanwhile it stays in [`super::Phase::In`], and the sessions are told nothing.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Occupancy, Phase, Stay};
+use crate::config::{MINUTE_MS, limit};
+use crate::event::Action;
+use crate::pace::spread;
+use crate::turn::Turn;
+use crate::xmpp::error::may_pass;
+use crate::xmpp::muc::Departure;
+use crate::xmpp::stanza::Stanza;
+
+/// The account is out, and wants to be in again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Loss {
+    since_ms: u64,
+    /// When the room had last shown that it knew the account; nothing since a start.
+    heard_ms: Option<u64>,
+    /// How often it has been tried to come back.
+    tries: u32,
+    /// When it is tried next, if nothing says before that the room is there.
+    next_ms: u64,
+    /// Whether the sessions have been told.
+    is_told: bool,
+}
+
+impl Loss {
+    /// A loss that has just been found.
+    fn found(turn: &Turn<'_>, heard_ms: Option<u64>, next_ms: u64) -> Self {
+        Self { since_ms: turn.now.monotonic_ms, heard_ms, tries: 0, next_ms, is_told: false }
+    }
+
+    /// A try begins; if it leads to nothing, the next one is later.
+    fn note_try(&mut self, turn: &Turn<'_>, jitter: u64) {
+        let pause_ms = (MINUTE_MS << self.tries.min(8)).min(limit::REJOIN_PAUSE_MOST_MS);
+        self.tries += 1;
+        self.next_ms = turn.after(with_jitter(pause_ms, jitter));
+    }
+}
+
+impl Stay {
+    /// When it is tried next to come back.
+    pub(super) fn rejoin_ms(&self) -> Option<u64> {
+        self.loss
+            .as_ref()
+            .filter(|_| self.check.is_none() && !self.upstream.is_resyncing())
+            .map(|loss| loss.next_ms)
+    }
+
+    /// The room, or somebody in it, has sent something: if the account is out of it, it need not wait for long.
+    pub(super) fn note_room_is_there(&mut self, turn: &Turn<'_>) {
+        if let Some(loss) = &mut self.loss {
+            loss.next_ms = loss.next_ms.min(turn.after(limit::REJOIN_CALM_MS));
+        }
+    }
+
+    /// The time of day since when messages may be missing, if the account is out or has just come back.
+    pub(super) fn missing_since_ms(&self, turn: &Turn<'_>) -> Option<i64> {
+        let heard_ms = self.loss.as_ref()?.heard_ms?;
+        Some(turn.now.utc_ms.saturating_sub_unsigned(turn.since(heard_ms)))
+    }
+
+    /// When the sessions are told that the account is out (K3).
+    pub(super) fn loss_told_ms(&self) -> Option<u64> {
+        self.loss.as_ref().filter(|loss| !loss.is_told).map(|loss| loss.since_ms + limit::RECOVERY_MS)
+    }
+
+    /// Notes that the account is out. True if it may join again at once: a service that goes down is given time, and so
+    /// is a room that has taken the account back and thrown it out again.
+    fn note_loss(&mut self, turn: &Turn<'_>, departure: Departure, jitter: u64) -> bool {
+        let is_again = self.lost_ms.replace(turn.now.monotonic_ms);
+        let is_again = is_again.is_some_and(|lost_ms| turn.since(lost_ms) < limit::REJOIN_CALM_MS);
+        let is_first = self.loss.is_none();
+        let is_down = departure == Departure::Shutdown;
+        let pause_ms = if is_down { limit::REJOIN_AFTER_SHUTDOWN_MS } else { MINUTE_MS };
+        let next_ms = turn.after(with_jitter(pause_ms, jitter));
+        let heard_ms = self.trust.heard_ms();
+        self.loss.get_or_insert_with(|| Box::new(Loss::found(turn, heard_ms, next_ms)));
+        let is_thrown_out_again = is_first && is_again;
+        !is_down && !is_thrown_out_again
+    }
+}
+
+/// A pause that is not the same for all rooms.
+fn with_jitter(pause_ms: u64, jitter: u64) -> u64 {
+    pause_ms + jitter % (pause_ms / 4)
+}
+
+impl Occupancy {
+    /// The account is out. The room that has just said so is there: the account joins again. A service that goes down
+    /// is given time, and then asked first. The leave of the last session needs no way back.
+    pub(super) fn lost(&mut self, turn: &mut Turn<'_>, departure: Departure) {
+        let jitter = self.jitter();
+        let Phase::In(stay) = &mut self.phase else { return };
+        if stay.attendance.held_leave().is_some() {
+            return self.lose(turn, departure, None);
+        }
+        log::debug!("{} is out of {} and comes back: {departure:?}", self.me.account, self.me.room);
+        if !stay.upstream.awaits_join() {
+            turn.act(Action::Drop { account: self.me.account.clone(), room: self.me.room.clone() });
+        }
+        stay.trust.end();
+        stay.answer_pingers(turn, None, &self.me);
+        stay.check = None;
+        self.room.outdated = true;
+        let joins_at_once = stay.note_loss(turn, departure, jitter);
+        if !stay.upstream.awaits_join() {
+            if joins_at_once {
+                stay.upstream.wish_resync();
+            }
+            self.end_unanswered(turn);
+        } // else it has crossed with what threw us out
+        self.end_queries(turn);
+    }
+
+    /// It is time to try again: a self-ping asks whether there is a room, and whether the account is out. A room that is
+    /// gone is not made anew.
+    pub(super) fn try_again(&mut self, turn: &mut Turn<'_>) {
+        let jitter = self.jitter();
+        if let Phase::In(stay) = &mut self.phase
+            && let Some(loss) = &mut stay.loss
+        {
+            loss.note_try(turn, jitter);
+            stay.check(turn, &self.me);
+        }
+    }
+
+    /// The room refuses to take the account back. It is asked again if that may pass; else the account is out, and its
+    /// sessions are told at once (K3). A session that has asked to join is told why.
+    pub(super) fn rejoin_refused(&mut self, turn: &mut Turn<'_>, error: &Stanza) {
+        self.tell_refused(turn, error, self.sessions.waiting());
+        if may_pass(error) {
+            return;
+        }
+        let departure = match error.error_condition() {
+            Some("forbidden") => Departure::Banned,
+            Some("registration-required") => Departure::MembersOnly,
+            Some("gone" | "item-not-found" | "not-allowed") => Departure::Destroyed,
+            _ => Departure::Unexplained,
+        };
+        self.lose(turn, departure, None);
+    }
+
+    /// The join that was to bring the account back has made the room anew. Unless a session wants it, nobody does
+    /// (design decision 11). True if the account has left it.
+    pub(super) fn leaves_what_it_made(&mut self, turn: &mut Turn<'_>) -> bool {
+        if self.stay().is_none_or(|stay| stay.loss.is_none()) {
+            return false;
+        }
+        if let Some(ask) = self.sessions.asks_mut().next() {
+            ask.created = true;
+            return false;
+        }
+        let leave = self.leave_stanza(turn, None);
+        self.lose(turn, Departure::Destroyed, None);
+        if let Phase::Out(past) = &mut self.phase {
+            past.await_answer(turn);
+        }
+        turn.send(leave);
+        true
+    }
+
+    /// The sessions are told that the account is out. It goes on trying while something holds it in the room.
+    pub(super) fn tell_loss(&mut self, turn: &mut Turn<'_>) {
+        let own = self.own().cloned();
+        if let Phase::In(stay) = &mut self.phase
+            && let Some(loss) = &mut stay.loss
+        {
+            loss.is_told = true;
+        }
+        for session in self.shown_sessions() {
+            let Some(attachment) = self.detach(turn, session) else { continue };
+            self.tell_removed(turn, session, &attachment, own.as_ref(), None);
+            self.refuse_held(turn, session, attachment);
+        }
+    }
+
+    /// The account is in, as everybody was told all the time.
+    pub(super) fn recovered(&mut self) {
+        if let Phase::In(stay) = &mut self.phase
+            && stay.loss.take().is_some()
+        {
+            log::debug!("{} is in {} again", self.me.account, self.me.room);
+        }
+    }
+
+    fn jitter(&self) -> u64 {
+        spread(&self.me.account, &self.me.room)
+    }
+}
