@@ -208,10 +208,27 @@ pub mod limit {
     pub const DEPARTURES_PER_ROOM: usize = 10;
     /// How long the server may have been down: after that the rooms that only lingered are not entered again.
     pub const FORGET_LINGERING_MS: u64 = 7 * DAY_MS;
-    /// How many self-pings a second one service gets after a start, and from rooms that have fallen silent (K10).
+    /// How long a service may be silent after one of its streams broke, until it is asked whether it is there (K8).
+    pub const DOUBT_MS: u64 = 15 * SECOND_MS;
+    /// How long it may take to answer that.
+    pub const SERVICE_ANSWER_MS: u64 = 15 * SECOND_MS;
+    /// How long after that it is asked again; each time twice as long.
+    pub const SERVICE_PAUSE_MS: u64 = 5 * SECOND_MS;
+    /// How long after that it is asked again at most.
+    pub const SERVICE_PAUSE_MOST_MS: u64 = 5 * MINUTE_MS;
+    /// Of how many services it is known that they may be out of reach. Rooms of others are asked as ever.
+    pub const TROUBLED_SERVICES: usize = 1_000;
+    /// How many self-pings a second one service gets at most: after a start, after an outage, and from rooms that have
+    /// fallen silent (K8, K10).
     pub const PINGS_PER_SECOND: u64 = 50;
-    /// For how many services the pace is kept.
+    /// How many it gets at first, until its answers show that it can take more.
+    pub const PINGS_PER_SECOND_FIRST: u64 = 10;
+    /// How many presences a second one service gets from rooms whose turn has come: joins of lost ones (K8), and leaves.
+    pub const PRESENCES_PER_SECOND: u64 = 20;
+    /// How many services have a pace of their own; the others share one.
     pub const PACED_SERVICES: usize = 1_000;
+    /// How many rooms are looked at in one call whose turn has come.
+    pub const TURNS: usize = 500;
     /// How long a nick may be, in bytes (RFC 7622 §3.4).
     pub const NICK_BYTES: usize = 1_023;
 }

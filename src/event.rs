@@ -76,10 +76,28 @@ pub enum Event {
         /// The other server.
         domain: String,
     },
-    /// A stream to another server was lost. Accounts may be out of the rooms there.
+    /// A stream with another server stands.
+    StreamEstablished {
+        /// The other server.
+        domain: String,
+        /// Whether the other server has set it up.
+        is_of_peer: bool,
+    },
+    /// A stream with another server has ended. Accounts may be out of the rooms there.
     ServiceLost {
         /// The other server.
         domain: String,
+        /// Whether it was closed as it should be, for being idle perhaps. Otherwise the server may be out of reach.
+        in_peace: bool,
+    },
+    /// What a service was asked by [`Action::AskService`] is answered.
+    ServiceAnswered {
+        /// The service.
+        domain: String,
+        /// The id of the question.
+        id: String,
+        /// The condition of the error that has come instead of an answer.
+        error: Option<String>,
     },
     /// A session has been in a room by itself since before the module was loaded.
     AlreadyIn {
@@ -253,6 +271,13 @@ pub enum Action {
         sessions: Vec<SessionId>,
         /// The stanza, if it was held until a join was answered. Otherwise it is the one in hand.
         stanza: Option<Kept>,
+    },
+    /// A query of the host itself for what a service is (XEP-0030): does it answer?
+    AskService {
+        /// The service.
+        domain: String,
+        /// The id of the query.
+        id: Box<str>,
     },
     /// What is to be stored of an account.
     Store {

@@ -18,5 +18,6 @@ mod record;
 mod room;
 mod services;
 mod sessions;
+mod trouble;
 mod turn;
 pub mod xmpp;

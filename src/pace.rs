@@ -1,32 +1,163 @@
-//! How fast services are asked, so that a start or an outage is no flood.
+//! How fast the rooms of a service are asked, so that a start or an outage is no flood (K8).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::hash::{Hash, Hasher};
 
 use rustc_hash::FxHasher;
+use serde::{Deserialize, Serialize};
 
 use crate::config::{SECOND_MS, limit};
 use crate::event::Now;
 use crate::xmpp::jid::BareJid;
 
-/// When each service may be asked next.
-#[derive(Debug, Default)]
-pub(crate) struct Pace(BTreeMap<String, u64>);
+/// The lane of the services that have none of their own.
+const SHARED: &str = "";
+
+/// The rooms that wait for their turn, service by service.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Pace {
+    lanes: BTreeMap<String, Lane>,
+    /// When the next turn comes.
+    next_ms: Option<u64>,
+}
+
+/// What a room has done with its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Load {
+    /// Nothing: it has been heard of, or the account is not in.
+    Nothing,
+    /// It has been asked whether the account is in.
+    Ping,
+    /// A presence of ours goes up: the account leaves it, or joins it again.
+    Presence,
+}
+
+/// The rooms of one service.
+#[derive(Debug, Serialize, Deserialize)]
+struct Lane {
+    /// Each with its account.
+    waiting: VecDeque<(BareJid, BareJid)>,
+    next_ms: u64,
+    per_second: u64,
+    /// When the pace was last looked at.
+    judged_ms: u64,
+    /// How many have been asked since then.
+    asked: usize,
+    /// How long the slowest answer has taken since then.
+    slowest_ms: Option<u64>,
+}
 
 impl Pace {
-    /// When it is that room's turn to be asked whether the account is in: by itself within a second, one after the other
-    /// if there are many. The same room gets the same second's fraction again, so a reload changes nothing.
-    pub(crate) fn ping_slot(&mut self, now: Now, account: &BareJid, room: &BareJid) -> u64 {
+    /// A room has to wait for its turn. The first comes by itself within a second.
+    pub(crate) fn wait(&mut self, now: Now, account: &BareJid, room: &BareJid) {
         let first_ms = now.monotonic_ms + spread(account, room) % SECOND_MS;
-        if self.0.len() >= limit::PACED_SERVICES {
-            self.0.retain(|_, next_ms| *next_ms > now.monotonic_ms);
+        if self.lanes.len() >= limit::PACED_SERVICES || self.lanes.contains_key(SHARED) {
+            self.lanes.retain(|_, lane| lane.is_busy(now));
         }
-        let known_ms = self.0.get(room.domain()).copied();
-        let slot_ms = known_ms.unwrap_or_default().max(first_ms);
-        if known_ms.is_some() || self.0.len() < limit::PACED_SERVICES {
-            self.0.insert(room.domain().to_owned(), slot_ms + SECOND_MS / limit::PINGS_PER_SECOND);
+        let name = self.lane_of(room.domain()).to_owned();
+        let lane = self.lanes.entry(name).or_insert_with(|| Lane::new(first_ms));
+        if !lane.is_busy(now) {
+            *lane = Lane::new(first_ms);
         }
-        slot_ms
+        lane.waiting.push_back((account.clone(), room.clone()));
+        let next_ms = lane.next_ms;
+        self.next_ms = Some(self.next_ms.map_or(next_ms, |known_ms| known_ms.min(next_ms)));
+    }
+
+    /// No room of that service waits any more, and what its pace was says nothing.
+    pub(crate) fn forget(&mut self, domain: &str) {
+        if self.lanes.remove(domain).is_none()
+            && let Some(lane) = self.lanes.get_mut(SHARED)
+        {
+            lane.waiting.retain(|(_, room)| room.domain() != domain);
+        }
+        self.note_next();
+    }
+
+    /// When the next turn comes.
+    pub(crate) fn next(&self) -> Option<u64> {
+        self.next_ms
+    }
+
+    /// Takes out a room whose turn has come, with its account.
+    pub(crate) fn take(&mut self, now: Now) -> Option<(BareJid, BareJid)> {
+        if self.next_ms.is_none_or(|next_ms| next_ms > now.monotonic_ms) {
+            return None;
+        }
+        let is_due = |lane: &&mut Lane| !lane.waiting.is_empty() && lane.next_ms <= now.monotonic_ms;
+        self.lanes.values_mut().find(is_due)?.waiting.pop_front()
+    }
+
+    /// A room has had its turn.
+    pub(crate) fn note_turn(&mut self, now: Now, domain: &str, load: Load) {
+        let name = self.lane_of(domain).to_owned();
+        if let Some(lane) = self.lanes.get_mut(&name) {
+            lane.note_turn(now, load);
+        }
+        self.note_next();
+    }
+
+    /// A service has taken that long to answer a room's question, or longer.
+    pub(crate) fn note_answer(&mut self, domain: &str, took_ms: u64) {
+        let name = self.lane_of(domain).to_owned();
+        if let Some(lane) = self.lanes.get_mut(&name) {
+            lane.slowest_ms = lane.slowest_ms.max(Some(took_ms));
+        }
+    }
+
+    /// Whether rooms of that service wait.
+    pub(crate) fn has_waiting(&self, domain: &str) -> bool {
+        self.lanes.get(self.lane_of(domain)).is_some_and(|lane| !lane.waiting.is_empty())
+    }
+
+    /// The lane of a service. Those that find no space for one of their own share one, and while that is in use, so do
+    /// all that come later.
+    fn lane_of<'a>(&self, domain: &'a str) -> &'a str {
+        let has_space = self.lanes.len() < limit::PACED_SERVICES && !self.lanes.contains_key(SHARED);
+        if has_space || self.lanes.contains_key(domain) { domain } else { SHARED }
+    }
+
+    fn note_next(&mut self) {
+        let waiting = self.lanes.values().filter(|lane| !lane.waiting.is_empty());
+        self.next_ms = waiting.map(|lane| lane.next_ms).min();
+    }
+}
+
+impl Lane {
+    fn new(next_ms: u64) -> Self {
+        let per_second = limit::PINGS_PER_SECOND_FIRST;
+        Self { waiting: VecDeque::new(), next_ms, per_second, judged_ms: next_ms, asked: 0, slowest_ms: None }
+    }
+
+    /// Whether its pace still says something.
+    fn is_busy(&self, now: Now) -> bool {
+        !self.waiting.is_empty() || now.monotonic_ms < self.next_ms + limit::SELF_PING_MS
+    }
+
+    fn note_turn(&mut self, now: Now, load: Load) {
+        let pause_ms = match load {
+            Load::Nothing => return,
+            Load::Ping => {
+                self.judge(now);
+                self.asked += 1;
+                SECOND_MS / self.per_second
+            }
+            Load::Presence => SECOND_MS / limit::PRESENCES_PER_SECOND,
+        };
+        self.next_ms = now.monotonic_ms + pause_ms;
+    }
+
+    /// Once a second: twice as fast if each answer came in a second, half as fast if one did not, or none came.
+    fn judge(&mut self, now: Now) {
+        if self.asked == 0 || now.monotonic_ms < self.judged_ms + SECOND_MS {
+            self.judged_ms = if self.asked == 0 { now.monotonic_ms } else { self.judged_ms };
+            return;
+        }
+        self.per_second = match self.slowest_ms {
+            Some(slowest_ms) if slowest_ms <= SECOND_MS => (2 * self.per_second).min(limit::PINGS_PER_SECOND),
+            Some(_) | None => (self.per_second / 2).max(1),
+        };
+        (self.judged_ms, self.asked, self.slowest_ms) = (now.monotonic_ms, 0, None);
     }
 }
 
@@ -40,18 +171,100 @@ pub(crate) fn spread(account: &BareJid, room: &BareJid) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::MINUTE_MS;
+
+    const FAR: &str = "rooms.example";
+
+    fn at(monotonic_ms: u64) -> Now {
+        Now { monotonic_ms, utc_ms: 0 }
+    }
+
+    fn waiting(rooms: usize) -> Pace {
+        let (alice, mut pace) = (BareJid::new("alice@example.org"), Pace::default());
+        for number in 0..rooms {
+            pace.wait(at(0), &alice, &BareJid::new(&format!("r{number}@{FAR}")));
+        }
+        pace
+    }
+
+    /// How many rooms are asked in each of so many seconds, if each answer takes so long.
+    fn asked(pace: &mut Pace, seconds: u64, answer_ms: Option<u64>) -> Vec<usize> {
+        let begin_ms = pace.next().unwrap();
+        let mut counts = Vec::new();
+        let mut answers = VecDeque::new();
+        for second in 0..seconds {
+            counts.push(0);
+            for elapsed_ms in second * SECOND_MS..(second + 1) * SECOND_MS {
+                let now = at(begin_ms + elapsed_ms);
+                while answers.front().is_some_and(|due_ms| *due_ms <= now.monotonic_ms) {
+                    answers.pop_front();
+                    pace.note_answer(FAR, answer_ms.unwrap());
+                }
+                while let Some((_, room)) = pace.take(now) {
+                    *counts.last_mut().unwrap() += 1;
+                    answers.extend(answer_ms.map(|answer_ms| now.monotonic_ms + answer_ms));
+                    pace.note_turn(now, room.domain(), Load::Ping);
+                }
+            }
+        }
+        counts
+    }
 
     #[test]
-    fn k10_a_service_is_asked_so_often_a_second_and_others_meanwhile() {
-        let now = Now { monotonic_ms: 5_000, utc_ms: 0 };
+    fn k8_pings_begin_at_ten_a_second_and_double_up_to_fifty() {
+        let mut pace = waiting(1_000);
+        assert_eq!(asked(&mut pace, 6, Some(100)), [10, 20, 40, 50, 50, 50]);
+    }
+
+    #[test]
+    fn k8_slow_answers_or_none_halve_the_pace() {
+        let mut pace = waiting(1_000);
+        assert_eq!(asked(&mut pace, 4, Some(100)), [10, 20, 40, 50]);
+        let slower = asked(&mut pace, 8, Some(1_500));
+        assert!(slower.is_sorted_by(|before, after| before >= after) && slower[7] <= 2, "{slower:?}");
+        assert_eq!(asked(&mut waiting(1_000), 6, None), [10, 5, 2, 1, 1, 1]);
+    }
+
+    #[test]
+    fn k8_who_does_nothing_with_its_turn_takes_no_time() {
+        let mut pace = waiting(1_000);
+        let now = at(SECOND_MS);
+        for _ in 0..1_000 {
+            let (_, room) = pace.take(now).unwrap();
+            pace.note_turn(now, room.domain(), Load::Nothing);
+        }
+        assert!(pace.next().is_none() && !pace.has_waiting(FAR));
+    }
+
+    #[test]
+    fn k8_presences_are_twenty_a_second() {
+        let mut pace = waiting(2);
+        let first = at(pace.next().unwrap());
+        let (_, room) = pace.take(first).unwrap();
+        pace.note_turn(first, room.domain(), Load::Presence);
+        assert_eq!(pace.next(), Some(first.monotonic_ms + 50));
+    }
+
+    #[test]
+    fn k8_a_service_that_is_out_is_forgotten_and_others_wait_on() {
+        let alice = BareJid::new("alice@example.org");
+        let mut pace = waiting(10);
+        pace.wait(at(0), &alice, &BareJid::new("lounge@far.example"));
+        pace.forget(FAR);
+        assert!(!pace.has_waiting(FAR) && pace.has_waiting("far.example"));
+        assert_eq!(pace.take(at(SECOND_MS)).unwrap().1, BareJid::new("lounge@far.example"));
+        assert_eq!(pace.take(at(SECOND_MS)), None);
+    }
+
+    #[test]
+    fn r7_beyond_so_many_services_the_rest_share_a_pace() {
         let (alice, mut pace) = (BareJid::new("alice@example.org"), Pace::default());
-        let rooms = 2 * limit::PINGS_PER_SECOND;
-        let mut slot = |room: String| pace.ping_slot(now, &alice, &BareJid::new(&room));
-        let slots: Vec<u64> = (0..rooms).map(|number| slot(format!("r{number}@rooms.example"))).collect();
-        assert!(slots.windows(2).all(|pair| pair[1] >= pair[0] + SECOND_MS / limit::PINGS_PER_SECOND));
-        let last = *slots.last().unwrap();
-        assert!((5_000 + 2 * SECOND_MS - 20..5_000 + MINUTE_MS).contains(&last), "{last}");
-        assert!(slot("r@far.example".to_owned()) < 5_000 + SECOND_MS);
+        for number in 0..limit::PACED_SERVICES + 10 {
+            pace.wait(at(0), &alice, &BareJid::new(&format!("r@s{number}.example")));
+        }
+        assert_eq!(pace.lanes.len(), limit::PACED_SERVICES + 1);
+        assert_eq!(pace.lanes[SHARED].waiting.len(), 10);
+        let last = format!("s{}.example", limit::PACED_SERVICES);
+        pace.forget("s0.example");
+        assert!(pace.has_waiting(&last) && pace.lane_of("new.example") == SHARED);
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::limit;
 use crate::event::Now;
+use crate::trouble::Troubles;
 use crate::xmpp::jid::BareJid;
 
 /// How many rooms have to agree before what is found of them holds for their service (design decision 1).
@@ -29,6 +30,8 @@ pub(crate) struct Services {
     showing: BTreeMap<String, u64>,
     /// The services to which a stream is being set up.
     out_of_reach: BTreeSet<String>,
+    /// The services that may be out of reach, and those that were until a moment ago.
+    pub(crate) troubles: Troubles,
     /// Which account knows which room there.
     #[serde(skip)]
     rooms: BTreeMap<String, BTreeSet<(BareJid, BareJid)>>,
@@ -132,7 +135,12 @@ impl Services {
 
     /// The rooms at a service, with the accounts that have to do with them.
     pub(crate) fn rooms_at(&self, domain: &str) -> Vec<(BareJid, BareJid)> {
-        self.rooms.get(domain).into_iter().flatten().cloned().collect()
+        self.known_at(domain).cloned().collect()
+    }
+
+    /// The same, to look at.
+    pub(crate) fn known_at(&self, domain: &str) -> impl Iterator<Item = &(BareJid, BareJid)> {
+        self.rooms.get(domain).into_iter().flatten()
     }
 }
 

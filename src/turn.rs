@@ -9,6 +9,7 @@ use crate::pace::Pace;
 use crate::pending::backlog::Backlog;
 use crate::profile::Profile;
 use crate::services::{Finding, Services};
+use crate::trouble::Contact;
 use crate::xmpp::cost::Cost;
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::jid::BareJid;
@@ -31,6 +32,7 @@ pub(crate) struct Turn<'a> {
     actions: Vec<Action>,
     in_hand: InHand,
     finding: Option<Finding>,
+    contact: Option<Contact>,
 }
 
 /// The stanza that a decision is about.
@@ -65,6 +67,7 @@ impl<'a> Turn<'a> {
             actions: Vec::new(),
             in_hand: InHand::Itself,
             finding: None,
+            contact: None,
         }
     }
 
@@ -83,14 +86,32 @@ impl<'a> Turn<'a> {
         self.finding
     }
 
+    /// A stanza shows whether the room's service is there.
+    pub(crate) fn note_contact(&mut self, contact: Contact) {
+        self.contact = Some(contact);
+    }
+
+    /// Whether the room's service has turned out to be there, or not to be.
+    pub(crate) fn contact(&self) -> Option<Contact> {
+        self.contact
+    }
+
     /// An id that nobody can guess.
     pub(crate) fn fresh_id(&mut self) -> Box<str> {
         self.ids.next()
     }
 
-    /// When it is the turn of that room to be asked whether the account is in (K10).
-    pub(crate) fn ping_slot(&mut self, account: &BareJid, room: &BareJid) -> u64 {
-        self.pace.ping_slot(self.now, account, room)
+    /// Has a room wait for its turn to be asked whether the account is in (K10). While its service is out of reach it
+    /// has none: when that is up again, the turn of all its rooms comes.
+    pub(crate) fn wait_for_turn(&mut self, account: &BareJid, room: &BareJid) {
+        if !self.services.troubles.is_out(room.domain()) {
+            self.pace.wait(self.now, account, room);
+        }
+    }
+
+    /// A service has taken so long to answer a room's question that came in its turn.
+    pub(crate) fn note_answer(&mut self, room: &BareJid, took_ms: u64) {
+        self.pace.note_answer(room.domain(), took_ms);
     }
 
     /// The monotonic time in that many milliseconds.

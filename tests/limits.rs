@@ -333,7 +333,7 @@ fn updates_self_pings_and_probes_wait_up_to_a_cost() {
     assert!((100..limit::WISHES_COST / 16).contains(&waiting), "{waiting}");
     assert!(renamed[waiting..].iter().all(|answers| answers.len() == 1), "refused, each");
 
-    core.happens(Event::ServiceLost { domain: "rooms.example".to_owned() });
+    core.happens(Event::ServiceLost { domain: "rooms.example".to_owned(), in_peace: true });
     let ping = "<iq type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>";
     let pinged: Vec<_> = (0..5_000).map(|_| core.sends(ping, &occupant)).collect();
     assert!(matches!(pinged[0][..], [Action::Send { .. }]) && pinged[1].is_empty());

@@ -14,6 +14,8 @@ mod room;
 #[allow(dead_code)] // of the stories only the forms of their events and answers are used here
 #[path = "transcripts/scene.rs"]
 mod scene;
+#[path = "transcripts/service.rs"]
+mod service;
 #[allow(dead_code)]
 #[path = "transcripts/shorthand/mod.rs"]
 mod shorthand;

@@ -6,6 +6,8 @@
 
 #[path = "transcripts/scene.rs"]
 mod scene;
+#[path = "transcripts/service.rs"]
+mod service;
 #[path = "transcripts/shorthand/mod.rs"]
 mod shorthand;
 #[path = "transcripts/stores.rs"]

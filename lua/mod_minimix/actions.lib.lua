@@ -9,8 +9,11 @@ local jid_node = require "util.jid".node;
 
 local xmlns_carbons = "urn:xmpp:carbons:2";
 local xmlns_forward = "urn:xmpp:forward:0";
+local xmlns_disco_info = "http://jabber.org/protocol/disco#info";
 local xmlns_hints = "urn:xmpp:hints";
 local xmlns_muc_user = "http://jabber.org/protocol/muc#user";
+
+local answer_timeout = 120; -- the core does not wait for so long, but takes a late answer
 
 return function (core, sessions, stack, storage)
 	local by_id = sessions.by_id;
@@ -163,6 +166,19 @@ return function (core, sessions, stack, storage)
 
 	function perform.store(action)
 		storage.write(jid_node(action.account), action.rooms, action.at_once);
+	end
+
+	-- Its answer, or the error instead of it, comes to `actions.tell_answer`.
+	function perform.ask_service(action)
+		local domain, id = action.domain, action.id;
+		local query = st.iq({ type = "get", from = module.host, to = domain, id = id }):query(xmlns_disco_info);
+		module:send_iq(query, nil, answer_timeout):next(function (event)
+			local is_error = event.stanza.attr.type == "error"; -- of our own server, which had no space for the query
+			local _, condition = event.stanza:get_error();
+			actions.tell_answer(domain, id, is_error and condition or nil);
+		end, function (fault)
+			actions.tell_answer(domain, id, fault.condition);
+		end);
 	end
 
 	function perform.drop(action)

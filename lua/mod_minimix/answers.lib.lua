@@ -73,6 +73,10 @@ return function (core, actions, stack)
 		end);
 	end
 
+	function actions.tell_answer(domain, id, condition)
+		answers.tell("the answer of a service", core.service_answered, domain, id, condition);
+	end
+
 	function answers.report_failures()
 		local failures = actions.take_failures();
 		for i = 1, failures and #failures or 0, 3 do

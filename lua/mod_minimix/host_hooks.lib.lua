@@ -4,6 +4,7 @@
 -- |-----------------|----------|-----------|
 -- | s2sout-destroyed, s2sin-destroyed | 0 | |
 -- | s2sout-created, s2sout-established, s2s-destroyed | 0 | a connection that is never up is told as s2s-destroyed alone |
+-- | s2sin-established | 0 | |
 -- | user-deleted, user-disabled | 100 | the account's rooms are left before its stores are purged |
 -- | config-reloaded | 0        | |
 -- | server-stopping | 1000     | before any session is closed |
@@ -16,22 +17,32 @@ return function (core, answers, stack, storage, loading)
 
 	--- Connections to other servers ---
 
-	local function tell_lost(domain)
-		tell("a lost connection", core.service_lost, domain);
+	-- Whether a stream was closed as it should be: by us without a reason (nil), by the peer without one (false), or by
+	-- the peer with a text, because it was idle (ejabberd). We give no text when we close one that does not answer.
+	local function in_peace(reason)
+		return not reason or (type(reason) == "string" and reason:sub(1, 20) == "connection-timeout (");
+	end
+
+	local function tell_lost(domain, event)
+		tell("a lost connection", core.service_lost, domain, in_peace(event.reason));
 	end
 
 	module:hook("s2sout-destroyed", function (event)
-		if event.session.to_host then tell_lost(event.session.to_host); end
+		if event.session.to_host then tell_lost(event.session.to_host, event); end
 	end);
 
 	-- A peer may say that it is any host: only those count for which it has proved it.
-	module:hook("s2sin-destroyed", function (event)
+	local function proved_domains(session)
 		local domains = {};
-		for domain, state in pairs(event.session.hosts or {}) do
+		for domain, state in pairs(session.hosts or {}) do
 			if state.authed then table.insert(domains, domain); end
 		end
 		table.sort(domains);
-		for _, domain in ipairs(domains) do tell_lost(domain); end
+		return domains;
+	end
+
+	module:hook("s2sin-destroyed", function (event)
+		for _, domain in ipairs(proved_domains(event.session)) do tell_lost(domain, event); end
 	end);
 
 	-- What is for a server that has yet to be reached waits, and is sent or bounced when that is settled.
@@ -45,7 +56,16 @@ return function (core, answers, stack, storage, loading)
 	module:hook("s2sout-created", function (event)
 		tell("a new connection", core.stream_begun, event.session.to_host);
 	end);
-	module:hook("s2sout-established", tell_settled);
+	module:hook("s2sout-established", function (event)
+		tell_settled(event);
+		tell("a new stream", core.stream_established, event.session.to_host, false);
+	end);
+	-- Fires again whenever the peer has proved that it is one more host.
+	module:hook("s2sin-established", function (event)
+		for _, domain in ipairs(proved_domains(event.session)) do
+			tell("a new stream", core.stream_established, domain, true);
+		end
+	end);
 	module:hook_global("s2s-destroyed", tell_settled);
 
 	--- Accounts and options ---

@@ -85,25 +85,7 @@ impl Bouncer {
         self.everywhere(now, excluded, Occupancy::hand_back)
     }
 
-    /// A stream to a service is being set up: its silence says nothing (design decision 16).
-    pub(super) fn stream_begun(&mut self, now: Now, domain: &str) -> Outcome {
-        self.state.services.note_stream_begun(domain);
-        self.in_rooms_at(now, domain, |occupancy, turn| occupancy.note_reach(turn, false))
-    }
-
-    pub(super) fn stream_settled(&mut self, now: Now, domain: &str) -> Outcome {
-        if !self.state.services.note_stream_settled(domain) {
-            return self.pass("nothing waits for that stream");
-        }
-        self.in_rooms_at(now, domain, |occupancy, turn| occupancy.note_reach(turn, true))
-    }
-
-    /// Accounts may be out of the rooms there.
-    pub(super) fn service_lost(&mut self, now: Now, domain: &str) -> Outcome {
-        self.in_rooms_at(now, domain, |occupancy, _| occupancy.end_trust())
-    }
-
-    fn in_rooms_at(
+    pub(super) fn in_rooms_at(
         &mut self,
         now: Now,
         domain: &str,
@@ -122,6 +104,8 @@ impl Bouncer {
             }
         }
         let mut actions = self.everywhere(now, due, Occupancy::wake).actions;
+        actions.extend(self.ask_services(now));
+        actions.extend(self.give_turns(now));
         actions.extend(self.store_due(now));
         self.outcome(Verdict::Handled, actions)
     }

@@ -117,8 +117,7 @@ impl Bouncer {
             log::debug!("{account} is not brought back into {room}: it is in too many rooms");
             return None;
         }
-        let ask_ms = self.pace.ping_slot(now, account, room);
-        let restart = Restart { is_bookmarked: carried.is_bookmarked, alive_ms, ask_ms };
+        let restart = Restart { is_bookmarked: carried.is_bookmarked, alive_ms };
         // a record without the time of a detachment is written again: the server is up, and `alive` moves on
         let is_known_since = membership.news.detached_ms.is_some();
         let restored = Occupancy::restored(account.clone(), room.clone(), membership, &restart, now);
@@ -128,6 +127,7 @@ impl Bouncer {
         let mut place = Place::new(restored);
         place.stored = stored;
         account_known.rooms.insert(room.clone(), place);
+        self.await_turn(now, account, room);
         self.in_room(now, account, room, |occupancy, turn| {
             occupancy.note_blocked(turn, &turn.profile.blocked.clone());
             Verdict::Handled

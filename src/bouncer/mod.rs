@@ -5,6 +5,7 @@ pub(crate) mod account;
 mod everywhere;
 mod loading;
 mod questions;
+mod services;
 mod snapshot;
 mod storage;
 mod timetable;
@@ -24,6 +25,7 @@ use crate::ids::Ids;
 use crate::occupancy::{Occupancy, is_of_one_session, join_error};
 use crate::pace::Pace;
 use crate::services::Services;
+use crate::trouble::Troubles;
 use crate::turn::Turn;
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::jid::{BareJid, FullJid, Jid, bare_part};
@@ -41,7 +43,6 @@ pub struct Bouncer {
     ids: Ids,
     state: Known,
     timetable: Timetable,
-    pace: Pace,
 }
 
 /// What survives a reload.
@@ -51,6 +52,7 @@ pub(crate) struct Known {
     /// The account of each session that ever joined a room.
     pub(crate) sessions: BTreeMap<SessionId, BareJid>,
     pub(crate) services: Services,
+    pub(crate) pace: Pace,
     pub(crate) unstored: Unstored,
     /// Until when the server was up before it started, in UTC.
     pub(crate) alive_ms: Option<i64>,
@@ -61,7 +63,9 @@ pub(crate) struct Known {
 impl Bouncer {
     /// Starts without any occupancy; all ids come from the seed.
     pub fn new(config: Config, seed: u64) -> Self {
-        Self::with_state(config, seed, Known::default())
+        let mut state = Known::default();
+        state.services.troubles = Troubles::none(seed);
+        Self::with_state(config, seed, state)
     }
 
     pub(crate) fn with_state(config: Config, seed: u64, mut state: Known) -> Self {
@@ -73,8 +77,7 @@ impl Bouncer {
                 state.services.add(place.occupancy.account(), place.occupancy.room());
             }
         }
-        let (ids, pace) = (Ids::new(seed), Pace::default());
-        Self { config, ids, state, timetable, pace }
+        Self { config, ids: Ids::new(seed), state, timetable }
     }
 
     pub(crate) fn state(&self) -> &Known {
@@ -101,7 +104,13 @@ impl Bouncer {
             }
             Event::StreamBegun { domain } => self.stream_begun(now, &domain),
             Event::StreamSettled { domain } => self.stream_settled(now, &domain),
-            Event::ServiceLost { domain } => self.service_lost(now, &domain),
+            Event::StreamEstablished { domain, is_of_peer } => {
+                self.stream_established(now, &domain, is_of_peer)
+            }
+            Event::ServiceLost { domain, in_peace } => self.service_lost(now, &domain, in_peace),
+            Event::ServiceAnswered { domain, id, error } => {
+                self.service_answered(now, &domain, &id, error.as_deref())
+            }
             Event::AlreadyIn { session, jid, occupant } => self.already_in(now, session, &jid, &occupant),
             Event::WatchChanged { session, account, service, watches } => {
                 self.note_watches(session, account, service, watches)
@@ -221,7 +230,7 @@ impl Bouncer {
         let Ok(forgotten) = known.room_to_forget(&self.config) else { return false };
         let mut occupancy = Occupancy::new(account.clone(), room.clone());
         let spare = limit::ACCOUNT_COST.saturating_sub(known.waiting);
-        let (chance, services) = ((&mut self.ids, &mut self.pace), &self.state.services);
+        let (chance, services) = ((&mut self.ids, &mut self.state.pace), &self.state.services);
         let mut turn = Turn::new(now, &self.config, chance, &known.profile, services, spare);
         occupancy.note_blocked(&mut turn, &known.profile.blocked);
         known.rooms.insert(room.clone(), Place::new(occupancy));
@@ -285,12 +294,12 @@ impl Bouncer {
             Err(error) => return Some(Err(error)),
         };
         let spare = limit::ACCOUNT_COST.saturating_sub(*waiting);
-        let (chance, services) = ((&mut self.ids, &mut self.pace), &self.state.services);
+        let (chance, services) = ((&mut self.ids, &mut self.state.pace), &self.state.services);
         let mut turn = Turn::new(now, &self.config, chance, profile, services, spare);
         let verdict = decide(&mut place.occupancy, &mut turn, read);
         place.occupancy.settle(&mut turn);
         place.note_waiting(turn.waits_more(), waiting);
-        let (is_over, finding) = (place.occupancy.is_over(&turn), turn.finding());
+        let (is_over, finding, contact) = (place.occupancy.is_over(&turn), turn.finding(), turn.contact());
         let mut actions = turn.into_actions();
         if let Some(finding) = finding {
             self.state.services.note(now, place.occupancy.room(), finding);
@@ -299,6 +308,7 @@ impl Bouncer {
             actions.retain(|action| !matches!(action, Action::Send { .. } | Action::SendAs { .. }));
         }
         let is_changed = place.is_changed();
+        let contact = contact.map(|contact| (contact, place.occupancy.room().clone()));
         if !is_over {
             self.timetable.note(place, &self.config);
         }
@@ -310,6 +320,9 @@ impl Bouncer {
             if is_over {
                 self.forget(&account, &room);
             }
+        }
+        if let Some((contact, room)) = contact {
+            self.note_contact(now, room.domain(), contact);
         }
         Some(Ok(self.outcome(verdict, actions)))
     }
@@ -360,7 +373,9 @@ impl Bouncer {
     }
 
     fn outcome(&self, verdict: Verdict, actions: Vec<Action>) -> Outcome {
-        let wake_at = self.timetable.next().into_iter().chain(self.state.unstored.next()).min();
+        let services = self.state.services.troubles.next().into_iter().chain(self.state.pace.next());
+        let wake_at =
+            self.timetable.next().into_iter().chain(self.state.unstored.next()).chain(services).min();
         Outcome { verdict, actions, wake_at }
     }
 }

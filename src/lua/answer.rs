@@ -184,6 +184,10 @@ fn order(lua: &Lua, builder: &Builder, action: &Action) -> Result<Table> {
             order.raw_set("stanza", builder.stanza(lua, stanza)?)?;
         }
         Action::StoreOffline { stanza: None } => {}
+        Action::AskService { domain, id } => {
+            order.raw_set("domain", domain.as_str())?;
+            order.raw_set("id", &**id)?;
+        }
         Action::Store { account, rooms, at_once } => {
             order.raw_set("account", account.as_str())?;
             order.raw_set("at_once", *at_once)?;
@@ -204,6 +208,7 @@ fn kind(action: &Action) -> &'static str {
         Action::Drop { .. } => "drop",
         Action::Mirror { .. } => "mirror",
         Action::StoreOffline { .. } => "store_offline",
+        Action::AskService { .. } => "ask_service",
         Action::Store { .. } => "store",
     }
 }

@@ -69,7 +69,21 @@ fn lifetime_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
     })?;
     takes_in(lua, host, table, "stream_begun", |domain: String| Ok(Event::StreamBegun { domain }))?;
     takes_in(lua, host, table, "stream_settled", |domain: String| Ok(Event::StreamSettled { domain }))?;
-    takes_in(lua, host, table, "service_lost", |domain: String| Ok(Event::ServiceLost { domain }))?;
+    takes_in(lua, host, table, "stream_established", |(domain, is_of_peer): (String, bool)| {
+        Ok(Event::StreamEstablished { domain, is_of_peer })
+    })?;
+    takes_in(lua, host, table, "service_lost", |(domain, in_peace): (String, bool)| {
+        Ok(Event::ServiceLost { domain, in_peace })
+    })?;
+    takes_in(
+        lua,
+        host,
+        table,
+        "service_answered",
+        |(domain, id, error): (String, String, Option<String>)| {
+            Ok(Event::ServiceAnswered { domain, id, error })
+        },
+    )?;
     takes_in(lua, host, table, "blocks", |(account, blocked): (String, Vec<String>)| {
         let blocked = blocked.iter().map(|jid| Jid::new(jid)).collect();
         Ok(Event::BlockListChanged { account: BareJid::new(&account), blocked })

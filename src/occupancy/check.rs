@@ -19,7 +19,6 @@ const NS_DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
 
 /// For how long an answer may be given without asking the room (design decision 7).
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[expect(clippy::struct_field_names, reason = "all of them are times")]
 pub(super) struct Trust {
     /// The last sign of life; nothing once the trust has ended.
     sign_ms: Option<u64>,
@@ -27,10 +26,10 @@ pub(super) struct Trust {
     suspected_ms: Option<u64>,
     /// When the room was last heard of; nothing since a start.
     heard_ms: Option<u64>,
-    /// When it was last asked because it had fallen silent (K10).
-    asked_ms: u64,
-    /// When it will be asked: its turn among the rooms of its service.
-    ask_ms: Option<u64>,
+    /// When it was last asked in its turn among the rooms of its service (K10).
+    pub(super) asked_ms: u64,
+    /// Whether it waits for its turn to be asked.
+    pub(super) awaits_turn: bool,
 }
 
 /// A self-ping of the account, and who waits for its outcome.
@@ -40,6 +39,8 @@ pub(super) struct Check {
     pub(super) deadline_ms: u64,
     asks: Asks,
     pingers: Vec<Pinger>,
+    /// Whether the room was asked in its turn, so that its answer tells how fast its service can be asked.
+    pub(super) is_paced: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +74,13 @@ impl Check {
     pub(super) fn cost(&self) -> usize {
         self.pingers.iter().map(Cost::cost).sum()
     }
+
+    /// Asks once more, under the same id: whichever answer comes first counts.
+    pub(super) fn repeat(&mut self, turn: &mut Turn<'_>, me: &Identity) {
+        self.asks = Asks::Occupant;
+        self.deadline_ms = turn.after(limit::SELF_PING_MS);
+        turn.send(self_ping(me, &me.nick, &self.id));
+    }
 }
 
 impl Cost for Pinger {
@@ -88,15 +96,15 @@ impl Trust {
         Self { sign_ms: heard_ms, heard_ms, ..Self::default() }
     }
 
-    /// The account was in before a start. Unless the room shows that it still is, it is asked at that time.
-    pub(super) fn unheard(ask_ms: u64) -> Self {
-        Self { ask_ms: Some(ask_ms), ..Self::default() }
+    /// The account was in before a start. Unless the room shows that it still is, it is asked in its turn.
+    pub(super) fn unheard() -> Self {
+        Self { awaits_turn: true, ..Self::default() }
     }
 
     fn renew(&mut self, turn: &Turn<'_>) {
         self.sign_ms = Some(turn.now.monotonic_ms);
         self.heard_ms = self.sign_ms;
-        self.ask_ms = None;
+        self.awaits_turn = false;
     }
 
     /// When the room was last heard of; nothing since a start.
@@ -104,15 +112,15 @@ impl Trust {
         self.heard_ms
     }
 
-    /// When a silent room is asked, if its turn has been settled.
-    pub(super) fn ask_ms(&self) -> Option<u64> {
-        self.ask_ms
+    /// Whether the room has not been heard of since then. What it said in that very millisecond may have been before.
+    pub(super) fn is_unheard_since(&self, past_ms: u64) -> bool {
+        self.heard_ms.is_none_or(|heard_ms| heard_ms <= past_ms)
     }
 
-    /// When a silent room is asked, or its turn is settled (K10).
+    /// When a silent room begins to wait for its turn to be asked (K10).
     pub(super) fn silent_ms(&self, config: &Config) -> Option<u64> {
         let last_ms = self.heard_ms.unwrap_or_default().max(self.asked_ms);
-        self.ask_ms.or_else(|| Some(last_ms.saturating_add(config.check_ms?)))
+        Some(last_ms.saturating_add(config.check_ms?)).filter(|_| !self.awaits_turn)
     }
 
     /// Any stanza but an error shows that the room knows the account.
@@ -171,7 +179,8 @@ impl Stay {
         let id = turn.fresh_id();
         turn.send(self_ping(me, &me.nick, &id));
         let deadline_ms = turn.after(limit::SELF_PING_MS);
-        self.check = Some(Check { id, deadline_ms, asks: Asks::Occupant, pingers: Vec::new() });
+        let asks = Asks::Occupant;
+        self.check = Some(Check { id, deadline_ms, asks, pingers: Vec::new(), is_paced: false });
     }
 
     /// A session pings the account's occupant JID: answered from trust, else by the room (I2).
@@ -284,20 +293,11 @@ impl Occupancy {
         }
     }
 
-    /// The room has fallen silent: it is asked when its turn comes (K10).
-    pub(super) fn ask_silent(&mut self, turn: &mut Turn<'_>) {
-        let Phase::In(stay) = &mut self.phase else { return };
-        if stay.trust.ask_ms.take().is_some() {
-            stay.trust.asked_ms = turn.now.monotonic_ms;
-            return stay.check(turn, &self.me);
-        }
-        stay.trust.ask_ms = Some(turn.ping_slot(&self.me.account, &self.me.room));
-    }
-
     /// Takes the answer to a check; false if it is none.
     pub(super) fn check_answered(&mut self, turn: &mut Turn<'_>, answer: &Stanza) -> bool {
         let Phase::In(stay) = &mut self.phase else { return false };
         let Some((asks, finding)) = stay.finding(answer) else { return false };
+        stay.note_pace(turn, &self.me);
         match finding {
             Finding::In => {
                 stay.found_in(turn, &self.me);
@@ -318,6 +318,7 @@ impl Occupancy {
     /// account stays. A sign of life that came meanwhile counts as an answer.
     pub(super) fn found_nothing(&mut self, turn: &mut Turn<'_>) {
         let Phase::In(stay) = &mut self.phase else { return };
+        stay.note_pace(turn, &self.me);
         if stay.trust.is_fresh(turn) {
             return stay.found_in(turn, &self.me);
         }

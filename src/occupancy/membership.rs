@@ -120,7 +120,7 @@ impl Occupancy {
     pub(super) fn linger_over_ms(&self, config: &Config) -> Option<u64> {
         let stay = self.stay().filter(|stay| !stay.is_bookmarked)?;
         let over_ms = stay.attendance.unattended_ms()?.saturating_add(self.linger_ms(config)?);
-        Some(over_ms.max(stay.trust.ask_ms().unwrap_or_default())) // after a start not all at once
+        Some(over_ms).filter(|_| !stay.trust.awaits_turn) // after a start not all at once
     }
 
     /// For how long the account stays with nobody attached.

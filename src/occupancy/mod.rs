@@ -27,6 +27,7 @@ mod past;
 mod presence;
 mod probe;
 mod question;
+mod reach;
 mod recovery;
 mod refusal;
 mod removal;
@@ -195,6 +196,7 @@ impl Occupancy {
         if self.is_foreign() {
             return Verdict::Pass("the account never was in the room");
         }
+        self.note_contact(turn, stanza);
         match &mut self.phase {
             Phase::In(stay) => {
                 stay.trust.note_sign_of_life(turn, stanza);

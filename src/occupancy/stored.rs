@@ -34,8 +34,6 @@ pub(crate) struct Restart {
     pub(crate) is_bookmarked: bool,
     /// Until when the server was up.
     pub(crate) alive_ms: i64,
-    /// When the room is asked whether the account is in, if it has not been heard of until then.
-    pub(crate) ask_ms: u64,
 }
 
 impl Occupancy {
@@ -121,7 +119,7 @@ impl Occupancy {
         restored.room.is_entered = true;
         restored.enter(Phase::In(Box::new(Stay {
             own,
-            trust: Trust::unheard(restart.ask_ms),
+            trust: Trust::unheard(),
             check: None,
             upstream: Upstream::default(),
             attendance: Attendance::Unattended { since_ms: monotonic_of(now, detached_ms) },

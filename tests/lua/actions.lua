@@ -247,4 +247,31 @@ scenes.test("a relay leaves no garbage", function ()
 	check.equal(check.garbage(function () events.fire_event("pre-message/bare", sent); end), 0, "from a session");
 end);
 
+scenes.test("K8: a service is asked by the host, and the core is told whatever comes instead of an answer", function ()
+	local scene = new_scene();
+	local function ask()
+		stub.says.wake = answer({ kind = "ask_service", domain = "rooms.example.net", id = "q1" });
+		scene.module.run_timers(scene.module);
+		stub.says.wake, stub.calls = nil, {};
+		return scene.server.sent[#scene.server.sent];
+	end
+	stub.says.room_stanza = { handled = true, wake_in = 1 };
+	fake.arrives(scene.server, groupchat());
+	local query = ask();
+	for _, part in ipairs({ "from='example.org'", "to='rooms.example.net'", "id='q1'", "disco#info" }) do
+		check.equal(query:find(part, 1, true) ~= nil, true, part);
+	end
+	scene.server.answered({ stanza = st.stanza("iq", { type = "result", id = "q1" }) });
+	check.list(stub.calls, { "service_answered rooms.example.net q1 nil" });
+	fake.arrives(scene.server, groupchat());
+	ask();
+	scene.server.refused({ condition = "remote-server-timeout" });
+	check.list(stub.calls, { "service_answered rooms.example.net q1 remote-server-timeout" });
+	fake.arrives(scene.server, groupchat());
+	local stanza = st.stanza("iq", { type = "get", from = "example.org", to = "rooms.example.net", id = "q1" });
+	ask();
+	scene.server.answered({ stanza = st.error_reply(stanza, "wait", "resource-constraint") });
+	check.list(stub.calls, { "service_answered rooms.example.net q1 resource-constraint" });
+end);
+
 check.done();

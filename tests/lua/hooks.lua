@@ -21,7 +21,8 @@ scenes.test("hooks have the priorities that Prosody's own handlers leave free", 
 		"pre-iq/bare -2", "pre-iq/full -2", "pre-message/bare -2", "pre-message/full -2",
 		"pre-presence/bare -10", "pre-presence/bare 1", "pre-presence/full -10", "pre-presence/full 1",
 		"pre-presence/host -10", "presence/bare 1000", "presence/full 0.05", "presence/full 5",
-		"resource-unbind 1", "s2sin-destroyed 0", "s2sout-created 0", "s2sout-destroyed 0", "s2sout-established 0",
+		"resource-unbind 1", "s2sin-destroyed 0", "s2sin-established 0",
+		"s2sout-created 0", "s2sout-destroyed 0", "s2sout-established 0",
 		"smacks-hibernation-end 0", "smacks-hibernation-start 0",
 	});
 end);
@@ -305,12 +306,40 @@ scenes.test("a lost connection to another server is told, with its name", functi
 	} };
 	local pretending = { from_host = "rooms.example.net", hosts = { ["rooms.example.net"] = { authed = false } } };
 	fake.fires(scene.server, "s2sout-destroyed", { session = out });
-	fake.fires(scene.server, "s2sin-destroyed", { session = incoming });
+	fake.fires(scene.server, "s2sin-destroyed", { session = incoming, reason = "system-shutdown" });
 	fake.fires(scene.server, "s2sin-destroyed", { session = pretending });
 	fake.fires(scene.server, "s2sin-destroyed", { session = { from_host = "rooms.example.net" } });
 	check.list(stub.calls, {
-		"service_lost rooms.example.net", "service_lost a.example.com", "service_lost rooms.example.com",
+		"service_lost rooms.example.net true",
+		"service_lost a.example.com false", "service_lost rooms.example.com false",
 	});
+end);
+
+scenes.test("K8: a connection ends in peace if it was closed without a reason, or by the peer for being idle", function ()
+	local scene = new_scene();
+	local function told(reason)
+		stub.calls = {};
+		local session = { from_host = "example.org", to_host = "rooms.example.net" };
+		fake.fires(scene.server, "s2sout-destroyed", { session = session, reason = reason });
+		return stub.calls[1]:match("%S+$");
+	end
+	for _, reason in ipairs({ false, "connection-timeout (Idle connection)" }) do
+		check.equal(told(reason), "true", tostring(reason));
+	end
+	check.equal(told(nil), "true", "nil");
+	for _, reason in ipairs({ "closed", "connection-timeout", "system-shutdown (Bye)", "write timeout",
+		"Connection reset by peer", { condition = "remote-server-timeout" } }) do
+		check.equal(told(reason), "false", tostring(reason));
+	end
+end);
+
+scenes.test("K8: a connection that stands is told, whoever has set it up, with all names that the peer has proved", function ()
+	local scene = new_scene();
+	local incoming = { direction = "incoming", from_host = "a.example.com", to_host = "example.org", hosts = {
+		["rooms.example.com"] = { authed = true }, ["a.example.com"] = { authed = true }, ["b.example.com"] = {},
+	} };
+	fake.fires(scene.server, "s2sin-established", { session = incoming });
+	check.list(stub.calls, { "stream_established a.example.com true", "stream_established rooms.example.com true" });
 end);
 
 scenes.test("a connection that is being set up is told, and when that is settled", function ()
@@ -324,7 +353,9 @@ scenes.test("a connection that is being set up is told, and when that is settled
 	scene.server.events.fire_event("s2s-destroyed", session("outgoing", "other.example"));
 	scene.server.events.fire_event("s2s-destroyed", session("incoming", "example.org"));
 	local settled = "stream_settled rooms.example.net";
-	check.list(stub.calls, { "stream_begun rooms.example.net", settled, settled });
+	check.list(stub.calls, {
+		"stream_begun rooms.example.net", settled, "stream_established rooms.example.net false", settled,
+	});
 end);
 
 scenes.test("a delivery that failed later is answered by the core", function ()

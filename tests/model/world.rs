@@ -194,7 +194,7 @@ impl World {
                 assert!(stanza.kind == Kind::Message(MessageType::Chat) && stanza.has("body", NS_CLIENT));
                 self.known.meanwhile.retain(|kept| Some(*kept) != number(&stanza));
             }
-            Action::Store { .. } => {}
+            Action::AskService { .. } | Action::Store { .. } => {}
             Action::SendAs { .. } => panic!("no session is direct"),
         }
     }

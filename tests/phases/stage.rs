@@ -241,7 +241,7 @@ impl Stage {
             }
             Action::Mirror { sessions, .. } => self.traces.push(Trace::Mirrored(numbers(&sessions))),
             Action::StoreOffline { .. } => self.traces.push(Trace::Stored),
-            Action::Drop { .. } | Action::Store { .. } => {} // nothing waits here, and nothing is stored
+            Action::Drop { .. } | Action::AskService { .. } | Action::Store { .. } => {} // nothing waits here, and nothing is stored
         }
     }
 }

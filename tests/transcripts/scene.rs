@@ -6,6 +6,7 @@ use minimix_core::event::{Action, Event, Id, Now, Outcome, SessionId, Verdict};
 use minimix_core::xmpp::jid::{BareJid, FullJid, Jid};
 use minimix_core::xmpp::stanza::{Kind, MessageType, PresenceType, Stanza};
 
+use crate::service::{of_connection, of_service};
 use crate::shorthand::{ACCOUNT, ROOM, Way};
 use crate::stores::{of_records, tell_store};
 
@@ -264,6 +265,9 @@ pub(crate) fn event(who: &str, what: &str) -> Event {
     if who == "account" {
         return of_account(what);
     }
+    if who == "service" {
+        return of_service(what);
+    }
     match Way::of_event(who).unwrap_or_else(|| panic!("nobody says anything: {who}")) {
         way @ Way::ToSession(_) => Event::RoomStanza { stanza: way.read(what).to(Jid::new(&way.ours())) },
         Way::ToAccount | Way::FromAccount => of_room(what),
@@ -290,15 +294,12 @@ fn of_room(what: &str) -> Event {
     match what {
         "abandoned" => Event::Abandoned { account: BareJid::new(ACCOUNT), room: BareJid::new(ROOM) },
         "shutdown" => Event::ServerStopping,
-        "is called" => Event::StreamBegun { domain: "rooms.example".to_owned() },
-        "is reached" => Event::StreamSettled { domain: "rooms.example".to_owned() },
-        "loses its connection" => Event::ServiceLost { domain: "rooms.example".to_owned() },
         "hand back" => Event::Unloading,
         "host gone" => Event::HostGone,
         _ if what.starts_with("host loaded ") => {
             Event::HostLoaded { text: what["host loaded ".len()..].to_owned() }
         }
-        _ => Event::RoomStanza { stanza: Way::ToAccount.read(what) },
+        _ => of_connection(what).unwrap_or_else(|| Event::RoomStanza { stanza: Way::ToAccount.read(what) }),
     }
 }
 
@@ -362,6 +363,7 @@ fn tell_action(action: &Action) -> String {
             let told: Vec<_> = sessions.iter().map(|session| format!("D{}", session.0)).collect();
             format!("mirror to {}", told.join(", "))
         }
+        Action::AskService { domain, id } => format!("service < {domain} is asked {id}"),
         Action::Store { rooms, at_once, .. } => tell_store(rooms, *at_once),
         Action::StoreOffline { stanza: None } => "store offline".to_owned(),
         Action::StoreOffline { stanza: Some(stanza) } => Way::ToAccount.answer(stanza),

@@ -19,6 +19,7 @@ package.loaded["core.usermanager"] = {
 local async = require "util.async";
 local events = require "util.events";
 local jid = require "util.jid";
+local promise = require "util.promise";
 local st = require "util.stanza";
 
 local fake = { st = st };
@@ -61,6 +62,10 @@ local function new_api(server, name, options)
 	function api:send(stanza, origin) -- luacheck: ignore 212/self
 		server.send(stanza);
 		if server.answer then server.answer(stanza, origin); end
+	end
+	function api:send_iq(stanza) -- luacheck: ignore 212/self
+		server.send(stanza);
+		return promise.new(function (resolve, reject) server.answered, server.refused = resolve, reject; end);
 	end
 	function api:get_option(option) return options[option]; end -- luacheck: ignore 212/self
 	api.get_option_number, api.get_option_array, api.get_option_string = api.get_option, api.get_option, api.get_option;

@@ -1,0 +1,169 @@
+//! Events that concern a service: its streams, whether it is there, and whose turn it is among its rooms.
+
+use super::Bouncer;
+use crate::config::limit;
+use crate::event::{Action, Now, Outcome, Verdict};
+use crate::pace::Load;
+use crate::trouble::{Contact, is_unreachable};
+use crate::xmpp::jid::BareJid;
+
+impl Bouncer {
+    /// A stream to a service is being set up: its silence says nothing (design decision 16).
+    pub(super) fn stream_begun(&mut self, now: Now, domain: &str) -> Outcome {
+        self.state.services.note_stream_begun(domain);
+        self.in_rooms_at(now, domain, |occupancy, turn| occupancy.note_reach(turn, false))
+    }
+
+    pub(super) fn stream_settled(&mut self, now: Now, domain: &str) -> Outcome {
+        if !self.state.services.note_stream_settled(domain) {
+            return self.pass("nothing waits for that stream");
+        }
+        self.in_rooms_at(now, domain, |occupancy, turn| occupancy.note_reach(turn, true))
+    }
+
+    /// A service that was out of reach is asked at once (K8).
+    pub(super) fn stream_established(&mut self, now: Now, domain: &str, is_of_peer: bool) -> Outcome {
+        self.state.services.troubles.note_stream(now, domain, is_of_peer);
+        let actions = self.ask_services(now);
+        self.outcome(Verdict::Handled, actions)
+    }
+
+    /// Accounts may be out of the rooms there.
+    pub(super) fn service_lost(&mut self, now: Now, domain: &str, in_peace: bool) -> Outcome {
+        if !in_peace {
+            self.doubt(now, domain);
+        }
+        self.in_rooms_at(now, domain, |occupancy, _| occupancy.end_trust())
+    }
+
+    /// Any answer shows that the service is there, also an error that it makes itself.
+    pub(super) fn service_answered(
+        &mut self,
+        now: Now,
+        domain: &str,
+        id: &str,
+        error: Option<&str>,
+    ) -> Outcome {
+        if error.is_some_and(is_unreachable) {
+            self.state.services.troubles.note_unreachable(now, domain, id);
+        } else {
+            self.note_contact(now, domain, Contact::Heard);
+        }
+        self.outcome(Verdict::Handled, Vec::new())
+    }
+
+    /// A service has shown itself, or can't be reached.
+    pub(super) fn note_contact(&mut self, now: Now, domain: &str, contact: Contact) {
+        match contact {
+            Contact::Unreachable => self.doubt(now, domain),
+            Contact::Heard if self.state.services.troubles.note_heard(domain) => {
+                log::debug!("{domain} is up again: its rooms that have not been heard of are asked");
+                self.await_turns_at(now, domain);
+            }
+            Contact::Heard => {}
+        }
+    }
+
+    /// While a service may be out of reach, no room there is asked in its turn.
+    fn doubt(&mut self, now: Now, domain: &str) {
+        let is_new = !self.state.services.troubles.is_out(domain) && self.is_in_at(domain);
+        if is_new && self.state.services.troubles.doubt(now, domain) {
+            log::debug!("{domain} may be out of reach");
+            self.state.pace.forget(domain);
+        }
+    }
+
+    /// Whether an account is in a room there, or about to be.
+    fn is_in_at(&self, domain: &str) -> bool {
+        let is_in = |(account, room): &(BareJid, BareJid)| {
+            self.state.accounts.get(account).is_some_and(|known| known.occupies(room.as_str()))
+        };
+        self.state.services.known_at(domain).any(is_in)
+    }
+
+    /// Asks the services for which that is due, and waits longer for those that have not answered.
+    pub(super) fn ask_services(&mut self, now: Now) -> Vec<Action> {
+        let mut actions = Vec::new();
+        if self.state.is_stopping {
+            return actions;
+        }
+        for domain in self.state.services.troubles.due(now) {
+            if !self.is_in_at(&domain) {
+                self.state.services.troubles.forget(&domain);
+            } else if let Some(id) = self.state.services.troubles.advance(now, &domain, &mut self.ids) {
+                actions.push(Action::AskService { domain, id });
+            } else {
+                log::debug!("{domain} does not answer");
+            }
+        }
+        actions
+    }
+
+    /// Lets the rooms decide whose turn has come, not too many in one call.
+    pub(super) fn give_turns(&mut self, now: Now) -> Vec<Action> {
+        let mut actions = Vec::new();
+        if self.state.is_stopping {
+            return actions;
+        }
+        for _ in 0..limit::TURNS {
+            let Some((account, room)) = self.state.pace.take(now) else { break };
+            let unheard_since_ms = self.state.services.troubles.unheard_since_ms(room.domain());
+            let mut load = Load::Nothing;
+            let outcome = self.in_room(now, &account, &room, |occupancy, turn| {
+                load = occupancy.has_turn(turn, unheard_since_ms);
+                Verdict::Handled
+            });
+            actions.extend(outcome.actions);
+            self.state.pace.note_turn(now, room.domain(), load);
+        }
+        self.note_recovered();
+        actions
+    }
+
+    /// Nothing need be known of a service whose rooms have all had their turn.
+    fn note_recovered(&mut self) {
+        if self.state.services.troubles.are_none() {
+            return;
+        }
+        for domain in self.state.services.troubles.recovering() {
+            if !self.state.pace.has_waiting(&domain) {
+                self.state.services.troubles.forget(&domain);
+            }
+        }
+    }
+
+    /// A room has to wait for its turn, unless its service is out of reach.
+    pub(super) fn await_turn(&mut self, now: Now, account: &BareJid, room: &BareJid) {
+        if !self.state.services.troubles.is_out(room.domain()) {
+            self.state.pace.wait(now, account, room);
+        }
+    }
+
+    /// All rooms of a service wait for their turn; those that are heard of meanwhile do nothing with it.
+    fn await_turns_at(&mut self, now: Now, domain: &str) {
+        for (account, room) in self.state.services.rooms_at(domain) {
+            self.state.pace.wait(now, &account, &room);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, SECOND_MS};
+
+    #[test]
+    fn k8_not_too_many_rooms_are_looked_at_in_one_call() {
+        let mut bouncer = Bouncer::new(Config::default(), 1);
+        let (alice, mut now) = (BareJid::new("alice@example.org"), Now { monotonic_ms: 0, utc_ms: 0 });
+        for number in 0..=limit::TURNS {
+            bouncer.await_turn(now, &alice, &BareJid::new(&format!("r{number}@rooms.example")));
+        }
+        now.monotonic_ms = SECOND_MS;
+        let outcome = bouncer.wake(now);
+        assert!(bouncer.state.pace.has_waiting("rooms.example"));
+        assert!(outcome.wake_at.is_some_and(|wake_at| wake_at <= now.monotonic_ms));
+        assert_eq!(bouncer.wake(now).wake_at, None);
+        assert!(!bouncer.state.pace.has_waiting("rooms.example"));
+    }
+}
