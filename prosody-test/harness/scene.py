@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from client import xml
 from client.person import Person
@@ -11,6 +11,7 @@ from client.xml import Element
 from harness.story import check
 from lab.lab import FAR, SERVICES, WITH, Endpoint, Lab
 
+LOGGED_S = 45  # a silent service is asked after 15 s
 STORED_S = 15  # the module stores a change within 5 s
 POLL_S = 0.1
 
@@ -68,10 +69,27 @@ class Scene:
 
     async def restart(self, killed: bool = False) -> None:
         """The account's server is stopped, or killed, and started again; its clients go with it."""
-        for person in [person for person in self.people if person.account.endswith(f"@{self.host}")]:
+        await self._leave_host(self.host)
+        await self._lab.restart(killed)
+
+    async def _leave_host(self, host: str) -> None:
+        for person in [person for person in self.people if person.account.endswith(f"@{host}")]:
             await person.stop()
             self.people.remove(person)
-        await self._lab.restart(killed)
+
+    async def restart_remote(self, meanwhile: Callable[[], Awaitable[None]], killed: bool = False) -> None:
+        """The server of the remote rooms is stopped, or killed, and after that started again; its clients go with it."""
+        await self._leave_host(FAR)
+        await self._lab.restart_remote(meanwhile, killed)
+
+    async def until_logged(self, *parts: str) -> None:
+        """Waits until the account's server has logged a line with all of these: nobody else sees what it does by itself."""
+        async with asyncio.timeout(LOGGED_S):
+            while not any(all(part in line for part in parts) for line in self.logged()):
+                await asyncio.sleep(POLL_S)
+
+    def logged(self) -> list[str]:
+        return self._lab.log.read_text(errors="replace").splitlines()
 
     async def until_stored(self, text: str) -> None:
         """Waits until that is stored of an account that has been in the room: a store tells nobody that it wrote."""

@@ -7,6 +7,7 @@ which answers late. Server B is another server, with accounts and rooms of its o
 import asyncio
 import shutil
 import tempfile
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,6 +106,20 @@ class Lab:
         server = self._servers[0]
         await (server.kill() if killed else server.stop())
         await server.start()
+
+    async def restart_remote(self, meanwhile: Callable[[], Awaitable[None]], killed: bool = False) -> None:
+        """Server B is stopped, or killed, and after what happens meanwhile started again with the data that it has."""
+        server = self._servers[-1]
+        await (server.kill() if killed else server.stop())
+        try:
+            await meanwhile()
+        finally:
+            await server.start()
+
+    @property
+    def log(self) -> Path:
+        """What server A has logged."""
+        return self.directory / "a" / "debug.log"
 
     async def stop(self, keep: bool) -> None:
         for server in reversed(self._servers):
