@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import signal
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -99,6 +100,13 @@ class Server:
             await self._remove()
         await self._reader
         self._process = None
+
+    def pause(self) -> None:
+        """Stops the process where it stands; its connections stay."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
 
     async def _remove(self) -> None:
         if self._command.remove:
