@@ -118,6 +118,11 @@ prosody-test: build ## Real Prosodies and real clients; STORIES="kick ban" choos
 	@test -x $(PYTHON) || { echo "no $(PYTHON): run 'make deps' first" >&2; exit 1; }
 	@$(PYTHON) prosody-test/run.py $(STORIES)
 
+.PHONY: fault-test
+fault-test: $(if $(filter ejabberd,$(REMOTE)),deps-ejabberd) build ## What people miss when servers and wires fail; FAULTS="cut killed" chooses, or REMOTE=ejabberd
+	@test -x $(PYTHON) || { echo "no $(PYTHON): run 'make deps' first" >&2; exit 1; }
+	@$(PYTHON) prosody-test/faults.py --remote $(or $(REMOTE),prosody) $(FAULTS)
+
 .PHONY: interop
 interop: build ## Smack's tests of group chats: what passes without the module passes with it
 	@test -x $(PYTHON) && test -e $(TARGET)/interop/pom.xml || { echo "no Smack in $(TARGET)/interop: run 'make deps' first" >&2; exit 1; }

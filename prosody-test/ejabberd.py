@@ -50,6 +50,7 @@ class Settings:
     host: str
     rooms: str
     name_server: tuple[str, int]
+    longest_silence_s: int = 1  # to a server that it could not reach; by its own default 300
 
 
 def configuration(settings: Settings) -> str:
@@ -65,7 +66,7 @@ def configuration(settings: Settings) -> str:
             "allow_multiple_connections": True,
             "s2s_use_starttls": False,
             "s2s_access": "all",
-            "s2s_max_retry_delay": 1,  # else it speaks to nobody who was away for minutes
+            "s2s_max_retry_delay": settings.longest_silence_s,
             "disable_sasl_mechanisms": ["digest-md5", "X-OAUTH2"],
             "listen": [
                 {**listen, "port": settings.c2s_port, "module": "ejabberd_c2s", **everybody},

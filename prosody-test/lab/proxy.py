@@ -56,7 +56,9 @@ class Proxy:
         for end in ends:
             end.close()
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, back: asyncio.StreamWriter) -> None:
+    async def _pass(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, back: asyncio.StreamWriter
+    ) -> None:
         """Passes one direction on until its end; a reset is passed on as a reset."""
         try:
             while data := await reader.read(65536):
