@@ -181,7 +181,9 @@ class RawClient:
         self._news.clear()
         remaining = deadline - asyncio.get_running_loop().time()
         try:
-            await asyncio.wait_for(self._news.wait(), remaining)
+            # `wait_for` of Python 3.11 loses a cancellation that comes together with the news.
+            async with asyncio.timeout(remaining):
+                await self._news.wait()
         except TimeoutError:
             raise Unexpected(self._report(match, "timeout", start)) from None
 
@@ -198,7 +200,8 @@ class RawClient:
 
     async def _ended(self) -> None:
         with contextlib.suppress(StreamClosed):
-            await asyncio.wait_for(asyncio.shield(self._reader), TIMEOUT_S)
+            async with asyncio.timeout(TIMEOUT_S):
+                await asyncio.shield(self._reader)
 
     async def _read(self) -> None:
         try:
