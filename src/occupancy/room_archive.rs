@@ -100,6 +100,10 @@ impl RoomArchive {
     }
 }
 
+fn is_result(message: &Stanza) -> bool {
+    message.children.iter().any(|child| is_of_archive("result", child))
+}
+
 fn is_of_archive(name: &str, element: &Element) -> bool {
     &*element.name == name && NS_ARCHIVE.contains(&&*element.namespace)
 }
@@ -148,9 +152,10 @@ impl Occupancy {
         true
     }
 
-    /// A result for the account goes to the session that asked, under its own `queryid`. False if it is none.
+    /// A result for the account goes to the session that asked, under its own `queryid`; to nobody if it comes too late,
+    /// or was never asked for. False if it is none.
     pub(super) fn archive_result_came(&mut self, turn: &mut Turn<'_>, message: &Stanza) -> bool {
-        let Some(repeated) = self.room_archive.repeated_by(message) else { return false };
+        let Some(repeated) = self.room_archive.repeated_by(message) else { return is_result(message) };
         let (session, queryid) = (repeated.session, repeated.queryid.clone());
         let mut result = message.clone();
         set_queryid(&mut result, "result", queryid.as_deref());
@@ -158,9 +163,9 @@ impl Occupancy {
         true
     }
 
-    /// Whether a message from the room is a result that the account has asked for.
+    /// Whether a message from the room is a result of its archive, for the account.
     pub(super) fn is_archive_result(&self, message: &Stanza) -> bool {
         let is_from_room = message.from.as_ref().map(Jid::as_str) == Some(self.me.room.as_str());
-        is_from_room && self.room_archive.repeated_by(message).is_some()
+        is_from_room && is_result(message)
     }
 }
