@@ -206,6 +206,18 @@ pub mod limit {
     pub const RECORD_BYTES: usize = 64 * 1024;
     /// For how many times as many rooms as an account may be in it is stored that it went out for good.
     pub const DEPARTURES_PER_ROOM: usize = 10;
+    /// How many messages of a room's archive are asked for at once, to fill a gap.
+    pub const GAP_PAGE: usize = 50;
+    /// How many messages are shown at most to fill a gap.
+    pub const GAP_MESSAGES: usize = 1_000;
+    /// How long a gap may take to be filled.
+    pub const GAP_MS: u64 = 30 * SECOND_MS;
+    /// How many live messages wait meanwhile. If more come, the gap is given up.
+    pub const GAP_LIVE: usize = 256;
+    /// How much those may cost, and how much of the room's history that a resync brings meanwhile.
+    pub const GAP_COST: usize = 4 * MEBIBYTE;
+    /// How much earlier than a gap an archive is asked, if nothing is known of the last message: clocks differ.
+    pub const GAP_SLACK_MS: i64 = 5 * 60 * 1_000;
     /// How long the server may have been down: after that the rooms that only lingered are not entered again.
     pub const FORGET_LINGERING_MS: u64 = 7 * DAY_MS;
     /// How long a service may be silent after one of its streams broke, until it is asked whether it is there (K8).

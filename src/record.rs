@@ -80,6 +80,18 @@ pub(crate) struct Carried {
     unknown: Map<String, Value>,
 }
 
+impl Carried {
+    /// Since when messages are missing.
+    pub(crate) fn gap_ms(&self) -> Option<i64> {
+        self.gap.as_deref().and_then(delay::parse)
+    }
+
+    /// Messages are missing since then, or none are.
+    pub(crate) fn set_gap(&mut self, gap_ms: Option<i64>) {
+        self.gap = gap_ms.map(delay::format);
+    }
+}
+
 /// Why a text can't be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Unreadable {
@@ -147,6 +159,7 @@ impl Record {
         if let Standing::In(membership) = &mut essence.standing {
             membership.news = News::default();
         }
+        essence.carried.gap = None;
         essence.write()
     }
 }

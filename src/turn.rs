@@ -235,6 +235,13 @@ impl<'a> Turn<'a> {
         self.in_hand = in_hand;
     }
 
+    /// Decides about a stanza of the room that is shown only now, while another may be in hand.
+    pub(crate) fn about_shown(&mut self, shown: Kept, decide: impl FnOnce(&mut Self)) {
+        let in_hand = std::mem::replace(&mut self.in_hand, InHand::ShownAs(shown));
+        decide(self);
+        self.in_hand = in_hand;
+    }
+
     /// Shows sessions that stanza instead of the one in hand.
     pub(crate) fn show_as(&mut self, shown: Kept) {
         self.in_hand = InHand::ShownAs(shown);

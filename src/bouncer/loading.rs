@@ -117,7 +117,8 @@ impl Bouncer {
             log::debug!("{account} is not brought back into {room}: it is in too many rooms");
             return None;
         }
-        let restart = Restart { is_bookmarked: carried.is_bookmarked, alive_ms };
+        let gap_ms = carried.gap_ms().map_or(alive_ms, |gap_ms| gap_ms.min(alive_ms));
+        let restart = Restart { is_bookmarked: carried.is_bookmarked, alive_ms, gap_ms };
         // a record without the time of a detachment is written again: the server is up, and `alive` moves on
         let is_known_since = membership.news.detached_ms.is_some();
         let restored = Occupancy::restored(account.clone(), room.clone(), membership, &restart, now);

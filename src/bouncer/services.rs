@@ -33,7 +33,12 @@ impl Bouncer {
         if !in_peace {
             self.doubt(now, domain);
         }
-        self.in_rooms_at(now, domain, |occupancy, _| occupancy.end_trust())
+        self.in_rooms_at(now, domain, |occupancy, turn| {
+            occupancy.end_trust();
+            if !in_peace {
+                occupancy.open_gap(turn); // what was on its way is lost
+            }
+        })
     }
 
     /// Any answer shows that the service is there, also an error that it makes itself.

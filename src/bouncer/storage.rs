@@ -25,6 +25,8 @@ pub(crate) struct Stored {
     essence: Option<u64>,
     /// Since when, according to the record, no session is attached.
     since_ms: Option<u64>,
+    /// Since when, according to the record, messages are missing.
+    gap_ms: Option<i64>,
     /// What has to survive as it is.
     carried: Option<Box<Carried>>,
 }
@@ -68,7 +70,7 @@ impl Stored {
         now: Now,
         config: &Config,
     ) -> Self {
-        let mut stored = Self { since_ms, ..Self::default() };
+        let mut stored = Self { since_ms, gap_ms: carried.gap_ms(), ..Self::default() };
         stored.carried = (carried != Carried::default()).then(|| Box::new(carried));
         stored.essence = stored.record(occupancy, now, config).as_ref().map(essence);
         stored
@@ -91,7 +93,10 @@ impl Stored {
         match glance {
             Glance::Out(_) if is_changed() => Due::AtOnce,
             Glance::In { .. } if is_changed() => Due::Within(limit::STORE_MS),
-            Glance::In { since_ms, .. } if *since_ms != self.since_ms => {
+            Glance::In { gap_ms, .. } if *gap_ms != self.gap_ms && !occupancy.is_unknown() => {
+                Due::Within(limit::STORE_MS)
+            }
+            Glance::In { since_ms, gap_ms, .. } if *since_ms != self.since_ms || *gap_ms != self.gap_ms => {
                 Due::Within(limit::STORE_DETACHED_MS)
             }
             Glance::Out(_) | Glance::Joining | Glance::In { .. } => Due::Never,
@@ -102,6 +107,7 @@ impl Stored {
         let standing = occupancy.standing(now, config.store_passwords)?;
         let mut carried = self.carried.as_deref().cloned().unwrap_or_default();
         carried.is_bookmarked = occupancy.is_bookmarked();
+        carried.set_gap(occupancy.gap_since_ms());
         Some(Record { standing, carried })
     }
 
@@ -111,8 +117,9 @@ impl Stored {
             return false; // until it is known whether that join succeeds
         }
         let (essence, since_ms) = (record.map(essence), occupancy.unattended_ms());
-        let is_new = essence != self.essence || since_ms != self.since_ms;
-        (self.essence, self.since_ms) = (essence, since_ms);
+        let gap_ms = occupancy.gap_since_ms();
+        let is_new = essence != self.essence || since_ms != self.since_ms || gap_ms != self.gap_ms;
+        (self.essence, self.since_ms, self.gap_ms) = (essence, since_ms, gap_ms);
         is_new
     }
 }

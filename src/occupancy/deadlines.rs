@@ -41,13 +41,15 @@ pub(crate) enum Why {
     Rejoins,
     /// It has not come back for so long that its sessions are told (K3).
     LossTold,
+    /// The room does not show what was missing (XEP-0313).
+    GapUnanswered,
     /// The room has shown no sign of life for long, or none since a start (K10).
     Silent,
 }
 
 impl Why {
     /// All reasons, in the order in which they are looked at.
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 19] = [
         Self::QueryUnanswered,
         Self::OwnJoinWatched,
         Self::ArchiveUnanswered,
@@ -65,6 +67,7 @@ impl Why {
         Self::LingerOver,
         Self::Rejoins,
         Self::LossTold,
+        Self::GapUnanswered,
         Self::Silent,
     ];
 }
@@ -110,6 +113,7 @@ impl Occupancy {
             Why::LingerOver => self.linger_over_ms(config),
             Why::Rejoins => self.stay()?.rejoin_ms(),
             Why::LossTold => self.stay()?.loss_told_ms(),
+            Why::GapUnanswered => self.stay()?.gap.until_ms(),
             Why::Silent => self.stay().filter(|stay| stay.loss.is_none())?.trust.silent_ms(config),
         }
     }
@@ -132,6 +136,7 @@ impl Occupancy {
             Why::LingerOver => self.linger_over(turn),
             Why::Rejoins => self.try_again(turn),
             Why::LossTold => self.tell_loss(turn),
+            Why::GapUnanswered => self.gap_unanswered(turn),
             Why::Silent => self.ask_silent(turn),
         }
     }

@@ -142,9 +142,11 @@ impl Entry {
 }
 
 impl Occupancy {
-    /// Takes in a message of the past. True if it is news for the sessions that have been shown the room (H10).
-    pub(super) fn take_in_history(&mut self, turn: &Turn<'_>, message: &Kept) -> bool {
-        self.room.history.take_in(message, &self.me.room, turn.now, turn.config)
+    /// Takes in a message of the past. True if it is news for the sessions that have been shown the room (H10). Behind
+    /// a gap it waits.
+    pub(super) fn take_in_history(&mut self, turn: &mut Turn<'_>, message: &Kept) -> bool {
+        !self.keep_brought(turn, message)
+            && self.room.history.take_in(message, &self.me.room, turn.now, turn.config)
     }
 
     /// The room has shown its history. What turns out to be news is shown.

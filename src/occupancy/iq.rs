@@ -120,6 +120,7 @@ impl Occupancy {
     /// An answer from the room or an occupant.
     pub(super) fn answer_came(&mut self, turn: &mut Turn<'_>, answer: &Stanza) -> Verdict {
         if self.check_answered(turn, answer)
+            || self.gap_answered(turn, answer)
             || self.nick_asked_answered(turn, answer)
             || self.unseen_answered(turn, answer)
         {

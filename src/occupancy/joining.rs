@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::check::{Check, Trust};
 use super::entry::Entry;
+use super::gap::Gap;
 use super::held::Orphans;
 use super::past::Past;
 use super::probe::Probes;
@@ -319,7 +320,7 @@ impl Stay {
     /// About how many bytes wait for the room.
     pub(super) fn waiting_cost(&self) -> usize {
         let check = self.check.as_ref().map_or(0, Check::cost);
-        check + self.upstream.cost() + self.probes.cost() + self.attendance.cost()
+        check + self.upstream.cost() + self.probes.cost() + self.attendance.cost() + self.gap.cost()
     }
 
     /// The account's join is complete.
@@ -336,7 +337,8 @@ impl Stay {
             is_bookmarked: false,
             password: None,
             is_unknown: false,
-            last: (None, None),
+            last: None,
+            gap: Gap::Closed,
         }
     }
 }

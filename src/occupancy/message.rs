@@ -123,6 +123,13 @@ impl Occupancy {
         if nick.is_none() {
             self.fold_flags(&MucUser::read(stanza)); // occupants may write what they like
         }
+        if !self.waits_behind_gap(turn, stanza) {
+            self.live_came(turn, stanza, is_delayed);
+        }
+    }
+
+    /// A groupchat message is the next that everybody is shown.
+    pub(super) fn live_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept, is_delayed: bool) {
         if sets_subject(stanza) {
             self.room.fold_subject(stanza, Some(turn.now.utc_ms));
         } else {
@@ -181,7 +188,10 @@ impl Occupancy {
         if is_for_the_account(stanza) && !self.answers_session(stanza) {
             return Verdict::Pass("an invitation or a notice");
         }
-        if self.archive_result_came(turn, stanza) || self.versions_resynced(turn, stanza) {
+        if self.missed_came(turn, stanza)
+            || self.archive_result_came(turn, stanza)
+            || self.versions_resynced(turn, stanza)
+        {
             return Verdict::Handled;
         }
         self.fold_flags(&MucUser::read(stanza));

@@ -12,6 +12,7 @@ mod check;
 mod deadlines;
 mod direct;
 mod entry;
+mod gap;
 mod held;
 mod iq;
 mod join;
@@ -20,6 +21,7 @@ mod joining_messages;
 mod leave;
 mod membership;
 mod message;
+mod missed;
 mod nick;
 mod occasion;
 mod others;
@@ -65,6 +67,7 @@ pub(crate) use stored::{Glance, Restart};
 use blocked::Blocked;
 use check::{Check, Trust};
 use direct::Directs;
+use gap::{Gap, Last};
 use joining::Joining;
 use membership::Attendance;
 use past::Past;
@@ -118,8 +121,9 @@ struct Stay {
     password: Option<Box<str>>,
     /// Whether the room has not been shown to the account since a start: what is kept of it has come since.
     is_unknown: bool,
-    /// The id and the stamp of the last message that was stored before a start.
-    last: (Option<Box<str>>, Option<i64>),
+    /// The last message that was stored before a start.
+    last: Option<Box<Last>>,
+    gap: Gap,
 }
 
 impl Occupancy {

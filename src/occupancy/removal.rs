@@ -25,6 +25,7 @@ impl Occupancy {
     pub(super) fn lose(&mut self, turn: &mut Turn<'_>, departure: Departure, told: Option<&Stanza>) {
         log::debug!("{} is out of {}: {departure:?}", self.me.account, self.me.room);
         turn.act(Action::Drop { account: self.me.account.clone(), room: self.me.room.clone() });
+        self.give_up_gap(turn);
         self.refuse_orphans(turn);
         let mut past = self.become_past(turn);
         if !departure.is_transient() {

@@ -51,6 +51,7 @@ impl Occupancy {
             self.wish_resync_for(session);
             return false;
         }
+        let is_filling = stay.gap.is_filling();
         if !is_answered && !stay.trust.is_fresh(turn) {
             if !stay.upstream.resyncs() {
                 stay.check(turn, &self.me);
@@ -60,7 +61,7 @@ impl Occupancy {
         if lacks {
             self.wish_resync_for(session);
         }
-        !lacks
+        !lacks && !is_filling
     }
 
     /// Shows a waiting session the whole room, after what has to come first.

@@ -127,7 +127,7 @@ impl Occupancy {
         let Some(resync) = self.resync_mut().filter(|resync| resync.entry.is_asked()) else { return };
         resync.entry.own_came(turn, own, true);
         let (history, shows_any) = (resync.history, !resync.seen.is_empty());
-        self.room.history.begin_fetch(history);
+        self.begin_fetch(history);
         if shows_any {
             self.tell_unseen_gone(turn);
         }
@@ -172,6 +172,14 @@ impl Occupancy {
         for ask in self.sessions.asks_mut().filter(|ask| ask.resync == ResyncFor::Asked) {
             ask.resync = ResyncFor::Answered;
         }
+        self.fill_gap(turn);
+        if !self.is_filling_gap() {
+            self.show_the_rest(turn);
+        }
+    }
+
+    /// Shows sessions what is news, and those that wait the room.
+    pub(super) fn show_the_rest(&mut self, turn: &mut Turn<'_>) {
         self.end_fetch(turn);
         self.serve(turn);
         self.room.history.trim(turn.now, turn.config);

@@ -2,6 +2,7 @@
 //! (design decisions 7, 12).
 
 use super::check::Trust;
+use super::gap::{Gap, Last};
 use super::membership::Attendance;
 use super::probe::Probes;
 use super::upstream::Upstream;
@@ -25,7 +26,7 @@ pub(crate) enum Glance {
     /// It is not known yet whether it will be in.
     Joining,
     /// It is in.
-    In { shown: Kept, nick: Nick, since_ms: Option<u64> },
+    In { shown: Kept, nick: Nick, since_ms: Option<u64>, gap_ms: Option<i64> },
 }
 
 /// What the core knows of a room that it has only read of.
@@ -34,6 +35,8 @@ pub(crate) struct Restart {
     pub(crate) is_bookmarked: bool,
     /// Until when the server was up.
     pub(crate) alive_ms: i64,
+    /// Since when messages may be missing.
+    pub(crate) gap_ms: i64,
 }
 
 impl Occupancy {
@@ -42,10 +45,11 @@ impl Occupancy {
         match (&self.phase, glance) {
             (Phase::Out(past), Glance::Out(departed)) => past.departed == *departed,
             (Phase::Joining(_), Glance::Joining) => true,
-            (Phase::In(stay), Glance::In { shown, nick, since_ms }) => {
+            (Phase::In(stay), Glance::In { shown, nick, since_ms, gap_ms }) => {
                 stay.own.shown() == shown
                     && self.me.nick == *nick
                     && stay.attendance.unattended_ms() == *since_ms
+                    && self.gap_since_ms() == *gap_ms
             }
             (Phase::Out(_) | Phase::Joining(_) | Phase::In(_), _) => false,
         }
@@ -60,6 +64,7 @@ impl Occupancy {
                 shown: stay.own.shown().clone(),
                 nick: self.me.nick.clone(),
                 since_ms: stay.attendance.unattended_ms(),
+                gap_ms: self.gap_since_ms(),
             },
         }
     }
@@ -67,6 +72,11 @@ impl Occupancy {
     /// Since when no session is attached, if the account is in.
     pub(crate) fn unattended_ms(&self) -> Option<u64> {
         self.stay().and_then(|stay| stay.attendance.unattended_ms())
+    }
+
+    /// Whether the room has not been shown to the account since a start.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.stay().is_some_and(|stay| stay.is_unknown)
     }
 
     /// Whether a bookmark holds the account in the room.
@@ -86,6 +96,7 @@ impl Occupancy {
     fn membership(&self, stay: &Stay, now: Now, with_password: bool) -> Membership {
         let affiliation = MucUser::read(stay.own.shown()).affiliation;
         let last = self.room.history.last(&self.me.room);
+        let before = stay.last.as_deref().cloned().unwrap_or_default();
         Membership {
             nick: self.me.nick.clone(),
             password: stay.password.clone().filter(|_| with_password),
@@ -94,8 +105,8 @@ impl Occupancy {
             news: News {
                 detached_ms: stay.attendance.unattended_ms().map(|since_ms| utc_of(now, since_ms)),
                 is_away: is_nobody_there(&stay.own.sent.children),
-                stanza_id: last.0.or_else(|| stay.last.0.clone()),
-                stamp_ms: last.1.or(stay.last.1),
+                stanza_id: last.0.or(before.id),
+                stamp_ms: last.1.or(before.stamp_ms),
             },
         }
     }
@@ -117,6 +128,8 @@ impl Occupancy {
         let own = Own::new(Kept::own(shown), Kept::own(sent).share(), false);
         restored.room.outdated = true;
         restored.room.is_entered = true;
+        let last = Last { id: membership.news.stanza_id, stamp_ms: membership.news.stamp_ms };
+        let last = (last.id.is_some() || last.stamp_ms.is_some()).then(|| Box::new(last));
         restored.enter(Phase::In(Box::new(Stay {
             own,
             trust: Trust::unheard(),
@@ -129,7 +142,8 @@ impl Occupancy {
             is_bookmarked: restart.is_bookmarked,
             password: membership.password,
             is_unknown: true,
-            last: (membership.news.stanza_id, membership.news.stamp_ms),
+            gap: Gap::since_start(restart.gap_ms, last.as_deref()),
+            last,
         })));
         restored
     }
@@ -153,7 +167,7 @@ impl Occupancy {
 }
 
 /// The time of day at a monotonic time that has passed.
-fn utc_of(now: Now, past_ms: u64) -> i64 {
+pub(super) fn utc_of(now: Now, past_ms: u64) -> i64 {
     let age_ms = now.monotonic_ms.saturating_sub(past_ms);
     now.utc_ms.saturating_sub(i64::try_from(age_ms).unwrap_or(i64::MAX))
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::event::Now;
+use crate::room::gap::Gap;
 use crate::room::history::{Entry, History};
 use crate::room::request::Asked;
 use crate::room::retraction::Retraction;
@@ -90,6 +91,24 @@ impl History {
             has_older: None,
             is_cut: false,
         }));
+    }
+
+    /// The room begins to show what it has after all that is kept, and dates from that time on.
+    pub(crate) fn begin_sequel(&mut self, since_ms: i64) {
+        self.begin_fetch(Asked { most: None, since_ms: Some(since_ms) });
+        if let Some(fetch) = &mut self.fetch {
+            fetch.cursor = self.entries.len();
+            fetch.is_met = true;
+        }
+    }
+
+    /// The room has shown that, all of it or not.
+    pub(crate) fn end_sequel(&mut self, is_whole: bool, room: &BareJid, now: Now, config: &Config) {
+        let before = self.gap;
+        self.end_fetch(room, now, config);
+        if !is_whole {
+            self.gap = Gap { up_to_ms: before.up_to_ms.max(Some(now.utc_ms)), ..before };
+        }
     }
 
     /// Takes in a message of the past. True if it is news for those who have been shown the room: it has not come

@@ -8,7 +8,7 @@ pub(crate) mod request;
 mod retraction;
 pub(crate) mod roster;
 mod rulings;
-mod seen;
+pub(crate) mod seen;
 pub(crate) mod self_presence;
 
 use serde::{Deserialize, Serialize};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Config, limit};
 use crate::event::Now;
 use crate::xmpp::jid::BareJid;
-use crate::xmpp::stanza::{NS_CLIENT, Node, Stanza};
+use crate::xmpp::stanza::{Element, NS_CLIENT, Node, Stanza};
 
 const NS_STANZA_ID: &str = "urn:xmpp:sid:0";
 
@@ -124,13 +124,25 @@ impl Print {
 }
 
 /// The room's own id of a message (XEP-0359).
-pub(super) fn stanza_id<'a>(stanza: &'a Stanza, room: &BareJid) -> Option<&'a str> {
+pub(crate) fn stanza_id<'a>(stanza: &'a Stanza, room: &BareJid) -> Option<&'a str> {
     stanza
         .children
         .iter()
         .rev() // it stands last, mostly
         .find(|child| child.is("stanza-id", NS_STANZA_ID) && child.attribute("by") == Some(room.as_str()))
         .and_then(|child| child.attribute("id"))
+}
+
+/// The message with that id by the room, and no other.
+pub(crate) fn with_stanza_id(mut message: Stanza, id: &str, room: &BareJid) -> Stanza {
+    if stanza_id(&message, room) == Some(id) {
+        return message;
+    }
+    let is_by_room =
+        |child: &Element| child.is("stanza-id", NS_STANZA_ID) && child.attribute("by") == Some(room.as_str());
+    message.children.retain(|child| !is_by_room(child));
+    let by_room = Element::build("stanza-id", NS_STANZA_ID).attribute("by", room.as_str());
+    message.child(by_room.attribute("id", id).done())
 }
 
 fn short(hash: u64) -> u32 {

@@ -1,5 +1,6 @@
 //! The words of the field: addresses, stanzas and what they say.
 
+pub(crate) mod archive;
 pub mod cost;
 pub(crate) mod delay;
 pub mod error;

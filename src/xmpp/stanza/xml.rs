@@ -69,10 +69,12 @@ impl Stanza {
 
     /// Reads a stanza.
     pub fn from_xml(xml: &str) -> Result<Self, XmlError> {
-        let root = parse(xml)?;
-        let type_attribute = root.attribute("type").map(ToOwned::to_owned);
-        let kind = Kind::read(&root.name, type_attribute.as_deref())
-            .ok_or(XmlError("neither presence, message nor iq".into()))?;
+        Self::of_element(parse(xml)?).ok_or(XmlError("neither presence, message nor iq".into()))
+    }
+
+    /// The stanza that an element is, if it is one: a forwarded one (XEP-0297).
+    pub fn of_element(root: Element) -> Option<Self> {
+        let kind = Kind::read(&root.name, root.attribute("type"))?;
         let mut stanza = Self::new(kind);
         for (name, value) in root.attributes {
             match &*name {
@@ -84,7 +86,7 @@ impl Stanza {
             }
         }
         stanza.children = root.nodes.into_iter().filter_map(element_of).collect();
-        Ok(stanza)
+        Some(stanza)
     }
 }
 

@@ -24,6 +24,7 @@
 //! | `self NICK ID CODES …` | `pres NICK ID … {member/participant me CODES}` |
 //! | `gone NICK ID CODES …` | `gone NICK ID … {member/none CODES}`, with `me` if one of the codes is 110 |
 //! | `subject NICK TEXT …` | `gc NICK - <subject>TEXT</subject>…` |
+//! | `archived QUERYID ID STAMP gc …` | what the room's archive has in answer to a query: a result with that message |
 //!
 //! NICK is an occupant of the room, or `-` for the room itself; a word with an `@` is a whole address. The ID `-`
 //! is none. A `-` can be left out at the end, and in front of `<` and `{`. A message without text says its id:

@@ -17,6 +17,9 @@ impl<'a> Line<'a> {
     fn stanza(mut self) -> String {
         let line = self.rest;
         let verb = self.word();
+        if verb == "archived" {
+            return self.archived();
+        }
         let (name, kind) = match verb {
             "pres" | "join" | "occupant" | "self" => ("presence", "-"),
             "gone" => ("presence", "unavailable"),
@@ -53,6 +56,19 @@ impl<'a> Line<'a> {
             "gc" | "pm" if self.rest.is_empty() && id != "-" => body(id),
             _ => self.payload(body),
         }
+    }
+
+    /// A result of an archive: the query, the archive's id, when the message was sent, and the message.
+    fn archived(mut self) -> String {
+        let (query, id, stamp) = (self.word(), self.word(), self.word());
+        let result = attribute("queryid", query) + &attribute("id", id);
+        let message = Line { way: self.way, rest: self.rest }.stanza();
+        let message = message.replacen("<message", "<message xmlns='jabber:client'", 1);
+        format!(
+            "<message from='{ROOM}'><result xmlns='urn:xmpp:mam:2'{result}><forwarded xmlns='urn:xmpp:forward:0'>\
+             <delay xmlns='{DELAY}'{}/>{message}</forwarded></result></message>",
+            attribute("stamp", stamp)
+        )
     }
 
     fn joining(&mut self) -> String {

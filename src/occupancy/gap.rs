@@ -1,0 +1,369 @@
+//! Messages of the room may be missing, after a start or a loss. The room is asked for them, and what comes live
+//! meanwhile waits.
+//!
+//! The archive is asked once the account is known to be in: after a resync, or when a message of the room is heard. If
+//! there is no archive, the history that a resync brings has to do.
+
+use serde::{Deserialize, Serialize};
+
+use super::stored::utc_of;
+use super::{Occupancy, Phase};
+use crate::config::limit;
+use crate::pending::backlog::Backlog;
+use crate::room::history::History;
+use crate::room::request::Asked;
+use crate::room::seen::stanza_id;
+use crate::turn::Turn;
+use crate::xmpp::archive::Wanted;
+use crate::xmpp::delay;
+use crate::xmpp::jid::BareJid;
+use crate::xmpp::stanza::{Kept, Stanza};
+
+/// Whether messages of the room may be missing.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) enum Gap {
+    /// None are.
+    #[default]
+    Closed,
+    /// Some may be. A resync, or a message of the room, begins to fill the gap.
+    Open(Hole),
+    /// The room is asked for them.
+    Filling(Box<Filling>),
+}
+
+/// What may be missing.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Hole {
+    /// Since when, by our clock.
+    since_ms: i64,
+    last: Option<Box<Last>>,
+    brought: Option<Box<Brought>>,
+}
+
+/// The last message that is known: what the room calls it, and when it says that it was sent.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Last {
+    pub(super) id: Option<Box<str>>,
+    pub(super) stamp_ms: Option<i64>,
+}
+
+/// The history that the room has shown meanwhile. It ends after what is missing.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Brought {
+    /// What a resync has asked for, if it was a resync.
+    asked: Option<Asked>,
+    messages: Backlog,
+}
+
+/// A gap that is being filled.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Filling {
+    pub(super) hole: Hole,
+    pub(super) source: Source,
+    until_ms: u64,
+    /// How many messages the archive has shown.
+    pub(super) received: usize,
+    /// What has come live since.
+    live: Backlog,
+}
+
+/// From where the messages come.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Source {
+    /// From the archive, by a query of that id. It had shown so many before.
+    Archive { id: Box<str>, before: usize },
+    /// From a resync: the archive does not answer.
+    Resync,
+}
+
+impl Gap {
+    /// After a start, messages may be missing since then. What is stored of the last one may be much older, and the
+    /// account has seen what came since.
+    pub(super) fn since_start(since_ms: i64, last: Option<&Last>) -> Self {
+        let oldest_ms = since_ms.saturating_sub(limit::GAP_SLACK_MS);
+        let last = last.filter(|last| last.stamp_ms.is_some_and(|stamp_ms| stamp_ms >= oldest_ms));
+        Self::Open(Hole { since_ms, last: last.cloned().map(Box::new), brought: None })
+    }
+
+    /// About how many bytes wait for it to be filled.
+    pub(super) fn cost(&self) -> usize {
+        let brought = self.hole().and_then(|hole| hole.brought.as_ref());
+        let live = match self {
+            Self::Filling(filling) => filling.live.cost(),
+            Self::Closed | Self::Open(_) => 0,
+        };
+        live + brought.map_or(0, |brought| brought.messages.cost())
+    }
+
+    /// Whether the room is being asked.
+    pub(super) fn is_filling(&self) -> bool {
+        matches!(self, Self::Filling(_))
+    }
+
+    /// When it is given up.
+    pub(super) fn until_ms(&self) -> Option<u64> {
+        match self {
+            Self::Filling(filling) => Some(filling.until_ms),
+            Self::Closed | Self::Open(_) => None,
+        }
+    }
+
+    fn hole(&self) -> Option<&Hole> {
+        match self {
+            Self::Closed => None,
+            Self::Open(hole) => Some(hole),
+            Self::Filling(filling) => Some(&filling.hole),
+        }
+    }
+
+    pub(super) fn hole_mut(&mut self) -> Option<&mut Hole> {
+        match self {
+            Self::Closed => None,
+            Self::Open(hole) => Some(hole),
+            Self::Filling(filling) => Some(&mut filling.hole),
+        }
+    }
+}
+
+impl Hole {
+    /// What the archive is asked for.
+    pub(super) fn wanted(&self) -> Wanted {
+        self.last_id().map_or_else(|| Wanted::Since(self.start_ms()), |id| Wanted::After(id.into()))
+    }
+
+    pub(super) fn last_id(&self) -> Option<&str> {
+        self.last.as_ref().and_then(|last| last.id.as_deref())
+    }
+
+    pub(super) fn last_ms(&self) -> Option<i64> {
+        self.last.as_ref().and_then(|last| last.stamp_ms)
+    }
+
+    /// The archive has shown that message, or ended a page with it. Without an id it goes on by time.
+    pub(super) fn note_last(&mut self, id: Option<Box<str>>, stamp_ms: Option<i64>) {
+        self.last = Some(Box::new(Last { id, stamp_ms }));
+    }
+
+    /// From when on all is wanted.
+    fn start_ms(&self) -> i64 {
+        self.last_ms().unwrap_or_else(|| self.since_ms.saturating_sub(limit::GAP_SLACK_MS))
+    }
+
+    fn brought_mut(&mut self) -> &mut Brought {
+        self.brought.get_or_insert_default()
+    }
+
+    /// Whether a resync has shown the history.
+    pub(super) fn has_history(&self) -> bool {
+        self.brought.as_ref().is_some_and(|brought| brought.asked.is_some())
+    }
+
+    /// Whether that history reaches back to a message that is no news: then it is all that was missing.
+    fn reaches_back(&self, history: &History, room: &BareJid) -> bool {
+        let is_known = |message: &Kept| {
+            let is_last = self.last_id().is_some() && stanza_id(message, room) == self.last_id();
+            is_last || history.has_come(message, room)
+        };
+        self.has_history() && self.brought.iter().any(|brought| brought.messages.iter().any(is_known))
+    }
+}
+
+impl Filling {
+    fn begun(turn: &Turn<'_>, hole: Hole) -> Self {
+        let until_ms = turn.after(limit::GAP_MS);
+        Self { hole, source: Source::Resync, until_ms, received: 0, live: Backlog::default() }
+    }
+
+    pub(super) fn is_asked_as(&self, query: &str) -> bool {
+        matches!(&self.source, Source::Archive { id, .. } if **id == *query)
+    }
+
+    /// Whether the archive has shown anything since it was last asked.
+    pub(super) fn goes_on(&self) -> bool {
+        matches!(&self.source, Source::Archive { before, .. } if *before < self.received)
+    }
+}
+
+/// What others call.
+impl Occupancy {
+    /// Messages may be missing from now on. It is no new gap if that is known.
+    pub(crate) fn open_gap(&mut self, turn: &mut Turn<'_>) {
+        self.stop_filling(turn);
+        let known = self.room.history.last(&self.me.room);
+        let newest_ms = self.room.history.newest_ms();
+        let Phase::In(stay) = &mut self.phase else { return };
+        if matches!(stay.gap, Gap::Closed) {
+            let heard_ms = stay.trust.heard_ms().unwrap_or(turn.now.monotonic_ms);
+            let last = Last { id: known.0, stamp_ms: known.1.or(newest_ms) };
+            let since_ms = utc_of(turn.now, heard_ms);
+            stay.gap = Gap::Open(Hole { since_ms, last: Some(Box::new(last)), brought: None });
+        }
+    }
+
+    /// The account is in: the room is asked for what is missing, unless that is under way.
+    pub(super) fn fill_gap(&mut self, turn: &mut Turn<'_>) {
+        let Phase::In(stay) = &mut self.phase else { return };
+        match std::mem::take(&mut stay.gap) {
+            Gap::Closed => {}
+            Gap::Open(hole) => {
+                self.room.history.begin_sequel(hole.start_ms());
+                stay.gap = Gap::Filling(Box::new(Filling::begun(turn, hole)));
+                self.ask_archive(turn);
+            }
+            Gap::Filling(filling) => {
+                let is_over = matches!(filling.source, Source::Resync);
+                stay.gap = Gap::Filling(filling);
+                if is_over {
+                    self.close_gap(turn, false);
+                }
+            }
+        }
+    }
+
+    /// All that can be had of a gap has been shown: all that was missing, if it came to its end.
+    pub(super) fn gap_filled(&mut self, _turn: &mut Turn<'_>, to_its_end: bool) {
+        let end = if to_its_end { "to its end" } else { "as far as it could be" };
+        log::debug!("the gap of {} in {} is filled {end}", self.me.account, self.me.room);
+    }
+
+    /// Keeps a live message until the gap before it is filled; false if there is none, or if too much waits already.
+    pub(super) fn waits_behind_gap(&mut self, turn: &mut Turn<'_>, message: &Kept) -> bool {
+        self.stay().is_some_and(|stay| !matches!(stay.gap, Gap::Closed)) && self.keep_live(turn, message)
+    }
+
+    /// The room begins to show its history. If messages may be missing before it, it waits.
+    pub(super) fn begin_fetch(&mut self, asked: Asked) {
+        match self.gap_mut().and_then(Gap::hole_mut) {
+            Some(hole) => hole.brought_mut().asked = Some(asked),
+            None => self.room.history.begin_fetch(asked),
+        }
+    }
+
+    /// Keeps history until the gap before it is filled; false if there is none. If it is too much, the oldest is lost.
+    pub(super) fn keep_brought(&mut self, turn: &mut Turn<'_>, message: &Kept) -> bool {
+        let Some(hole) = self.gap_mut().and_then(Gap::hole_mut) else { return false };
+        let messages = &mut hole.brought_mut().messages;
+        if !turn.keep_newest(messages, limit::GAP_COST, message.share(), |_| true) {
+            log::debug!("a message of the history of {} is too large to be kept", self.me.room);
+        }
+        true
+    }
+
+    /// Whether sessions have to wait until a gap is filled.
+    pub(super) fn is_filling_gap(&self) -> bool {
+        self.stay().is_some_and(|stay| stay.gap.is_filling())
+    }
+
+    /// Since when messages may be missing, by our clock.
+    pub(crate) fn gap_since_ms(&self) -> Option<i64> {
+        self.stay()?.gap.hole().map(|hole| hole.since_ms)
+    }
+
+    /// The account goes out of the room: what has waited is shown before that.
+    pub(super) fn give_up_gap(&mut self, turn: &mut Turn<'_>) {
+        let Some(Filling { hole, live, .. }) = self.take_filling(turn, false) else { return };
+        self.show_brought(turn, hole.brought);
+        self.end_fetch(turn);
+        self.show_live(turn, live);
+    }
+
+    /// The room has not shown in time what was missing.
+    pub(super) fn gap_unanswered(&mut self, turn: &mut Turn<'_>) {
+        self.close_gap(turn, false);
+    }
+}
+
+/// The end of a gap.
+impl Occupancy {
+    /// The gap, while the account is in.
+    pub(super) fn gap_mut(&mut self) -> Option<&mut Gap> {
+        match &mut self.phase {
+            Phase::In(stay) => Some(&mut stay.gap),
+            Phase::Out(_) | Phase::Joining(_) => None,
+        }
+    }
+
+    /// The gap that is being filled.
+    pub(super) fn filling_mut(&mut self) -> Option<&mut Filling> {
+        match self.gap_mut()? {
+            Gap::Filling(filling) => Some(filling),
+            Gap::Closed | Gap::Open(_) => None,
+        }
+    }
+
+    /// Messages may be missing anew. A gap of which nothing is shown behind it yet becomes larger; else it has to stay
+    /// as it is.
+    fn stop_filling(&mut self, turn: &mut Turn<'_>) {
+        let Some(filling) = self.filling_mut() else { return };
+        if filling.live.len() > 0 {
+            return self.close_gap(turn, false);
+        }
+        if let Some(filling) = self.take_filling(turn, false)
+            && let Some(gap) = self.gap_mut()
+        {
+            *gap = Gap::Open(filling.hole);
+        }
+    }
+
+    /// No more of what was missing will come: what has waited is shown.
+    pub(super) fn close_gap(&mut self, turn: &mut Turn<'_>, is_whole: bool) {
+        let Some(Filling { hole, live, .. }) = self.take_filling(turn, is_whole) else { return };
+        let to_its_end = is_whole || hole.reaches_back(&self.room.history, &self.me.room);
+        self.show_brought(turn, hole.brought);
+        self.show_the_rest(turn);
+        self.show_live(turn, live);
+        self.gap_filled(turn, to_its_end);
+    }
+
+    fn take_filling(&mut self, turn: &Turn<'_>, is_whole: bool) -> Option<Filling> {
+        let gap = self.gap_mut().filter(|gap| gap.is_filling())?;
+        let Gap::Filling(filling) = std::mem::take(gap) else { return None };
+        self.room.history.end_sequel(is_whole, &self.me.room, turn.now, turn.config);
+        Some(*filling)
+    }
+
+    /// Shows what of the history is news.
+    fn show_brought(&mut self, turn: &mut Turn<'_>, brought: Option<Box<Brought>>) {
+        let Some(Brought { asked, messages }) = brought.map(|brought| *brought) else { return };
+        if let Some(asked) = asked {
+            self.room.history.begin_fetch(asked);
+        }
+        for message in messages {
+            if self.room.history.take_in(&message, &self.me.room, turn.now, turn.config) {
+                self.show_past(turn, &message);
+            }
+        }
+    }
+
+    /// Shows the sessions that have been shown the room a message of its past.
+    pub(super) fn show_past(&mut self, turn: &mut Turn<'_>, message: &Stanza) {
+        for session in self.shown_sessions() {
+            self.show(turn, session, message.clone());
+        }
+    }
+
+    /// Shows what has come live, unless it was part of what was missing.
+    fn show_live(&mut self, turn: &mut Turn<'_>, live: Backlog) {
+        for message in live {
+            let is_named = message.id.is_some() || stanza_id(&message, &self.me.room).is_some();
+            if !is_named || !self.room.history.has_come(&message, &self.me.room) {
+                let is_delayed = delay::is_delayed(&message);
+                turn.about_shown(message.clone(), |turn| self.live_came(turn, &message, is_delayed));
+            }
+        }
+    }
+
+    /// Keeps a live message, and begins to fill the gap. If too much waits, all is shown.
+    fn keep_live(&mut self, turn: &mut Turn<'_>, message: &Kept) -> bool {
+        if !self.is_filling_gap() {
+            self.fill_gap(turn);
+        }
+        let Some(filling) = self.filling_mut() else { return false };
+        let is_kept = filling.live.len() < limit::GAP_LIVE
+            && turn.keep(&mut filling.live, limit::GAP_COST, message.share());
+        if !is_kept {
+            self.close_gap(turn, false);
+        }
+        is_kept
+    }
+}

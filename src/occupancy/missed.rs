@@ -1,0 +1,107 @@
+//! What may have been missed, from the room's archive (XEP-0313), or from a resync if there is none.
+
+use super::gap::{Gap, Hole, Source};
+use super::{Occupancy, Phase};
+use crate::config::limit;
+use crate::room::history::delayed;
+use crate::room::seen::with_stanza_id;
+use crate::turn::Turn;
+use crate::xmpp::archive::{self, Archived, Page};
+use crate::xmpp::jid::Jid;
+use crate::xmpp::muc::sets_subject;
+use crate::xmpp::stanza::{IqType, Kept, Kind, MessageType, Stanza};
+
+impl Occupancy {
+    /// Asks for the next page.
+    pub(super) fn ask_archive(&mut self, turn: &mut Turn<'_>) {
+        let Some(filling) = self.filling_mut() else { return };
+        let id = turn.fresh_id();
+        let query = archive::query(&id, &filling.hole.wanted(), limit::GAP_PAGE);
+        filling.source = Source::Archive { id: id.clone(), before: filling.received };
+        let query = Stanza::new(Kind::Iq(IqType::Set)).id(Some(&id)).child(query);
+        turn.send(query.from(self.me.account.to_jid()).to(self.me.room.to_jid()));
+    }
+
+    /// Takes in a result of the archive; false if it is none that a gap waits for.
+    pub(super) fn missed_came(&mut self, turn: &mut Turn<'_>, message: &Stanza) -> bool {
+        let Some(filling) = self.filling_mut() else { return false };
+        let Source::Archive { id, .. } = &filling.source else { return false };
+        let Some(result) = archive::result(message, id) else { return false };
+        filling.received = filling.received.saturating_add(1);
+        if filling.received > limit::GAP_MESSAGES {
+            return true;
+        }
+        let archived = Archived::read(result);
+        let Some(missed) = archived.and_then(|archived| self.as_missed(archived)) else { return true };
+        if missed.sender_nick().as_ref() == Some(&self.me.nick) {
+            self.senders.reflected(missed.id.as_deref());
+        }
+        if self.room.history.take_in(&missed, &self.me.room, turn.now, turn.config) {
+            self.show_past(turn, &missed);
+        }
+        true
+    }
+
+    /// A message of the archive as the room would show it again; nothing if it does not belong there. The subject is
+    /// told by the resync.
+    fn as_missed(&mut self, archived: Archived) -> Option<Kept> {
+        let Archived { id, stamp_ms, message } = archived;
+        let is_of_room = message.from.as_ref().map(Jid::bare) == Some(self.me.room.as_str());
+        if !is_of_room || message.kind != Kind::Message(MessageType::Groupchat) || sets_subject(&message) {
+            return None;
+        }
+        let hole = self.gap_mut().and_then(Gap::hole_mut)?;
+        let stamp_ms = stamp_ms.or(hole.last_ms());
+        hole.note_last(Some(id.clone()), stamp_ms);
+        let message = Kept::without_to(with_stanza_id(message, &id, &self.me.room));
+        let message = self.as_shown(&message).unwrap_or(message);
+        Some(delayed(&message, stamp_ms, &self.me.room))
+    }
+
+    /// Takes in an answer of the archive; false if it is none.
+    pub(super) fn gap_answered(&mut self, turn: &mut Turn<'_>, answer: &Stanza) -> bool {
+        let is_from_room = answer.from.as_ref().map(Jid::as_str) == Some(self.me.room.as_str());
+        let id = answer.id.as_deref().unwrap_or_default();
+        let Some(filling) = self.filling_mut().filter(|filling| is_from_room && filling.is_asked_as(id))
+        else {
+            return false;
+        };
+        let has_more = filling.goes_on() && filling.received < limit::GAP_MESSAGES;
+        let page = Page::read(answer).filter(|_| answer.kind == Kind::Iq(IqType::Result));
+        match page {
+            Some(Page { is_last: true, .. }) => self.close_gap(turn, true),
+            Some(Page { last, .. }) if has_more => {
+                let last = last.or_else(|| filling.hole.last_id().map(Into::into));
+                filling.hole.note_last(last, filling.hole.last_ms());
+                self.ask_archive(turn);
+            }
+            Some(_) => self.close_gap(turn, false),
+            None if is_unknown_id(answer, &filling.hole) && filling.received == 0 => {
+                filling.hole.note_last(None, filling.hole.last_ms());
+                self.ask_archive(turn);
+            }
+            None => self.archive_fails(turn),
+        }
+        true
+    }
+
+    /// There is no archive, or it says no more: a resync brings what the room has of its history. A room that is to be
+    /// shown again anyway need not show itself for that.
+    fn archive_fails(&mut self, turn: &mut Turn<'_>) {
+        let Phase::In(stay) = &mut self.phase else { return };
+        let Gap::Filling(filling) = &mut stay.gap else { return };
+        let is_under_way = stay.upstream.resyncs();
+        if !is_under_way && (filling.hole.has_history() || stay.is_unknown) {
+            return self.close_gap(turn, false);
+        }
+        filling.source = Source::Resync;
+        if !is_under_way {
+            stay.upstream.wish_resync();
+        }
+    }
+}
+
+/// Whether the archive does not know the message after which it was asked.
+fn is_unknown_id(error: &Stanza, hole: &Hole) -> bool {
+    hole.last_id().is_some() && error.error_condition() == Some("item-not-found")
+}
