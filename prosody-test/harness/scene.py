@@ -72,6 +72,13 @@ class Scene:
         await self._leave_host(self.host)
         await self._lab.restart(killed)
 
+    @contextlib.asynccontextmanager
+    async def deaf(self) -> AsyncIterator[None]:
+        """The account's server hears nothing of what happens, is killed then, and started again. Nobody gets an error."""
+        await self._leave_host(self.host)
+        async with self._lab.deaf():
+            yield
+
     async def _leave_host(self, host: str) -> None:
         for person in [person for person in self.people if person.account.endswith(f"@{host}")]:
             await person.stop()

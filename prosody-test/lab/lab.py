@@ -5,9 +5,10 @@ which answers late. Server B is another server, with accounts and rooms of its o
 """
 
 import asyncio
+import contextlib
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,6 +106,15 @@ class Lab:
         """Server A is stopped, or killed, and started again with the data that it has."""
         server = self._servers[0]
         await (server.kill() if killed else server.stop())
+        await server.start()
+
+    @contextlib.asynccontextmanager
+    async def deaf(self) -> AsyncIterator[None]:
+        """Server A hears nothing of what happens, is killed then, and started again with the data that it has."""
+        server = self._servers[0]
+        server.pause()
+        yield
+        await server.kill()
         await server.start()
 
     async def restart_remote(self, meanwhile: Callable[[], Awaitable[None]], killed: bool = False) -> None:

@@ -79,6 +79,10 @@ class Server:
         """Waits until the process ends by itself."""
         await self._process.wait()
 
+    def pause(self) -> None:
+        """Lets the process hear nothing more; its connections stay."""
+        self._process.send_signal(signal.SIGSTOP)
+
     async def kill(self) -> None:
         """Ends the process without a word."""
         self._process.kill()

@@ -4,6 +4,7 @@ from client import xml
 from harness.scene import JudgedScene
 from harness.story import check, judged
 
+LINES = 30  # more than a room shows of its history
 IN = '"nick":"me"'  # in a record: the account is in under that nick
 
 
@@ -53,6 +54,28 @@ async def server_started_and_nobody_connects(scene: JudgedScene) -> None:
     came = await laptop.join(scene.room, "me", "<history maxstanzas='5'/>")
     said = [stanza.findtext(xml.CLIENT + "body") for stanza in came]
     check(said.count("is anybody there") == 1, f"it is told once: {said}")
+    saw = await scene.judge_saw(laptop)
+    check(not [stanza for stanza in saw if stanza.get("type") == "unavailable"], "no leave")
+    scene.check_one_occupant("me")
+
+
+@judged("L10", "H14", kinds=("remote",), alone=True)
+async def messages_lost_with_the_server(scene: JudgedScene) -> None:
+    """What the room has said to a server that was killed before it heard of it comes from the room's archive."""
+    await scene.judge.say("before")
+    phone = await scene.phone()
+    await phone.join(scene.room, "me")
+    await scene.until_stored('"stanza_id":')
+    lines = [f"line {number}" for number in range(LINES)]
+    async with scene.deaf():
+        for line in lines:
+            await scene.judge.say(line)
+        await scene.judge.drain(scene.room)
+    laptop = await scene.laptop()
+    came = await laptop.join(scene.room, "me", "<history maxstanzas='50'/>")
+    said = [stanza.findtext(xml.CLIENT + "body") for stanza in came if stanza.findtext(xml.CLIENT + "body")]
+    check([line for line in said if line != "before"] == lines, f"each once and in order: {said}")
+    check(said.count("before") <= 1, f"what came before is not told twice: {said}")
     saw = await scene.judge_saw(laptop)
     check(not [stanza for stanza in saw if stanza.get("type") == "unavailable"], "no leave")
     scene.check_one_occupant("me")
