@@ -4,6 +4,8 @@
 
 #![allow(clippy::panic, clippy::expect_used, clippy::indexing_slicing, clippy::wildcard_enum_match_arm)]
 
+#[path = "model/archive.rs"]
+mod archive;
 #[path = "model/assertions.rs"]
 mod assertions;
 #[path = "model/belief.rs"]
@@ -73,6 +75,12 @@ fn play_all<S: Strategy>(stories: &S, play: impl Fn(&S::Value), retell: impl Fn(
 #[test]
 fn sessions_see_what_the_room_is() {
     play_all(&transition::stories(STEPS), |story| play::play(story, false), |story| play::play(story, true));
+}
+
+#[test]
+fn h14_sessions_see_what_the_room_is_after_losses() {
+    let stories = transition::stories_of_losses(STEPS);
+    play_all(&stories, |story| play::play(story, false), |story| play::play(story, true));
 }
 
 #[test]

@@ -178,6 +178,11 @@ impl Filling {
         matches!(&self.source, Source::Archive { id, .. } if **id == *query)
     }
 
+    /// Whether that message of the past has also come live, and is shown with what has.
+    pub(super) fn has_live(&self, message: &Stanza, room: &BareJid) -> bool {
+        has_same(&self.live, message, room)
+    }
+
     /// Whether the archive has shown anything since it was last asked.
     pub(super) fn goes_on(&self) -> bool {
         matches!(&self.source, Source::Archive { before, .. } if *before < self.received)
@@ -186,7 +191,7 @@ impl Filling {
 
 /// What others call.
 impl Occupancy {
-    /// Messages may be missing from now on. It is no new gap if that is known.
+    /// Messages may be missing from now on. If that is known already, the gap only becomes larger.
     pub(crate) fn open_gap(&mut self, turn: &mut Turn<'_>) {
         self.stop_filling(turn);
         let known = self.room.history.last(&self.me.room);
@@ -262,7 +267,7 @@ impl Occupancy {
     /// The account goes out of the room: what has waited is shown before that.
     pub(super) fn give_up_gap(&mut self, turn: &mut Turn<'_>) {
         let Some(Filling { hole, live, .. }) = self.take_filling(turn, false) else { return };
-        self.show_brought(turn, hole.brought);
+        self.show_brought(turn, hole.brought, &live);
         self.end_fetch(turn);
         self.show_live(turn, live);
     }
@@ -291,17 +296,14 @@ impl Occupancy {
         }
     }
 
-    /// Messages may be missing anew. A gap of which nothing is shown behind it yet becomes larger; else it has to stay
-    /// as it is.
+    /// The room can't go on showing what is missing: what has waited is shown. The archive is asked again later, after the
+    /// last message that it has shown.
     fn stop_filling(&mut self, turn: &mut Turn<'_>) {
         let Some(filling) = self.filling_mut() else { return };
-        if filling.live.len() > 0 {
-            return self.close_gap(turn, false);
-        }
-        if let Some(filling) = self.take_filling(turn, false)
-            && let Some(gap) = self.gap_mut()
-        {
-            *gap = Gap::Open(filling.hole);
+        let hole = Hole { brought: None, ..filling.hole.clone() };
+        self.close_gap(turn, false);
+        if let Some(gap) = self.gap_mut() {
+            *gap = Gap::Open(hole);
         }
     }
 
@@ -309,7 +311,7 @@ impl Occupancy {
     pub(super) fn close_gap(&mut self, turn: &mut Turn<'_>, is_whole: bool) {
         let Some(Filling { hole, live, .. }) = self.take_filling(turn, is_whole) else { return };
         let to_its_end = is_whole || hole.reaches_back(&self.room.history, &self.me.room);
-        self.show_brought(turn, hole.brought);
+        self.show_brought(turn, hole.brought, &live);
         self.show_the_rest(turn);
         self.show_live(turn, live);
         self.gap_filled(turn, to_its_end);
@@ -322,13 +324,16 @@ impl Occupancy {
         Some(*filling)
     }
 
-    /// Shows what of the history is news.
-    fn show_brought(&mut self, turn: &mut Turn<'_>, brought: Option<Box<Brought>>) {
+    /// Shows what of the history is news, and has not come live.
+    fn show_brought(&mut self, turn: &mut Turn<'_>, brought: Option<Box<Brought>>, live: &Backlog) {
         let Some(Brought { asked, messages }) = brought.map(|brought| *brought) else { return };
         if let Some(asked) = asked {
             self.room.history.begin_fetch(asked);
         }
         for message in messages {
+            if has_same(live, &message, &self.me.room) {
+                continue;
+            }
             if self.room.history.take_in(&message, &self.me.room, turn.now, turn.config) {
                 self.show_past(turn, &message);
             }
@@ -366,4 +371,10 @@ impl Occupancy {
         }
         is_kept
     }
+}
+
+/// Whether a message that waits has the stanza-id of that one.
+fn has_same(waiting: &Backlog, message: &Stanza, room: &BareJid) -> bool {
+    let id = stanza_id(message, room);
+    id.is_some() && waiting.iter().any(|waiting| stanza_id(waiting, room) == id)
 }

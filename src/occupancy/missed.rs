@@ -33,6 +33,9 @@ impl Occupancy {
         }
         let archived = Archived::read(result);
         let Some(missed) = archived.and_then(|archived| self.as_missed(archived)) else { return true };
+        if self.has_come_live(&missed) {
+            return true;
+        }
         if missed.sender_nick().as_ref() == Some(&self.me.nick) {
             self.senders.reflected(missed.id.as_deref());
         }
@@ -40,6 +43,11 @@ impl Occupancy {
             self.show_past(turn, &missed);
         }
         true
+    }
+
+    fn has_come_live(&mut self, missed: &Stanza) -> bool {
+        let room = self.me.room.clone();
+        self.filling_mut().is_some_and(|filling| filling.has_live(missed, &room))
     }
 
     /// A message of the archive as the room would show it again; nothing if it does not belong there. The subject is

@@ -21,6 +21,12 @@ pub(crate) struct Known {
     pub(crate) is_shown: bool,
     /// The private messages that came with nobody there and were not stored: a leave is held back.
     pub(crate) meanwhile: Vec<u64>,
+    /// The stream was lost: the next live message waits until the archive has been asked.
+    pub(crate) is_lossy: bool,
+    /// How many live messages there were before one that may wait; whoever joins then may be shown it after the subject.
+    pub(crate) waits_from: Option<usize>,
+    /// The messages that may have waited when the last stay ended: they are shown before its end is.
+    pub(crate) waited: Vec<u64>,
     /// Counts the stays.
     pub(crate) stay: u64,
 }

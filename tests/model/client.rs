@@ -308,6 +308,7 @@ impl Client {
     fn joined(&mut self, subject: &Stanza, known: &Known) {
         let Place::Joining(join) = std::mem::replace(&mut self.place, Place::In) else { return };
         let asked_at = if join.asked_at.0 == known.stay { join.asked_at.1 } else { 0 };
+        let asked_at = asked_at.min(known.waits_from.unwrap_or(usize::MAX));
         let possible = if join.renames { asked_at..=known.live.len() } else { asked_at..=join.answered_at };
         // what came after it had asked is shown after the subject, or is history
         self.view.live = possible.filter(|live| join.is_history_until(*live, known)).collect();
@@ -322,6 +323,9 @@ impl Client {
             return;
         }
         let Some(number) = number(stanza) else { panic!("a message of nobody") };
+        if known.waited.contains(&number) {
+            return;
+        }
         self.view.live.retain(|live| known.live.get(*live) == Some(&number));
         assert!(!self.view.live.is_empty(), "a live message missing or twice (M2)");
         self.view.live.iter_mut().for_each(|live| *live += 1);

@@ -59,7 +59,9 @@ impl World {
     /// The core knows that the account is out: what it knew of the room is no more.
     fn stay_ended(&mut self) {
         self.forgotten = false;
-        self.known = Known { stay: self.known.stay + 1, ..Known::default() };
+        let mut waited = std::mem::take(&mut self.known.waited);
+        waited.extend(self.known.waits_from.map_or(&[][..], |from| &self.known.live[from..]));
+        self.known = Known { stay: self.known.stay + 1, waited, ..Known::default() };
     }
 
     fn note_private(&mut self, stanza: &Stanza) {
@@ -126,6 +128,9 @@ impl World {
         if stanza.has("body", NS_CLIENT) && is_new {
             self.known.historic.push(number);
             self.known.historic.sort_unstable();
+        }
+        if std::mem::take(&mut self.known.is_lossy) {
+            self.known.waits_from.get_or_insert(self.known.live.len());
         }
         if !is_late || (is_new && !is_old && was_shown) {
             self.known.live.push(number);

@@ -47,6 +47,7 @@ impl World {
             Transition::AllArrives => self.all_arrives(),
             Transition::Waits(milliseconds) => self.wait(*milliseconds),
             Transition::Settles => self.settle(),
+            Transition::StreamLost => self.lose_stream(),
             Transition::Reload => self.reload(),
             Transition::EarlyWake => self.wake_early(),
             Transition::EarlyWakeAndReload => {
@@ -263,6 +264,7 @@ impl World {
             self.lay_ghost();
         }
         self.people_answer();
+        (self.known.waits_from, self.known.waited) = (None, Vec::new());
         assertions::at_rest(self);
     }
 

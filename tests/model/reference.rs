@@ -7,9 +7,11 @@ use minimix_core::xmpp::stanza::{
     Element, IqType, Kind, MessageType, NS_CLIENT, NS_STANZAS, PresenceType, Stanza,
 };
 
+use crate::archive::{Archive, NS_MAM};
 use crate::people::People;
 use crate::stanzas::{
-    ACCOUNT, Occupant, ROOM, element, gone, jid, numbered, occupant_jid, shown, stamp, target,
+    ACCOUNT, Occupant, ROOM, delay, element, gone, jid, numbered, occupant_jid, shown, stamp, stanza_id,
+    target,
 };
 use crate::transition::{Decision, OtherDoes};
 
@@ -27,6 +29,7 @@ pub(crate) struct Room {
     locked: bool,
     affiliation: Option<&'static str>,
     history: VecDeque<Stanza>,
+    archive: Archive,
     subject: Option<Stanza>,
     pub(crate) numbers: u64,
     pub(crate) people: People,
@@ -190,15 +193,12 @@ impl Room {
         message.to = None;
         message.from = Some(occupant_jid(nick));
         message.children.push(numbered(self.numbers));
-        let id = self.numbers.to_string();
-        let stanza_id =
-            Element::build("stanza-id", "urn:xmpp:sid:0").attribute("by", ROOM).attribute("id", &id);
-        message.children.push(stanza_id.done());
-        let delay = Element::build("delay", "urn:xmpp:delay").attribute("from", ROOM).attribute("stamp", utc);
-        let delayed = message.clone().child(delay.done());
+        message.children.push(stanza_id(self.numbers));
+        let delayed = message.clone().child(delay(utc));
         if sets_subject(&message) {
             self.subject = Some(delayed);
         } else if message.has("body", NS_CLIENT) {
+            self.archive.keep(self.numbers, &delayed);
             self.history.push_back(delayed);
             if self.history.len() > HISTORY {
                 self.history.pop_front();
@@ -234,6 +234,7 @@ impl Room {
             return self.refuse(query, "modify", "not-acceptable");
         }
         match target(query) {
+            None if query.has("query", NS_MAM) => self.said.extend(self.archive.answer(query)),
             Some(nick) if nick == "dave" && self.others.contains_key("dave") => {
                 self.people.keep_silent(&nick, query);
             }
@@ -241,9 +242,8 @@ impl Room {
                 self.refuse(query, "cancel", "item-not-found");
             }
             _ => {
-                let mut answer = Stanza::new(Kind::Iq(IqType::Result)).id(query.id.as_deref());
-                answer.from.clone_from(&query.to);
-                self.said.push(answer);
+                let answer = Stanza::new(Kind::Iq(IqType::Result)).id(query.id.as_deref());
+                self.said.push(Stanza { from: query.to.clone(), ..answer });
             }
         }
     }

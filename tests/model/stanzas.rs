@@ -70,6 +70,17 @@ pub(crate) fn numbered(number: u64) -> Element {
     Element::build("number", NS_NUMBER).text(&number.to_string()).done()
 }
 
+/// The id that the room gives it.
+pub(crate) fn stanza_id(number: u64) -> Element {
+    let by_room = Element::build("stanza-id", "urn:xmpp:sid:0").attribute("by", ROOM);
+    by_room.attribute("id", &number.to_string()).done()
+}
+
+/// When the room says that it was sent.
+pub(crate) fn delay(utc: &str) -> Element {
+    Element::build("delay", "urn:xmpp:delay").attribute("from", ROOM).attribute("stamp", utc).done()
+}
+
 /// When a kept message was sent.
 pub(crate) fn stamp(message: &Stanza) -> String {
     let delay = message.find("delay", "urn:xmpp:delay");

@@ -36,12 +36,31 @@ pub(crate) enum Transition {
     Waits(u64),
     /// All arrives, and every deadline passes.
     Settles,
+    /// The stream between the servers is lost.
+    StreamLost,
     /// The module is reloaded.
     Reload,
     /// The timer comes before its time.
     EarlyWake,
     /// The timer comes before its time, and then the module is reloaded.
     EarlyWakeAndReload,
+}
+
+impl Transition {
+    fn under_one_nick(self) -> Self {
+        let same = |nick: Option<Nick>| nick.map(|_| NICKS[0]);
+        match self {
+            Self::Session(who, Does::Join { show, most, password, .. }) => {
+                Self::Session(who, Does::Join { nick: NICKS[0], show, most, password })
+            }
+            Self::Session(who, Does::Show { nick, show }) => {
+                Self::Session(who, Does::Show { nick: same(nick), show })
+            }
+            Self::Session(who, Does::Leave { nick }) => Self::Session(who, Does::Leave { nick: same(nick) }),
+            Self::Room(Decision::Rename(_)) => Self::AllArrives,
+            other => other,
+        }
+    }
 }
 
 /// What a session does.
@@ -122,10 +141,20 @@ pub(crate) struct Story {
 
 /// Stories of up to that many steps.
 pub(crate) fn stories(most: usize) -> impl Strategy<Value = Story> {
+    stories_of(transition(), most)
+}
+
+/// Stories in which streams are lost. Everybody asks for one nick: what is renamed is another story.
+pub(crate) fn stories_of_losses(most: usize) -> impl Strategy<Value = Story> {
+    let under_one_nick = transition().prop_map(Transition::under_one_nick);
+    stories_of(prop_oneof![12 => under_one_nick, 1 => Just(Transition::StreamLost)], most)
+}
+
+fn stories_of(transition: impl Strategy<Value = Transition>, most: usize) -> impl Strategy<Value = Story> {
     let crowd = prop_oneof![8 => Just(0), 1 => Just(3), 1 => Just(70)];
     let early = (any::<Index>(), any::<Index>());
     let history = prop_oneof![Just(50), Just(3), Just(0)];
-    (any::<bool>(), crowd, history, vec(transition(), 1..most), early).prop_map(
+    (any::<bool>(), crowd, history, vec(transition, 1..most), early).prop_map(
         |(is_local, crowd, history, mut steps, early)| {
             // every story has both
             steps.insert(early.0.index(steps.len()), Transition::EarlyWake);

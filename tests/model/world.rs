@@ -276,6 +276,12 @@ impl World {
         }
     }
 
+    /// The stream between the servers is lost, and nothing with it.
+    pub(crate) fn lose_stream(&mut self) {
+        self.known.is_lossy = true;
+        self.session_event(Event::ServiceLost { domain: "rooms.example".to_owned() });
+    }
+
     /// The next stanza of the room reaches the account.
     pub(crate) fn account_hears(&mut self) {
         let Some(stanza) = self.down.pop_front() else { return };

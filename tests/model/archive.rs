@@ -1,0 +1,81 @@
+//! What the room has said, as its archive shows it (XEP-0313).
+
+use minimix_core::xmpp::jid::Jid;
+use minimix_core::xmpp::stanza::{Element, IqType, Kind, MessageType, NS_CLIENT, Stanza};
+
+use crate::stanzas::{ROOM, jid, stamp};
+
+/// The namespace of archives.
+pub(crate) const NS_MAM: &str = "urn:xmpp:mam:2";
+const NS_DELAY: &str = "urn:xmpp:delay";
+/// How much it shows at once, whatever is asked.
+const PAGE: usize = 3;
+
+/// All that was ever said, by number.
+#[derive(Debug, Default)]
+pub(crate) struct Archive(Vec<(u64, Stanza)>);
+
+impl Archive {
+    /// Keeps a message with its delay.
+    pub(crate) fn keep(&mut self, number: u64, delayed: &Stanza) {
+        self.0.push((number, delayed.clone()));
+    }
+
+    /// The first page of what is asked for, and its end.
+    pub(crate) fn answer(&self, query: &Stanza) -> Vec<Stanza> {
+        let id = query.id.as_deref().unwrap_or_default();
+        let asked = archive_asked(query);
+        let wanted: Vec<_> = self.0.iter().filter(|entry| asked.wants(entry)).collect();
+        let page = wanted.iter().take(PAGE);
+        let mut said: Vec<_> = page.map(|(number, message)| archived(id, *number, message)).collect();
+        let fin = Element::build("fin", NS_MAM);
+        let fin = if wanted.len() <= PAGE { fin.attribute("complete", "true") } else { fin };
+        let answer = Stanza::new(Kind::Iq(IqType::Result)).id(Some(id)).from(jid(ROOM));
+        said.push(answer.child(fin.done()));
+        said
+    }
+}
+
+/// What an archive is asked for: what comes after that number, and from that time on.
+struct ArchiveAsked {
+    after: Option<u64>,
+    since: String,
+}
+
+/// Reads a query to an archive.
+fn archive_asked(query: &Stanza) -> ArchiveAsked {
+    let query = query.find("query", NS_MAM).expect("a query");
+    let inside = |name: &str| query.elements().find(|child| &*child.name == name);
+    let after = inside("set").and_then(|set| set.find("after")).map(Element::text);
+    let start =
+        inside("x").and_then(|form| form.elements().find(|field| field.attribute("var") == Some("start")));
+    let since = start.and_then(|start| start.find("value")).map(Element::text).unwrap_or_default();
+    ArchiveAsked { after: after.map(|after| after.parse().expect("a number")), since }
+}
+
+impl ArchiveAsked {
+    fn wants(&self, (number, message): &(u64, Stanza)) -> bool {
+        self.after.is_none_or(|after| *number > after) && stamp(message) >= self.since
+    }
+}
+
+/// A message as the archive shows it: without what was added after it was stored.
+fn archived(query: &str, number: u64, message: &Stanza) -> Stanza {
+    let stamp = stamp(message);
+    let delay = Element::build("delay", NS_DELAY).attribute("stamp", &stamp).done();
+    let from = message.from.as_ref().map(Jid::as_str).unwrap_or_default();
+    let inside = message.children.iter().filter(|child| !child.is("delay", NS_DELAY));
+    let inside = inside.filter(|child| &*child.name != "stanza-id").cloned();
+    let mut forwarded =
+        Element::build("message", NS_CLIENT).attribute("type", "groupchat").attribute("from", from);
+    if let Some(id) = &message.id {
+        forwarded = forwarded.attribute("id", id);
+    }
+    let forwarded = inside.fold(forwarded, |forwarded, child| forwarded.child(child)).done();
+    let forwarded = Element::build("forwarded", "urn:xmpp:forward:0").child(delay).child(forwarded).done();
+    let result = Element::build("result", NS_MAM)
+        .attribute("queryid", query)
+        .attribute("id", &number.to_string())
+        .child(forwarded);
+    Stanza::new(Kind::Message(MessageType::Normal)).from(jid(ROOM)).child(result.done())
+}
