@@ -312,8 +312,10 @@ impl Occupancy {
         let Some(Filling { hole, live, .. }) = self.take_filling(turn, is_whole) else { return };
         let to_its_end = is_whole || hole.reaches_back(&self.room.history, &self.me.room);
         self.show_brought(turn, hole.brought, &live);
-        self.show_the_rest(turn);
+        self.end_fetch(turn);
+        self.room.history.begin_sequel(turn.now.utc_ms); // nothing is let go until those who wait have been shown it
         self.show_live(turn, live);
+        self.show_the_rest(turn);
         self.gap_filled(turn, to_its_end);
     }
 
@@ -353,8 +355,19 @@ impl Occupancy {
             let is_named = message.id.is_some() || stanza_id(&message, &self.me.room).is_some();
             if !is_named || !self.room.history.has_come(&message, &self.me.room) {
                 let is_delayed = delay::is_delayed(&message);
-                turn.about_shown(message.clone(), |turn| self.live_came(turn, &message, is_delayed));
+                self.take_in_live(turn, &message, is_delayed);
+                turn.about_shown(message.clone(), |turn| self.relay_news(turn, &message));
             }
+        }
+    }
+
+    /// Who waited when it came is shown it after the subject; to who joins later it is history.
+    fn keep_for_those_who_wait(&mut self, turn: &mut Turn<'_>, message: &Kept) {
+        if self.hides(message) {
+            return;
+        }
+        for ask in self.sessions.asks_mut() {
+            ask.keep_for_later(turn, message);
         }
     }
 
@@ -366,7 +379,9 @@ impl Occupancy {
         let Some(filling) = self.filling_mut() else { return false };
         let is_kept = filling.live.len() < limit::GAP_LIVE
             && turn.keep(&mut filling.live, limit::GAP_COST, message.share());
-        if !is_kept {
+        if is_kept {
+            self.keep_for_those_who_wait(turn, message);
+        } else {
             self.close_gap(turn, false);
         }
         is_kept

@@ -124,12 +124,13 @@ impl Occupancy {
             self.fold_flags(&MucUser::read(stanza)); // occupants may write what they like
         }
         if !self.waits_behind_gap(turn, stanza) {
-            self.live_came(turn, stanza, is_delayed);
+            self.take_in_live(turn, stanza, is_delayed);
+            self.relay(turn, stanza);
         }
     }
 
-    /// A groupchat message is the next that everybody is shown.
-    pub(super) fn live_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept, is_delayed: bool) {
+    /// Takes in a live groupchat message: it is the next in the history, or sets the subject.
+    pub(super) fn take_in_live(&mut self, turn: &Turn<'_>, stanza: &Kept, is_delayed: bool) {
         if sets_subject(stanza) {
             self.room.fold_subject(stanza, Some(turn.now.utc_ms));
         } else {
@@ -137,7 +138,6 @@ impl Occupancy {
             let dated_ms = if is_delayed { delay::stamp_by_room(stanza, room) } else { None };
             self.room.history.keep(stanza, dated_ms, room, turn.now, turn.config);
         }
-        self.relay(turn, stanza);
     }
 
     /// The message as sessions may see it, if that differs. A groupchat message loses stanza-ids in the

@@ -144,10 +144,12 @@ pub(crate) fn stories(most: usize) -> impl Strategy<Value = Story> {
     stories_of(transition(), most)
 }
 
-/// Stories in which streams are lost. Everybody asks for one nick: what is renamed is another story.
+/// Stories in which streams are lost. Everybody asks for one nick: what is renamed is another story. The account knows the
+/// last messages: else the archive shows some of before its join as well.
 pub(crate) fn stories_of_losses(most: usize) -> impl Strategy<Value = Story> {
     let under_one_nick = transition().prop_map(Transition::under_one_nick);
-    stories_of(prop_oneof![12 => under_one_nick, 1 => Just(Transition::StreamLost)], most)
+    let stories = stories_of(prop_oneof![12 => under_one_nick, 1 => Just(Transition::StreamLost)], most);
+    stories.prop_map(|story| Story { history: story.history.max(3), ..story })
 }
 
 fn stories_of(transition: impl Strategy<Value = Transition>, most: usize) -> impl Strategy<Value = Story> {
