@@ -1,7 +1,7 @@
 //! What the room has said, as its archive shows it (XEP-0313).
 
 use minimix_core::xmpp::jid::Jid;
-use minimix_core::xmpp::stanza::{Element, IqType, Kind, MessageType, NS_CLIENT, Stanza};
+use minimix_core::xmpp::stanza::{Element, ElementBuilder, IqType, Kind, MessageType, NS_CLIENT, Stanza};
 
 use crate::stanzas::{ROOM, jid, stamp};
 
@@ -71,7 +71,7 @@ fn archived(query: &str, number: u64, message: &Stanza) -> Stanza {
     if let Some(id) = &message.id {
         forwarded = forwarded.attribute("id", id);
     }
-    let forwarded = inside.fold(forwarded, |forwarded, child| forwarded.child(child)).done();
+    let forwarded = inside.fold(forwarded, ElementBuilder::child).done();
     let forwarded = Element::build("forwarded", "urn:xmpp:forward:0").child(delay).child(forwarded).done();
     let result = Element::build("result", NS_MAM)
         .attribute("queryid", query)
