@@ -98,6 +98,8 @@ impl Occupancy {
             return self.lose(turn, departure, None);
         }
         log::debug!("{} is out of {} and comes back: {departure:?}", self.me.account, self.me.room);
+        self.open_gap(turn);
+        let Phase::In(stay) = &mut self.phase else { return };
         if !stay.upstream.awaits_join() {
             turn.act(Action::Drop { account: self.me.account.clone(), room: self.me.room.clone() });
         }

@@ -79,3 +79,10 @@ fn archived(query: &str, number: u64, message: &Stanza) -> Stanza {
         .child(forwarded);
     Stanza::new(Kind::Message(MessageType::Normal)).from(jid(ROOM)).child(result.done())
 }
+
+/// The number of the message in a result.
+pub(crate) fn archived_number(stanza: &Stanza) -> Option<u64> {
+    let forwarded = stanza.find("result", NS_MAM)?.elements().next()?;
+    let message = forwarded.elements().find(|child| &*child.name == "message")?;
+    message.elements().find(|child| &*child.name == "number")?.text().parse().ok()
+}

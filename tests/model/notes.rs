@@ -4,6 +4,7 @@ use minimix_core::config::limit;
 use minimix_core::xmpp::muc::{Departure, MucUser, sets_subject, status};
 use minimix_core::xmpp::stanza::{IqType, Kind, MessageType, NS_CLIENT, PresenceType, Stanza};
 
+use crate::archive::archived_number;
 use crate::belief::Known;
 use crate::client::{Client, Place};
 use crate::stanzas::number;
@@ -95,6 +96,7 @@ impl World {
             }
             Kind::Message(MessageType::Groupchat) => self.note_groupchat(stanza),
             Kind::Message(MessageType::Chat) => self.note_private(stanza),
+            Kind::Message(MessageType::Normal) => self.note_archived(stanza),
             _ => {}
         }
         for code in occupant.codes {
@@ -134,6 +136,23 @@ impl World {
         }
         if !is_late || (is_new && !is_old && was_shown) {
             self.known.live.push(number);
+        }
+    }
+
+    /// The archive shows what was missed, before what has come live since.
+    fn note_archived(&mut self, stanza: &Stanza) {
+        let Some(number) = archived_number(stanza) else { return };
+        if self.known.historic.contains(&number) || self.known.live.contains(&number) {
+            return;
+        }
+        self.known.historic.push(number);
+        self.known.historic.sort_unstable();
+        match &mut self.known.waits_from {
+            Some(from) => {
+                self.known.live.insert(*from, number);
+                *from += 1;
+            }
+            None => self.known.live.push(number),
         }
     }
 
