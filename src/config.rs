@@ -108,6 +108,8 @@ pub mod limit {
     pub const REJOIN_PAUSE_MOST_MS: u64 = 10 * MINUTE_MS;
     /// How long after a self-ping an error in the room does not cause another one (K9).
     pub const CHECK_PAUSE_MS: u64 = MINUTE_MS;
+    /// How long a room that nobody came back to waits for its turn to be left: its service may never be up again.
+    pub const LINGER_TURN_MS: u64 = 60 * MINUTE_MS;
     /// How long the leave of the last session waits (design decision 3).
     pub const LEAVE_HOLD_MS: u64 = 2 * SECOND_MS;
     /// How long after a leave the stanzas of the room are swallowed (M8).

@@ -82,7 +82,7 @@ fn with_gap() -> (Core, String) {
     let said = "<message type='groupchat'><body>a</body>\
                 <stanza-id xmlns='urn:xmpp:sid:0' by='lounge@rooms.example' id='s'/></message>";
     core.comes(said, &format!("{ROOM}/bob"));
-    core.happens(Event::ServiceLost { domain: "rooms.example".to_owned() });
+    core.happens(Event::ServiceLost { domain: "rooms.example".to_owned(), in_peace: false });
     let asked = core.comes("<message type='groupchat'><body>b</body></message>", &format!("{ROOM}/bob"));
     let [Action::Send { stanza }] = &*asked else { panic!("{asked:?}") };
     let id = stanza.id.clone().unwrap().to_string();

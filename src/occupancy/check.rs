@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Occupancy, Phase, Stay};
 use crate::config::{Config, limit};
-use crate::event::SessionId;
+use crate::event::{Now, SessionId};
 use crate::sessions::identity::Identity;
 use crate::turn::Turn;
 use crate::xmpp::cost::Cost;
@@ -28,8 +28,8 @@ pub(super) struct Trust {
     heard_ms: Option<u64>,
     /// When it was last asked in its turn among the rooms of its service (K10).
     pub(super) asked_ms: u64,
-    /// Whether it waits for its turn to be asked.
-    pub(super) awaits_turn: bool,
+    /// Since when it waits for its turn to be asked.
+    pub(super) awaits_turn_ms: Option<u64>,
 }
 
 /// A self-ping of the account, and who waits for its outcome.
@@ -97,14 +97,14 @@ impl Trust {
     }
 
     /// The account was in before a start. Unless the room shows that it still is, it is asked in its turn.
-    pub(super) fn unheard() -> Self {
-        Self { awaits_turn: true, ..Self::default() }
+    pub(super) fn unheard(now: Now) -> Self {
+        Self { awaits_turn_ms: Some(now.monotonic_ms), ..Self::default() }
     }
 
     fn renew(&mut self, turn: &Turn<'_>) {
         self.sign_ms = Some(turn.now.monotonic_ms);
         self.heard_ms = self.sign_ms;
-        self.awaits_turn = false;
+        self.awaits_turn_ms = None;
     }
 
     /// When the room was last heard of; nothing since a start.
@@ -120,7 +120,7 @@ impl Trust {
     /// When a silent room begins to wait for its turn to be asked (K10).
     pub(super) fn silent_ms(&self, config: &Config) -> Option<u64> {
         let last_ms = self.heard_ms.unwrap_or_default().max(self.asked_ms);
-        Some(last_ms.saturating_add(config.check_ms?)).filter(|_| !self.awaits_turn)
+        Some(last_ms.saturating_add(config.check_ms?)).filter(|_| self.awaits_turn_ms.is_none())
     }
 
     /// Any stanza but an error shows that the room knows the account.

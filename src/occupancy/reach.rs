@@ -45,7 +45,7 @@ impl Occupancy {
     /// The room has fallen silent: it is asked when its turn comes (K10).
     pub(super) fn ask_silent(&mut self, turn: &mut Turn<'_>) {
         let Phase::In(stay) = &mut self.phase else { return };
-        stay.trust.awaits_turn = true;
+        stay.trust.awaits_turn_ms = Some(turn.now.monotonic_ms);
         turn.wait_for_turn(&self.me.account, &self.me.room);
     }
 
@@ -53,7 +53,7 @@ impl Occupancy {
     /// since that time, or is lost: then its answer brings the account back at once.
     pub(crate) fn has_turn(&mut self, turn: &mut Turn<'_>, unheard_since_ms: Option<u64>) -> Load {
         let Phase::In(stay) = &mut self.phase else { return Load::Nothing };
-        let has_waited = std::mem::take(&mut stay.trust.awaits_turn);
+        let has_waited = stay.trust.awaits_turn_ms.take().is_some();
         let is_unheard = unheard_since_ms
             .is_some_and(|past_ms| stay.trust.is_unheard_since(past_ms) || stay.loss.is_some());
         if !(has_waited || is_unheard) {

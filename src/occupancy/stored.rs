@@ -132,7 +132,7 @@ impl Occupancy {
         let last = (last.id.is_some() || last.stamp_ms.is_some()).then(|| Box::new(last));
         restored.enter(Phase::In(Box::new(Stay {
             own,
-            trust: Trust::unheard(),
+            trust: Trust::unheard(now),
             check: None,
             upstream: Upstream::default(),
             attendance: Attendance::Unattended { since_ms: monotonic_of(now, detached_ms) },
