@@ -97,6 +97,10 @@ pub mod limit {
     pub const NICK_MS: u64 = MINUTE_MS;
     /// How long a self-ping of ours may take (I2).
     pub const SELF_PING_MS: u64 = 30 * SECOND_MS;
+    /// After what time without its reflection a message is missed (design decision 20).
+    pub const REFLECTION_MS: u64 = 15 * SECOND_MS;
+    /// How long a message is held that has met a room that the account was out of (design decision 20).
+    pub const HELD_MS: u64 = MINUTE_MS;
     /// How long the sessions of a room that the account is out of are not told so (K3).
     pub const RECOVERY_MS: u64 = 10 * MINUTE_MS;
     /// How long a service that says that it goes down is given before its rooms are joined again.
@@ -159,6 +163,8 @@ pub mod limit {
     pub const TAIL_COST: usize = MEBIBYTE;
     /// How much the senders of messages may cost that are remembered per room (M4); 10 000 messages cost less.
     pub const SENT_COST: usize = 4 * MEBIBYTE;
+    /// How much may wait in one room to be said, or to come back (design decision 20).
+    pub const OUTBOX_COST: usize = 64 * 1024;
     /// How much may wait in one room for each of these: nick changes, updates, self-pings, probes,
     /// subscriptions.
     pub const WISHES_COST: usize = 64 * 1024;

@@ -32,6 +32,7 @@ impl Occupancy {
     pub(crate) fn session_ended(&mut self, turn: &mut Turn<'_>, session: SessionId) {
         if let Phase::In(stay) = &mut self.phase {
             stay.forget_pingers_of(session); // nobody is there to be answered
+            stay.outbox.disown(session);
         }
         self.session_hides(turn, session);
         self.senders.disown(session);

@@ -19,6 +19,7 @@ const NS_DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
 
 /// For how long an answer may be given without asking the room (design decision 7).
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "all of them are times")]
 pub(super) struct Trust {
     /// The last sign of life; nothing once the trust has ended.
     sign_ms: Option<u64>,
@@ -301,9 +302,13 @@ impl Occupancy {
         match finding {
             Finding::In => {
                 stay.found_in(turn, &self.me);
+                let is_back = stay.loss.is_some();
                 if asks == Asks::Room || stay.loss.is_some() {
                     self.room.outdated = true; // the account has another nick there, or has been out
                     stay.upstream.wish_resync();
+                }
+                if !is_back {
+                    self.found_still_in(turn);
                 }
             }
             Finding::Out if asks == Asks::Room => self.lose(turn, Departure::Technical, None), // it is gone
@@ -324,6 +329,7 @@ impl Occupancy {
         }
         stay.answer_pingers(turn, Some(StanzaError::TIMEOUT), &self.me);
         stay.check = None;
+        stay.outbox.doubt();
         self.time_out_waiting(turn);
     }
 }

@@ -37,6 +37,10 @@ pub(crate) enum Why {
     Away,
     /// Nobody came back (design decision 2).
     LingerOver,
+    /// The room has not shown what a session said (design decision 20).
+    Unreflected,
+    /// What a session said is held for long (design decision 20).
+    Held,
     /// The account is out of the room, and tries to come back (K8).
     Rejoins,
     /// It has not come back for so long that its sessions are told (K3).
@@ -49,7 +53,7 @@ pub(crate) enum Why {
 
 impl Why {
     /// All reasons, in the order in which they are looked at.
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 21] = [
         Self::QueryUnanswered,
         Self::OwnJoinWatched,
         Self::ArchiveUnanswered,
@@ -65,6 +69,8 @@ impl Why {
         Self::LeaveHeld,
         Self::Away,
         Self::LingerOver,
+        Self::Unreflected,
+        Self::Held,
         Self::Rejoins,
         Self::LossTold,
         Self::GapUnanswered,
@@ -111,6 +117,8 @@ impl Occupancy {
             Why::LeaveHeld => self.stay()?.attendance.leave_until_ms(),
             Why::Away => self.away_ms(config),
             Why::LingerOver => self.linger_over_ms(config),
+            Why::Unreflected => self.stay()?.outbox.missed_ms(),
+            Why::Held => self.stay()?.outbox.over_ms(),
             Why::Rejoins => self.stay()?.rejoin_ms(),
             Why::LossTold => self.stay()?.loss_told_ms(),
             Why::GapUnanswered => self.stay()?.gap.until_ms(),
@@ -134,6 +142,8 @@ impl Occupancy {
             Why::ProbeUnanswered => self.expire_probes(turn),
             Why::LeaveHeld => self.release_held_leave(turn),
             Why::LingerOver => self.linger_over(turn),
+            Why::Unreflected => self.miss_reflection(turn),
+            Why::Held => self.refuse_unsent(turn, None),
             Why::Rejoins => self.try_again(turn),
             Why::LossTold => self.tell_loss(turn),
             Why::GapUnanswered => self.gap_unanswered(turn),

@@ -145,6 +145,9 @@ impl Occupancy {
     /// Takes in a message of the past. True if it is news for the sessions that have been shown the room (H10). Behind
     /// a gap it waits.
     pub(super) fn take_in_history(&mut self, turn: &mut Turn<'_>, message: &Kept) -> bool {
+        if message.sender_nick().as_ref() == Some(&self.me.nick) {
+            self.note_said(message);
+        }
         !self.keep_brought(turn, message)
             && self.room.history.take_in(message, &self.me.room, turn.now, turn.config)
     }

@@ -226,9 +226,10 @@ impl Occupancy {
     }
 
     /// All that can be had of a gap has been shown: all that was missing, if it came to its end.
-    pub(super) fn gap_filled(&mut self, _turn: &mut Turn<'_>, to_its_end: bool) {
+    pub(super) fn gap_filled(&mut self, turn: &mut Turn<'_>, to_its_end: bool) {
         let end = if to_its_end { "to its end" } else { "as far as it could be" };
         log::debug!("the gap of {} in {} is filled {end}", self.me.account, self.me.room);
+        self.send_again(turn, to_its_end);
     }
 
     /// Keeps a live message until the gap before it is filled; false if there is none, or if too much waits already.

@@ -81,7 +81,7 @@ impl Occupancy {
     }
 
     /// Sends up a held message or query. A question of an ended session is dropped.
-    fn release(&mut self, turn: &mut Turn<'_>, session: Option<SessionId>, stanza: &Stanza) {
+    pub(super) fn release(&mut self, turn: &mut Turn<'_>, session: Option<SessionId>, stanza: &Stanza) {
         turn.about_held(|turn| match (stanza.kind, session) {
             (Kind::Message(_), _) => self.message_up(turn, session, stanza),
             (Kind::Iq(_), Some(session)) => self.query_up(turn, session, stanza),

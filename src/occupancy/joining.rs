@@ -6,6 +6,7 @@ use super::check::{Check, Trust};
 use super::entry::Entry;
 use super::gap::Gap;
 use super::held::Orphans;
+use super::outbox::Outbox;
 use super::past::Past;
 use super::probe::Probes;
 use super::unseen::Silence;
@@ -320,7 +321,8 @@ impl Stay {
     /// About how many bytes wait for the room.
     pub(super) fn waiting_cost(&self) -> usize {
         let check = self.check.as_ref().map_or(0, Check::cost);
-        check + self.upstream.cost() + self.probes.cost() + self.attendance.cost() + self.gap.cost()
+        let waiting = self.outbox.cost() + self.gap.cost();
+        check + waiting + self.upstream.cost() + self.probes.cost() + self.attendance.cost()
     }
 
     /// The account's join is complete.
@@ -332,6 +334,7 @@ impl Stay {
             upstream,
             attendance: Attendance::default(),
             probes: Probes::default(),
+            outbox: Outbox::default(),
             loss: None,
             lost_ms: None,
             is_bookmarked: false,

@@ -23,6 +23,7 @@ impl Occupancy {
         };
         log::debug!("{} leaves {}", attachment.jid, self.me.room);
         let answer = self.leave_answer(attachment, leave);
+        self.refuse_unsent(turn, Some(session));
         turn.deliver(session, answer);
         if let Some(attachment) = self.detach(turn, session) {
             self.withdraw(turn, session);
@@ -116,6 +117,7 @@ impl Occupancy {
         log::debug!("{} leaves {}: {departure:?}", self.me.account, self.me.room);
         let leave = self.leave_stanza(turn, said);
         self.refuse_orphans(turn);
+        self.refuse_unsent(turn, None);
         let mut past = self.become_past(turn);
         past.await_answer(turn);
         self.queries.hurry(turn.after(limit::QUERY_MS));

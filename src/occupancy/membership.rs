@@ -120,7 +120,8 @@ impl Occupancy {
     pub(super) fn linger_over_ms(&self, config: &Config) -> Option<u64> {
         let stay = self.stay().filter(|stay| !stay.is_bookmarked)?;
         let over_ms = stay.attendance.unattended_ms()?.saturating_add(self.linger_ms(config)?);
-        let turn_ms = stay.trust.awaits_turn_ms.map(|since_ms| since_ms.saturating_add(limit::LINGER_TURN_MS));
+        let turn_ms =
+            stay.trust.awaits_turn_ms.map(|since_ms| since_ms.saturating_add(limit::LINGER_TURN_MS));
         Some(over_ms.max(turn_ms.unwrap_or_default())) // after a start not all at once
     }
 

@@ -64,6 +64,9 @@ impl Occupancy {
         if let (Some(session), Some(peer)) = (session, &to) {
             self.queries.note_said(peer, stanza, session);
         }
+        if to.is_none() && self.holds_back(turn, session, &id, stanza) {
+            return;
+        }
         let sent = Sent { to: Peer::new(to), session, invented };
         let before = self.senders.cost();
         self.senders.remember(id, sent, turn.now.monotonic_ms, turn.most(before, limit::SENT_COST));
@@ -119,6 +122,7 @@ impl Occupancy {
         let nick = stanza.from.as_ref().and_then(Jid::resource);
         if nick == Some(self.me.nick.as_str()) {
             self.senders.reflected(stanza.id.as_deref());
+            self.note_said(stanza);
         }
         if nick.is_none() {
             self.fold_flags(&MucUser::read(stanza)); // occupants may write what they like
@@ -211,6 +215,9 @@ impl Occupancy {
     /// An error goes to the session whose message caused it, wherever the account is by now, and to no other
     /// (M4, P7, P8).
     pub(super) fn message_refused(&mut self, turn: &mut Turn<'_>, error: &Stanza) -> Verdict {
+        if error.sender_nick().is_none() && self.holds_refused(turn, error) {
+            return Verdict::Handled;
+        }
         let sent = self.senders.refused(error);
         match &sent {
             Some(Sent { session: Some(session), invented, .. }) => {

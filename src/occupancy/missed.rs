@@ -38,6 +38,7 @@ impl Occupancy {
         }
         if missed.sender_nick().as_ref() == Some(&self.me.nick) {
             self.senders.reflected(missed.id.as_deref());
+            self.note_said(&missed);
         }
         if self.room.history.take_in(&missed, &self.me.room, turn.now, turn.config) {
             self.show_past(turn, &missed);

@@ -25,6 +25,7 @@ mod missed;
 mod nick;
 mod occasion;
 mod others;
+mod outbox;
 mod past;
 mod presence;
 mod probe;
@@ -70,6 +71,7 @@ use direct::Directs;
 use gap::{Gap, Last};
 use joining::Joining;
 use membership::Attendance;
+use outbox::Outbox;
 use past::Past;
 use probe::Probes;
 use recovery::Loss;
@@ -111,6 +113,8 @@ struct Stay {
     upstream: Upstream,
     attendance: Attendance,
     probes: Probes,
+    /// What sessions have said to everybody, and the room has not shown.
+    outbox: Outbox,
     /// The account is out without anybody having decided so.
     loss: Option<Box<Loss>>,
     /// When it last was found to be out.

@@ -7,6 +7,7 @@ use super::{Occupancy, Phase, Stay};
 use crate::config::{MINUTE_MS, limit};
 use crate::event::Action;
 use crate::pace::spread;
+use crate::trouble::Contact;
 use crate::turn::Turn;
 use crate::xmpp::error::may_pass;
 use crate::xmpp::muc::Departure;
@@ -103,9 +104,13 @@ impl Occupancy {
         if !stay.upstream.awaits_join() {
             turn.act(Action::Drop { account: self.me.account.clone(), room: self.me.room.clone() });
         }
+        if departure == Departure::Shutdown {
+            turn.note_contact(Contact::Unreachable);
+        }
         stay.trust.end();
         stay.answer_pingers(turn, None, &self.me);
         stay.check = None;
+        stay.outbox.doubt();
         self.room.outdated = true;
         let joins_at_once = stay.note_loss(turn, departure, jitter);
         if !stay.upstream.awaits_join() {
@@ -125,7 +130,9 @@ impl Occupancy {
             && let Some(loss) = &mut stay.loss
         {
             loss.note_try(turn, jitter);
-            stay.check(turn, &self.me);
+            if !turn.services.troubles.is_out(self.me.room.domain()) {
+                stay.check(turn, &self.me); // else the service is asked, and the room when its turn has come
+            }
         }
     }
 

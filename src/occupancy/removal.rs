@@ -27,6 +27,7 @@ impl Occupancy {
         turn.act(Action::Drop { account: self.me.account.clone(), room: self.me.room.clone() });
         self.give_up_gap(turn);
         self.refuse_orphans(turn);
+        self.refuse_unsent(turn, None);
         let mut past = self.become_past(turn);
         if !departure.is_transient() {
             past.note_departed(turn, departure);

@@ -4,6 +4,7 @@
 use super::check::Trust;
 use super::gap::{Gap, Last};
 use super::membership::Attendance;
+use super::outbox::Outbox;
 use super::probe::Probes;
 use super::upstream::Upstream;
 use super::{Occupancy, Phase, Stay};
@@ -137,6 +138,7 @@ impl Occupancy {
             upstream: Upstream::default(),
             attendance: Attendance::Unattended { since_ms: monotonic_of(now, detached_ms) },
             probes: Probes::default(),
+            outbox: Outbox::default(),
             loss: None,
             lost_ms: None,
             is_bookmarked: restart.is_bookmarked,

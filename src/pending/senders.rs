@@ -51,6 +51,11 @@ impl Senders {
         self.0.take(error.id.as_ref()?, |sent| is_from_room || sent.to.is(error.from.as_ref()))
     }
 
+    /// A message went up under that id, and it is known that nothing more comes of it.
+    pub(crate) fn forget(&mut self, id: &str) {
+        self.0.take(&id.into(), |sent| sent.to.is_room());
+    }
+
     /// The room has reflected a message: no error will come. In a room that gives messages ids of its own it is
     /// taken for the oldest.
     pub(crate) fn reflected(&mut self, id: Option<&str>) {

@@ -59,6 +59,9 @@ impl World {
 
     /// The core knows that the account is out: what it knew of the room is no more.
     fn stay_ended(&mut self) {
+        for client in self.clients.iter_mut().filter(|client| matches!(client.place, Place::Joining(_))) {
+            client.forgive_echoes(); // its join is answered, and shows the presence
+        }
         self.forgotten = false;
         let mut waited = std::mem::take(&mut self.known.waited);
         waited.extend(self.known.waits_from.map_or(&[][..], |from| &self.known.live[from..]));

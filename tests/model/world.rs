@@ -37,6 +37,8 @@ pub(crate) struct World {
     pub(crate) up: VecDeque<Stanza>,
     pub(crate) down: VecDeque<Stanza>,
     pub(crate) known: Known,
+    /// The service that the host has asked, and the id of the question.
+    asked: Option<(String, Box<str>)>,
     /// The room has lost the account without a word.
     pub(crate) forgotten: bool,
     /// The presence of ours that the room has not answered, and when it was sent.
@@ -73,6 +75,7 @@ impl World {
             up: VecDeque::new(),
             down: VecDeque::new(),
             known: Known::default(),
+            asked: None,
             forgotten: false,
             unanswered: None,
             shown: None,
@@ -194,7 +197,8 @@ impl World {
                 assert!(stanza.kind == Kind::Message(MessageType::Chat) && stanza.has("body", NS_CLIENT));
                 self.known.meanwhile.retain(|kept| Some(*kept) != number(&stanza));
             }
-            Action::AskService { .. } | Action::Store { .. } => {}
+            Action::AskService { domain, id } => self.asked = Some((domain, id)),
+            Action::Store { .. } => {}
             Action::SendAs { .. } => panic!("no session is direct"),
         }
     }
@@ -239,6 +243,9 @@ impl World {
 
     pub(crate) fn all_arrives(&mut self) {
         self.collect();
+        if let Some((domain, id)) = self.asked.take() {
+            self.session_event(Event::ServiceAnswered { domain, id: id.into(), error: None });
+        }
         while !self.up.is_empty() || !self.down.is_empty() {
             self.account_hears();
             if self.down.is_empty() {

@@ -1,0 +1,278 @@
+//! What sessions say to everybody is kept until the room has shown it (M13, design decision 20). What may have met a room
+//! that the account was out of is held, and all that is said later waits behind it. It goes up again only if it is certain
+//! that the room has not taken it; else its sender is told.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Occupancy, Phase};
+use crate::config::limit;
+use crate::event::SessionId;
+use crate::turn::Turn;
+use crate::xmpp::cost::Cost;
+use crate::xmpp::error::StanzaError;
+use crate::xmpp::stanza::{Kept, Stanza};
+
+const NS_ORIGIN_ID: &str = "urn:xmpp:sid:0";
+
+/// What has been said and not been shown by the room, oldest first.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Outbox {
+    said: VecDeque<Said>,
+    cost: usize,
+}
+
+/// A groupchat message of a session.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Said {
+    /// The id under which it went up.
+    id: Box<str>,
+    /// Nobody, once the session has ended.
+    session: Option<SessionId>,
+    stanza: Kept,
+    since_ms: u64,
+    fate: Fate,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum Fate {
+    /// It went up.
+    Up,
+    /// It went up, and has not come back for so long that a check was begun.
+    Missed,
+    /// Nobody can tell whether the room has taken it.
+    Doubted { error: Option<Kept> },
+    /// The room has not taken it.
+    Untaken { error: Option<Kept> },
+}
+
+impl Fate {
+    fn is_held(&self) -> bool {
+        matches!(self, Self::Doubted { .. } | Self::Untaken { .. })
+    }
+}
+
+impl Cost for Said {
+    fn outside(&self) -> usize {
+        let error = match &self.fate {
+            Fate::Doubted { error } | Fate::Untaken { error } => error.as_ref().map_or(0, Cost::cost),
+            Fate::Up | Fate::Missed => 0,
+        };
+        self.id.outside() + self.stanza.cost() + error
+    }
+}
+
+impl Said {
+    /// Whether a message from the account's own nick is this one.
+    fn is_shown_by(&self, message: &Stanza, keeps_ids: bool) -> bool {
+        let origin_id = |stanza: &Stanza| {
+            stanza.find("origin-id", NS_ORIGIN_ID).and_then(|id| id.attribute("id")).map(str::to_owned)
+        };
+        let is_same_origin = || origin_id(&self.stanza).is_some_and(|id| origin_id(message) == Some(id));
+        let is_same_text = || !keeps_ids && message.text_of("body") == self.stanza.text_of("body");
+        message.id.as_deref() == Some(&self.id) || is_same_origin() || is_same_text()
+    }
+}
+
+impl Outbox {
+    /// About how many bytes it costs.
+    pub(super) fn cost(&self) -> usize {
+        self.cost
+    }
+
+    /// Whether what is said has to wait.
+    pub(super) fn is_holding(&self) -> bool {
+        self.said.iter().any(|said| said.fate.is_held())
+    }
+
+    /// Since when the first message has not come back.
+    pub(super) fn missed_ms(&self) -> Option<u64> {
+        let first = self.said.iter().find(|said| said.fate == Fate::Up)?;
+        Some(first.since_ms + limit::REFLECTION_MS)
+    }
+
+    /// When those who wait are told.
+    pub(super) fn over_ms(&self) -> Option<u64> {
+        let first = self.said.iter().find(|said| said.fate.is_held())?;
+        Some(first.since_ms + limit::HELD_MS)
+    }
+
+    /// Nobody can tell any more what the room has taken.
+    pub(super) fn doubt(&mut self) {
+        for said in self.said.iter_mut().filter(|said| !said.fate.is_held()) {
+            said.fate = Fate::Doubted { error: None };
+        }
+    }
+
+    /// The session has ended: nobody is told what becomes of its messages.
+    pub(super) fn disown(&mut self, session: SessionId) {
+        for said in self.said.iter_mut().filter(|said| said.session == Some(session)) {
+            said.session = None;
+        }
+    }
+
+    /// Adds a message. Of those that only went up the oldest make space; false if what is held leaves none.
+    fn add(&mut self, turn: &mut Turn<'_>, said: Said) -> bool {
+        let cost = said.cost();
+        let most = turn.most(self.cost, limit::OUTBOX_COST);
+        while self.cost + cost > most {
+            let Some(oldest) = self.said.iter().position(|said| !said.fate.is_held()) else { return false };
+            self.remove(oldest);
+        }
+        turn.note_waiting(cost);
+        self.cost += cost;
+        self.said.push_back(said);
+        true
+    }
+
+    fn remove(&mut self, position: usize) -> Option<Said> {
+        let said = self.said.remove(position)?;
+        self.cost = self.cost.saturating_sub(said.cost());
+        Some(said)
+    }
+
+    fn take(&mut self, wanted: impl Fn(&Said) -> bool) -> Vec<Said> {
+        let (taken, left): (VecDeque<_>, VecDeque<_>) =
+            std::mem::take(&mut self.said).into_iter().partition(|said| wanted(said));
+        self.cost = left.iter().map(Cost::cost).sum();
+        self.said = left;
+        taken.into()
+    }
+
+    /// The room has shown a message of the account: it has taken it.
+    pub(super) fn note_shown(&mut self, message: &Stanza, keeps_ids: bool) {
+        let position = self.said.iter().position(|said| said.is_shown_by(message, keeps_ids));
+        position.and_then(|position| self.remove(position));
+    }
+
+    /// A message came back with an error. It is held if the room itself says that the account is out, or if it did not
+    /// get so far; else it is done with.
+    fn note_refused(&mut self, error: &Stanza) -> bool {
+        let went_up = |said: &Said| said.fate != Fate::Untaken { error: None };
+        let is_refused = |said: &Said| went_up(said) && error.id.as_deref() == Some(&said.id);
+        let Some(position) = self.said.iter().position(is_refused) else { return false };
+        let fate = match error.error_condition() {
+            Some("not-acceptable") => Fate::Untaken { error: Some(Kept::own(error.clone())) },
+            Some("remote-server-not-found" | "remote-server-timeout") => {
+                Fate::Doubted { error: Some(Kept::own(error.clone())) }
+            }
+            _ => {
+                self.remove(position);
+                return false;
+            }
+        };
+        if let Some(said) = self.said.get_mut(position) {
+            said.fate = fate;
+        }
+        self.cost = self.said.iter().map(Cost::cost).sum();
+        true
+    }
+}
+
+impl Occupancy {
+    /// The room has shown a message of the account, live or from its past.
+    pub(super) fn note_said(&mut self, message: &Stanza) {
+        if let Phase::In(stay) = &mut self.phase {
+            stay.outbox.note_shown(message, stay.own.reflects_ids);
+        }
+    }
+
+    /// A session says something to everybody. True if it is held.
+    pub(super) fn holds_back(
+        &mut self,
+        turn: &mut Turn<'_>,
+        session: Option<SessionId>,
+        id: &str,
+        stanza: &Stanza,
+    ) -> bool {
+        let Phase::In(stay) = &mut self.phase else { return false };
+        let is_held = stay.loss.is_some() || stay.outbox.is_holding();
+        let fate = if is_held { Fate::Untaken { error: None } } else { Fate::Up };
+        let (id, stanza, since_ms) = (id.into(), Kept::own(stanza.clone()), turn.now.monotonic_ms);
+        let is_kept = stay.outbox.add(turn, Said { id, session, stanza: stanza.clone(), since_ms, fate });
+        if let (true, false, Some(session)) = (is_held, is_kept, session) {
+            turn.refuse(&self.me.room, session, &stanza, StanzaError::OVER_LIMIT);
+        }
+        is_held
+    }
+
+    /// Takes an error for a message that may have met a room that the account is out of; false if it is for its sender.
+    pub(super) fn holds_refused(&mut self, turn: &mut Turn<'_>, error: &Stanza) -> bool {
+        let Phase::In(stay) = &mut self.phase else { return false };
+        if !stay.outbox.note_refused(error) {
+            return false;
+        }
+        stay.suspect(turn, &self.me);
+        if stay.check.is_none() && stay.loss.is_none() {
+            self.found_still_in(turn);
+        }
+        true
+    }
+
+    /// The room has not shown a message for long: is the account in?
+    pub(super) fn miss_reflection(&mut self, turn: &mut Turn<'_>) {
+        let Phase::In(stay) = &mut self.phase else { return };
+        for said in stay.outbox.said.iter_mut().filter(|said| said.fate == Fate::Up) {
+            said.fate = Fate::Missed;
+        }
+        stay.suspect(turn, &self.me);
+    }
+
+    /// The account is in, and has been all the time. What the room does not show pends; what it refused it meant so; of
+    /// what may have been lost on its way the room's archive knows more.
+    pub(super) fn found_still_in(&mut self, turn: &mut Turn<'_>) {
+        let Phase::In(stay) = &mut self.phase else { return };
+        stay.outbox.take(|said| said.fate == Fate::Missed);
+        let refused = stay.outbox.take(|said| matches!(said.fate, Fate::Untaken { error: Some(_) }));
+        let is_doubted = stay.outbox.is_holding();
+        for said in refused {
+            self.tell_unsent(turn, said);
+        }
+        if is_doubted {
+            self.open_gap(turn);
+            self.fill_gap(turn);
+        }
+    }
+
+    /// The account is in, and all that the room has taken has been shown if it `is_certain`: what is held goes up, or its
+    /// sender is told.
+    pub(super) fn send_again(&mut self, turn: &mut Turn<'_>, is_certain: bool) {
+        let Phase::In(stay) = &mut self.phase else { return };
+        if stay.loss.is_some() {
+            return;
+        }
+        for said in stay.outbox.take(|said| said.fate.is_held()) {
+            if is_certain || matches!(said.fate, Fate::Untaken { .. }) {
+                self.senders.forget(&said.id);
+                self.release(turn, said.session, &said.stanza);
+            } else {
+                self.tell_unsent(turn, said);
+            }
+        }
+    }
+
+    /// What is held is not sent any more: of one session, or of all.
+    pub(super) fn refuse_unsent(&mut self, turn: &mut Turn<'_>, of: Option<SessionId>) {
+        let Phase::In(stay) = &mut self.phase else { return };
+        let is_meant = |said: &Said| said.fate.is_held() && (of.is_none() || said.session == of);
+        for said in stay.outbox.take(is_meant) {
+            self.tell_unsent(turn, said);
+        }
+    }
+
+    fn tell_unsent(&mut self, turn: &mut Turn<'_>, said: Said) {
+        self.senders.forget(&said.id);
+        let Some(session) = said.session else { return };
+        match said.fate {
+            Fate::Doubted { error: Some(error) } | Fate::Untaken { error: Some(error) } => {
+                turn.deliver(session, Stanza::clone(&error).id(said.stanza.id.as_deref()));
+            }
+            Fate::Up | Fate::Missed | Fate::Doubted { .. } | Fate::Untaken { .. } => {
+                turn.about_held(|turn| {
+                    turn.refuse(&self.me.room, session, &said.stanza, StanzaError::TIMEOUT);
+                });
+            }
+        }
+    }
+}
