@@ -38,6 +38,8 @@ pub struct Config {
     pub away_delay_ms: u64,
     /// How long after its last sign of life a room is asked whether the account is in (K10); `None` is never.
     pub check_ms: Option<u64>,
+    /// Whether bookmarks have accounts join rooms, and hold them there (B5).
+    pub autojoin: bool,
     /// Whether the passwords of rooms are stored.
     pub store_passwords: bool,
     /// In how many rooms one account may be (J25).
@@ -59,6 +61,7 @@ impl Default for Config {
             linger_affiliated_ms: Some(14 * DAY_MS),
             away_delay_ms: 2 * MINUTE_MS,
             check_ms: Some(HOUR_MS),
+            autojoin: true,
             store_passwords: true,
             rooms_per_account: 500,
             exclude: Vec::new(),
@@ -249,6 +252,20 @@ pub mod limit {
     pub const PACED_SERVICES: usize = 1_000;
     /// How many rooms are looked at in one call whose turn has come.
     pub const TURNS: usize = 500;
+    /// How long after a bookmark was published the account joins, unless a session does (B5).
+    pub const BOOKMARK_JOIN_MS: u64 = 10 * SECOND_MS;
+    /// How long after a login the account joins the rooms of its bookmarks: sessions that follow them have by then.
+    pub const BOOKMARK_LOGIN_MS: u64 = 30 * SECOND_MS;
+    /// How long after a bookmark was taken away the account leaves: old clients take all away, and write them anew.
+    pub const BOOKMARK_LEAVE_MS: u64 = MINUTE_MS;
+    /// How many rooms a second one account joins because of its bookmarks.
+    pub const BOOKMARK_JOINS_PER_SECOND: u64 = 5;
+    /// How long after a nick change a bookmark that differs only in the nick is no new wish to join (B5).
+    pub const BOOKMARK_NICK_MS: u64 = MINUTE_MS;
+    /// How many bookmarks of an account are known.
+    pub const BOOKMARKS: usize = 1_000;
+    /// How long the nick and the password of a bookmark may be, in bytes.
+    pub const BOOKMARK_BYTES: usize = 4 * 1024;
     /// How long a nick may be, in bytes (RFC 7622 §3.4).
     pub const NICK_BYTES: usize = 1_023;
 }

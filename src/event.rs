@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::bookmark::Bookmark;
 use crate::config::Config;
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::jid::{BareJid, FullJid, Jid};
@@ -137,6 +138,27 @@ pub enum Event {
         account: BareJid,
         /// Its hash; empty if the avatar was taken away.
         hash: String,
+    },
+    /// A bookmark was published, perhaps as it was, or was taken away (XEP-0402).
+    BookmarkChanged {
+        /// The account.
+        account: BareJid,
+        /// The room.
+        room: BareJid,
+        /// What it says; nothing if it does not have the account join.
+        bookmark: Option<Bookmark>,
+    },
+    /// All bookmarks were taken away.
+    BookmarksPurged {
+        /// The account.
+        account: BareJid,
+    },
+    /// The account logs in, or may again. Its bookmarks were read.
+    LoggedIn {
+        /// The account.
+        account: BareJid,
+        /// Those that have it join rooms.
+        bookmarks: Vec<(BareJid, Bookmark)>,
     },
     /// The options have changed; rooms that they now exclude are handed back.
     Configured {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::bookmark::Bookmarks;
 use crate::config::limit;
 use crate::event::SessionId;
 use crate::xmpp::jid::{BareJid, Jid};
@@ -16,6 +17,8 @@ pub(crate) struct Profile {
     /// The hash of the avatar that it has published (XEP-0084): empty if that was taken away, nothing if there
     /// was none since the module was loaded.
     pub(crate) avatar: Option<String>,
+    /// The bookmarks that have it join rooms (XEP-0402).
+    pub(crate) bookmarks: Bookmarks,
     /// The services that its sessions watch for activity (XEP-0437).
     watched: BTreeMap<SessionId, BTreeSet<BareJid>>,
 }

@@ -7,6 +7,8 @@
 
 #[path = "phases/assertions.rs"]
 mod assertions;
+#[path = "transcripts/bookmarks.rs"]
+mod bookmarks;
 #[path = "phases/kinds.rs"]
 mod kinds;
 #[path = "phases/room.rs"]

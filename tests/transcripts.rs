@@ -4,6 +4,8 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, clippy::indexing_slicing)]
 #![allow(clippy::disallowed_methods)]
 
+#[path = "transcripts/bookmarks.rs"]
+mod bookmarks;
 #[path = "transcripts/scene.rs"]
 mod scene;
 #[path = "transcripts/service.rs"]

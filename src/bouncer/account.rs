@@ -42,7 +42,10 @@ impl Account {
 
     /// Whether it may be in no further room (J25).
     pub(crate) fn is_full(&self, config: &Config) -> bool {
-        let occupied = self.rooms.values().filter(|place| place.occupancy.is_occupied());
+        let occupied = self
+            .rooms
+            .values()
+            .filter(|place| place.occupancy.is_occupied() || place.occupancy.is_inquiring());
         occupied.count() >= config.rooms_per_account
     }
 

@@ -72,6 +72,7 @@ impl Bouncer {
             known.profile = Profile::default();
             known.ledger = Ledger::default();
         }
+        self.state.errands.forget(account);
         self.forget_idle(account);
         outcome
     }
@@ -106,6 +107,7 @@ impl Bouncer {
         let mut actions = self.everywhere(now, due, Occupancy::wake).actions;
         actions.extend(self.ask_services(now));
         actions.extend(self.give_turns(now));
+        actions.extend(self.run_errands(now));
         actions.extend(self.store_due(now));
         self.outcome(Verdict::Handled, actions)
     }

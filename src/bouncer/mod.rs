@@ -2,6 +2,7 @@
 //! [`crate::occupancy`].
 
 pub(crate) mod account;
+mod bookmarks;
 mod everywhere;
 mod loading;
 mod questions;
@@ -16,6 +17,7 @@ use std::convert::Infallible;
 use serde::{Deserialize, Serialize};
 
 use self::account::{Account, Place};
+use self::bookmarks::Errands;
 use self::questions::invites_for_blocked;
 use self::storage::Unstored;
 use self::timetable::Timetable;
@@ -54,6 +56,7 @@ pub(crate) struct Known {
     pub(crate) services: Services,
     pub(crate) pace: Pace,
     pub(crate) unstored: Unstored,
+    pub(crate) errands: Errands,
     /// Until when the server was up before it started, in UTC.
     pub(crate) alive_ms: Option<i64>,
     /// Whether the server stops: rooms are sent nothing any more.
@@ -117,6 +120,11 @@ impl Bouncer {
             }
             Event::BlockListChanged { account, blocked } => self.note_blocked(now, &account, blocked),
             Event::AvatarPublished { account, hash } => self.avatar_published(now, &account, hash),
+            Event::BookmarkChanged { account, room, bookmark } => {
+                self.bookmark_changed(now, &account, &room, bookmark)
+            }
+            Event::BookmarksPurged { account } => self.bookmarks_purged(now, &account),
+            Event::LoggedIn { account, bookmarks } => self.logged_in(now, &account, bookmarks),
             Event::Configured { config } => self.configure(now, &config),
             Event::Abandoned { account, room } => {
                 self.everywhere(now, vec![(account, room)], Occupancy::abandon)
@@ -211,6 +219,7 @@ impl Bouncer {
             return self.pass("too many rooms");
         }
         self.state.sessions.insert(session, account.clone());
+        self.state.errands.cancel_join(&account, &room);
         let joins_itself = self.state.services.is_direct(now, &room) || is_of_one_session(&join);
         self.in_room(now, &account, &room, |occupancy, turn| match join.target_nick() {
             Some(nick) if joins_itself => {
@@ -374,8 +383,8 @@ impl Bouncer {
 
     fn outcome(&self, verdict: Verdict, actions: Vec<Action>) -> Outcome {
         let services = self.state.services.troubles.next().into_iter().chain(self.state.pace.next());
-        let wake_at =
-            self.timetable.next().into_iter().chain(self.state.unstored.next()).chain(services).min();
+        let others = self.state.unstored.next().into_iter().chain(self.state.errands.next());
+        let wake_at = self.timetable.next().into_iter().chain(others).chain(services).min();
         Outcome { verdict, actions, wake_at }
     }
 }

@@ -129,6 +129,11 @@ impl Ledger {
         self.departed.is_empty() && self.newer.is_empty()
     }
 
+    /// Whether the account is out of that room for good.
+    pub(crate) fn has_departed(&self, room: &BareJid) -> bool {
+        self.departed.contains_key(room)
+    }
+
     /// A later version has written that record.
     pub(crate) fn note_newer(&mut self, room: BareJid) {
         self.newer.insert(room);

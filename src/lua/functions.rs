@@ -8,6 +8,7 @@ use mlua::{FromLuaMulti, IntoLuaMulti, Lua, Result, Table};
 use super::clock::now;
 use super::host::Host;
 use super::{options, stanzas};
+use crate::bookmark::Bookmark;
 use crate::bouncer::Bouncer;
 use crate::event::{Event, SessionId};
 use crate::xmpp::jid::{BareJid, FullJid, Jid};
@@ -41,6 +42,7 @@ fn functions(lua: &Lua, host: &Rc<Host>) -> Result<Table> {
     session_functions(lua, host, &table)?;
     lifetime_functions(lua, host, &table)?;
     storage_functions(lua, host, &table)?;
+    bookmark_functions(lua, host, &table)?;
     state_functions(lua, host, &table)?;
     Ok(table)
 }
@@ -112,6 +114,30 @@ fn storage_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
         Ok(Event::Loaded { account: BareJid::new(&account), records, blocked })
     })?;
     add(lua, host, table, "host_record", |host, _, ()| Ok(host.bouncer.borrow().host_record(now())))
+}
+
+/// A bookmark is a table with `room`, `autojoin`, `nick` and `password`, as it says.
+fn bookmark_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
+    takes_in(lua, host, table, "bookmark_changed", |(account, bookmark): (String, Table)| {
+        let (room, bookmark) = read_bookmark(&bookmark)?;
+        Ok(Event::BookmarkChanged { account: BareJid::new(&account), room, bookmark })
+    })?;
+    takes_in(lua, host, table, "bookmarks_purged", |account: String| {
+        Ok(Event::BookmarksPurged { account: BareJid::new(&account) })
+    })?;
+    takes_in(lua, host, table, "logged_in", |(account, bookmarks): (String, Vec<Table>)| {
+        let bookmarks: Vec<_> = bookmarks.iter().map(read_bookmark).collect::<Result<_>>()?;
+        let bookmarks = bookmarks.into_iter().filter_map(|(room, bookmark)| Some((room, bookmark?)));
+        Ok(Event::LoggedIn { account: BareJid::new(&account), bookmarks: bookmarks.collect() })
+    })
+}
+
+fn read_bookmark(bookmark: &Table) -> Result<(BareJid, Option<Bookmark>)> {
+    let room: String = bookmark.raw_get("room")?;
+    let text = |name: &str| bookmark.raw_get::<Option<String>>(name);
+    let (autojoin, nick, password) = (text("autojoin")?, text("nick")?, text("password")?);
+    let bookmark = Bookmark::read(autojoin.as_deref(), nick.as_deref(), password.as_deref());
+    Ok((BareJid::new(&room), bookmark))
 }
 
 fn state_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {

@@ -37,6 +37,7 @@ pub(super) fn config(options: &Table) -> Result<Config> {
             *period = milliseconds(seconds);
         }
     }
+    set(options, "autojoin", &mut config.autojoin)?;
     set(options, "store_passwords", &mut config.store_passwords)?;
     set(options, "exclude", &mut config.exclude)?;
     Ok(config)

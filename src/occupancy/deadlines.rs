@@ -15,6 +15,8 @@ pub(crate) enum Why {
     ArchiveUnanswered,
     /// The account is out, and nothing of the room need be known any more.
     Forgotten,
+    /// Nobody says whether there is a room that a bookmark has the account join (design decision 11).
+    InquiryUnanswered,
     /// The room has let the account in and fallen silent (J31).
     JoinSilent,
     /// The room does not answer the join: is the account in unseen (J26)?
@@ -53,11 +55,12 @@ pub(crate) enum Why {
 
 impl Why {
     /// All reasons, in the order in which they are looked at.
-    const ALL: [Self; 21] = [
+    const ALL: [Self; 22] = [
         Self::QueryUnanswered,
         Self::OwnJoinWatched,
         Self::ArchiveUnanswered,
         Self::Forgotten,
+        Self::InquiryUnanswered,
         Self::JoinSilent,
         Self::JoinUnseen,
         Self::Retreated,
@@ -106,6 +109,7 @@ impl Occupancy {
             Why::OwnJoinWatched => self.directs.deadline(),
             Why::ArchiveUnanswered => self.room_archive.deadline(),
             Why::Forgotten => self.over_ms(),
+            Why::InquiryUnanswered => Some(self.inquiry()?.until_ms),
             Why::JoinSilent => self.joining()?.silent_ms(),
             Why::JoinUnseen => self.joining()?.unseen_ms(),
             Why::Retreated => self.joining()?.retreated_ms(),
@@ -132,6 +136,7 @@ impl Occupancy {
             Why::OwnJoinWatched => self.directs.expire(turn),
             Why::ArchiveUnanswered => self.room_archive.expire(turn),
             Why::Forgotten | Why::Away => {} // the bouncer forgets it; the room is told when all is settled
+            Why::InquiryUnanswered => self.stop_inquiry(),
             Why::JoinSilent => self.complete(turn),
             Why::JoinUnseen => self.ask_whether_unseen(turn),
             Why::Retreated => self.retreated(turn),

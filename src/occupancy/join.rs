@@ -1,6 +1,7 @@
 //! A session asks to join (XEP-0045 §7.2): the account joins, or is in already and the session attaches.
 
 use super::joining::{Joining, Request};
+use super::past::Past;
 use super::{Occupancy, Phase};
 use crate::event::{SessionId, Verdict};
 use crate::pending::backlog::Backlog;
@@ -49,24 +50,30 @@ impl Occupancy {
         self.sessions.avatar.put_into(turn.profile, &mut sent.children);
         let request = Request {
             id,
-            asked_by: session,
+            asked_by: Some(session),
             nick: ask.nick.clone(),
             password: ask.password(),
             sent: Kept::own(sent),
             history,
             is_reflected: false,
         };
-        let past = self.take_past();
-        self.enter(Phase::Joining(Box::new(Joining::new(turn, request, past, &self.me.room))));
+        self.begin_joining(turn, request);
         self.sessions.begin_with(session);
-        self.room.history.begin_fetch(history);
         self.note_versions_asked(session);
-        log::debug!("{} asks to join {}", self.me.account, self.me.room);
         turn.send(join);
     }
 
+    /// The account's own join is about to go up.
+    pub(super) fn begin_joining(&mut self, turn: &Turn<'_>, request: Request) {
+        let past = Past { inquiry: None, ..self.take_past() };
+        let history = request.history;
+        self.enter(Phase::Joining(Box::new(Joining::new(turn, request, past, &self.me.room))));
+        self.room.history.begin_fetch(history);
+        log::debug!("{} asks to join {}", self.me.account, self.me.room);
+    }
+
     /// What the account's own join asks for: as much as is kept, or more if a session wants more (H13).
-    fn asks_history(&self, turn: &Turn<'_>) -> Asked {
+    pub(super) fn asks_history(&self, turn: &Turn<'_>) -> Asked {
         let wanted = self.sessions.asks().map(|ask| ask.history.most(turn.config));
         Asked { most: wanted.chain([turn.config.history]).max(), since_ms: None }
     }

@@ -44,8 +44,8 @@ pub(super) struct Joining {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Request {
     pub(super) id: Box<str>,
-    /// The session that asked for it.
-    pub(super) asked_by: SessionId,
+    /// The session that asked for it; nobody, if a bookmark did.
+    pub(super) asked_by: Option<SessionId>,
     pub(super) nick: Nick,
     pub(super) password: Option<String>,
     /// The presence in it.
@@ -198,23 +198,24 @@ impl Occupancy {
         for message in early {
             self.take_in_history(turn, &message); // for those who come later (J2)
         }
-        if occupant.has(status::CREATED) {
-            self.note_created(asked_by);
-        }
         self.room.roster.remove(&nick);
         self.me.nick = nick;
         self.room.is_entered = true;
         self.room.flags.fold(&occupant.codes);
         self.room.versioned |= tells_versions(stanza);
+        if occupant.has(status::CREATED) {
+            self.note_created(turn, asked_by);
+        }
     }
 
-    /// The session whose join created the room configures it; if it has gone, another that waits (J9).
-    fn note_created(&mut self, asked_by: SessionId) {
-        let creator = if self.sessions.has(asked_by) {
-            Some(asked_by)
-        } else {
-            self.sessions.waiting().first().copied()
-        };
+    /// The session whose join created the room configures it; if it has gone, another that waits (J9). A room that
+    /// nobody asked for is left.
+    fn note_created(&mut self, turn: &mut Turn<'_>, asked_by: Option<SessionId>) {
+        let asked_by_present = asked_by.filter(|session| self.sessions.has(*session));
+        let creator = asked_by_present.or_else(|| self.sessions.waiting().first().copied());
+        if asked_by.is_none() && creator.is_none() {
+            return self.leave_created(turn);
+        }
         let attachment = creator.and_then(|session| self.sessions.get_mut(session));
         if let Some(Attachment { stage: Stage::Waiting(ask), .. }) = attachment {
             ask.created = true;
@@ -249,7 +250,8 @@ impl Occupancy {
         let password = joining.request.password.take().map(Into::into);
         let (early, orphans) = (std::mem::take(&mut joining.early), std::mem::take(&mut joining.orphans));
         log::debug!("{} joins {} as {}", self.me.account, self.me.room, self.me.nick);
-        self.enter(Phase::In(Box::new(Stay { password, ..Stay::new(turn, own, upstream) })));
+        let is_bookmarked = turn.profile.bookmarks.holds(&self.me.room);
+        self.enter(Phase::In(Box::new(Stay { is_bookmarked, password, ..Stay::new(turn, own, upstream) })));
         self.release_orphans(turn, orphans);
         self.end_fetch(turn);
         for ask in self.sessions.asks_mut() {

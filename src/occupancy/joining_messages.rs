@@ -69,8 +69,10 @@ impl Occupancy {
             let waiting = self.sessions.waiting();
             turn.relay(waiting.into_iter().map(|session| (session, Id::Keep)).collect());
         } else if comes_first {
-            let asked_by = joining.request.asked_by;
-            self.keep_versions_for(turn, asked_by, stanza);
+            match joining.request.asked_by {
+                Some(session) => self.keep_versions_for(turn, session, stanza),
+                None => joining.keep_early(turn, stanza),
+            }
         } else {
             self.keep_for_waiting(turn, stanza);
         }

@@ -37,7 +37,7 @@ impl Occupancy {
                 let orphans = std::mem::take(&mut joining.orphans);
                 self.give_up_join(turn, orphans, leave);
             }
-            Phase::In(_) if self.room.roster.is_empty() => self.leave(turn, leave),
+            Phase::In(_) if self.room.roster.is_empty() => self.leave(turn, Some(leave)),
             Phase::In(stay) => {
                 stay.attendance = Attendance::LeaveHeld(Box::new(HeldLeave::new(turn, session, leave)));
             }
@@ -50,7 +50,7 @@ impl Occupancy {
     /// that does not wait, a slow room hears join, words and leave in this order (L7, M3).
     fn give_up_join(&mut self, turn: &mut Turn<'_>, orphans: Orphans, leave: &Stanza) {
         self.release_orphans(turn, orphans);
-        self.leave(turn, leave);
+        self.leave(turn, Some(leave));
     }
 
     /// A session that watches the service for activity only hides the room: it is answered as for a leave, and
@@ -100,13 +100,13 @@ impl Occupancy {
     /// The leave goes up, if one is held: nobody came back, or a stanza of the account follows it (L3).
     pub(crate) fn release_held_leave(&mut self, turn: &mut Turn<'_>) {
         if let Some(held) = self.take_held_leave(|_| true) {
-            self.leave(turn, &held.leave);
+            self.leave(turn, Some(&held.leave));
         }
     }
 
-    /// The account leaves as the session does.
-    fn leave(&mut self, turn: &mut Turn<'_>, leave: &Stanza) {
-        self.depart(turn, Departure::Left, Some(leave));
+    /// The account leaves for good, with what a session said at its own leave.
+    pub(super) fn leave(&mut self, turn: &mut Turn<'_>, said: Option<&Stanza>) {
+        self.depart(turn, Departure::Left, said);
         if let Phase::Out(past) = &mut self.phase {
             past.note_departed(turn, Departure::Left);
         }
@@ -141,6 +141,7 @@ impl Occupancy {
                     crossed: stay.upstream.awaits_join().then(|| stay.own.sent.clone()),
                     own: Some(stay.own.shown().clone()),
                     departed: None,
+                    inquiry: None,
                 }
             }
         }

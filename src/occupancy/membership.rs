@@ -118,7 +118,7 @@ impl Occupancy {
 
     /// When the account leaves because nobody came back.
     pub(super) fn linger_over_ms(&self, config: &Config) -> Option<u64> {
-        let stay = self.stay().filter(|stay| !stay.is_bookmarked)?;
+        let stay = self.stay().filter(|stay| !(stay.is_bookmarked && config.autojoin))?;
         let over_ms = stay.attendance.unattended_ms()?.saturating_add(self.linger_ms(config)?);
         let turn_ms =
             stay.trust.awaits_turn_ms.map(|since_ms| since_ms.saturating_add(limit::LINGER_TURN_MS));

@@ -8,6 +8,7 @@
 mod alias;
 mod attach;
 mod blocked;
+mod bookmark;
 mod check;
 mod deadlines;
 mod direct;
@@ -201,6 +202,9 @@ impl Occupancy {
     }
 
     fn take_in(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> Verdict {
+        if self.inquiry_answered(turn, stanza) {
+            return Verdict::Handled;
+        }
         if self.is_foreign() {
             return Verdict::Pass("the account never was in the room");
         }
@@ -266,7 +270,7 @@ impl Occupancy {
     /// When it may be forgotten, if nothing else happens.
     pub(crate) fn over_ms(&self) -> Option<u64> {
         match &self.phase {
-            Phase::Out(_) if self.has_directs() || self.queries.are_open() => None,
+            Phase::Out(_) if self.has_directs() || self.queries.are_open() || self.is_inquiring() => None,
             Phase::Out(past) => Some(past.over_ms().unwrap_or_default()),
             Phase::Joining(_) | Phase::In(_) => None,
         }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::bookmark::Inquiry;
 use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::event::Verdict;
@@ -24,6 +25,8 @@ pub(super) struct Past {
     pub(super) own: Option<Kept>,
     /// Why and when the account went out for good: it left, or somebody decided so.
     pub(super) departed: Option<Departed>,
+    /// A bookmark has the account join, if there is such a room.
+    pub(super) inquiry: Option<Inquiry>,
 }
 
 /// The leaves that the room may still answer, each perhaps after the join that it ends.

@@ -87,7 +87,7 @@ impl Occupancy {
         }
         let shown = match &self.phase {
             Phase::Out(_) => return None,
-            Phase::Joining(joining) => Some(joining.request.asked_by),
+            Phase::Joining(joining) => joining.request.asked_by,
             Phase::In(stay) => stay.upstream.sent_by,
         };
         let shown = shown.filter(|session| self.sessions.has(*session)).or_else(|| self.sessions.best())?;

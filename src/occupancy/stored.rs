@@ -27,7 +27,7 @@ pub(crate) enum Glance {
     /// It is not known yet whether it will be in.
     Joining,
     /// It is in.
-    In { shown: Kept, nick: Nick, since_ms: Option<u64>, gap_ms: Option<i64> },
+    In { shown: Kept, nick: Nick, since_ms: Option<u64>, gap_ms: Option<i64>, is_bookmarked: bool },
 }
 
 /// What the core knows of a room that it has only read of.
@@ -46,11 +46,12 @@ impl Occupancy {
         match (&self.phase, glance) {
             (Phase::Out(past), Glance::Out(departed)) => past.departed == *departed,
             (Phase::Joining(_), Glance::Joining) => true,
-            (Phase::In(stay), Glance::In { shown, nick, since_ms, gap_ms }) => {
+            (Phase::In(stay), Glance::In { shown, nick, since_ms, gap_ms, is_bookmarked }) => {
                 stay.own.shown() == shown
                     && self.me.nick == *nick
                     && stay.attendance.unattended_ms() == *since_ms
                     && self.gap_since_ms() == *gap_ms
+                    && stay.is_bookmarked == *is_bookmarked
             }
             (Phase::Out(_) | Phase::Joining(_) | Phase::In(_), _) => false,
         }
@@ -66,6 +67,7 @@ impl Occupancy {
                 nick: self.me.nick.clone(),
                 since_ms: stay.attendance.unattended_ms(),
                 gap_ms: self.gap_since_ms(),
+                is_bookmarked: stay.is_bookmarked,
             },
         }
     }

@@ -52,9 +52,9 @@ pub(super) enum What {
 }
 
 impl Upstream {
-    /// The account has joined as that session.
-    pub(super) fn begun_by(session: SessionId) -> Self {
-        Self { sent_by: Some(session), ..Self::default() }
+    /// The account has joined as that session, or as nobody.
+    pub(super) fn begun_by(session: Option<SessionId>) -> Self {
+        Self { sent_by: session, ..Self::default() }
     }
 
     pub(super) fn wish_resync(&mut self) {

@@ -54,6 +54,11 @@ impl Identity {
         self.former.push(FormerNick { nick: old, changed_ms, changed_by });
     }
 
+    /// When it took another nick the last time, if it is known.
+    pub(crate) fn renamed_ms(&self) -> Option<u64> {
+        self.former.last().map(|former| former.changed_ms)
+    }
+
     /// Whether the account had that nick within the hour.
     pub(crate) fn had(&self, nick: &Nick, turn: &Turn<'_>) -> bool {
         self.former

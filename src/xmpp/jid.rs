@@ -83,6 +83,11 @@ impl BareJid {
         &self.0
     }
 
+    /// The part before the at sign.
+    pub fn localpart(&self) -> &str {
+        self.0.split_once('@').map_or("", |(localpart, _)| localpart)
+    }
+
     /// The part after the at sign: the host, or the room's service.
     pub fn domain(&self) -> &str {
         self.0.split_once('@').map_or(&*self.0, |(_, domain)| domain)

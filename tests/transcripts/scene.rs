@@ -6,6 +6,7 @@ use minimix_core::event::{Action, Event, Id, Now, Outcome, SessionId, Verdict};
 use minimix_core::xmpp::jid::{BareJid, FullJid, Jid};
 use minimix_core::xmpp::stanza::{Kind, MessageType, PresenceType, Stanza};
 
+use crate::bookmarks::of_bookmarks;
 use crate::service::{of_connection, of_service};
 use crate::shorthand::{ACCOUNT, ROOM, Way};
 use crate::stores::{of_records, tell_store};
@@ -146,6 +147,7 @@ impl Scene {
                 "away_delay" => self.config.away_delay_ms = milliseconds(value),
                 "check" => self.config.check_ms = (value != "never").then(|| milliseconds(value)),
                 "passwords" => self.config.store_passwords = value == "stored",
+                "autojoin" => self.config.autojoin = value == "yes",
                 "rooms" => self.config.rooms_per_account = value.parse().expect("a number"),
                 "exclude" => self.config.exclude.push(value.to_owned()),
                 _ => panic!("no option: {name}"),
@@ -279,6 +281,9 @@ fn of_account(what: &str) -> Event {
     let account = BareJid::new(ACCOUNT);
     if let Some(loaded) = what.strip_prefix("loaded ") {
         return of_records(account, loaded);
+    }
+    if let Some(event) = of_bookmarks(&account, what) {
+        return event;
     }
     if what == "is deleted" {
         return Event::AccountGone { account };

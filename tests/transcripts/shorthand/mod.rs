@@ -49,6 +49,9 @@
 //! before what follows, `nothing` for a record that goes. It is read by `account> loaded - TEXT, ROOM TEXT; BLOCKED …` and `room>
 //! host loaded TEXT`.
 //!
+//! What bookmarks say: `account> bookmarks - NICK password=P`, `bookmarks - not`, `takes its bookmarks away`, and at a login `logs
+//! in with - NICK, ROOM NICK`.
+//!
 //! Everything else is told as XML, without our own address. A stanza is told in the first form that gives back the
 //! same stanza when it is read, so no form can hide anything.
 

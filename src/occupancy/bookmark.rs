@@ -1,0 +1,147 @@
+//! A bookmark has the account join, holds it, and lets it go (XEP-0402, design decisions 2, 11).
+//!
+//! A join that no session asked for never creates a room: the account first asks whether there is one.
+
+use serde::{Deserialize, Serialize};
+
+use super::joining::Request;
+use super::{Occupancy, Phase};
+use crate::bookmark::Bookmark;
+use crate::config::limit;
+use crate::event::Now;
+use crate::sessions::nobody_there;
+use crate::turn::Turn;
+use crate::xmpp::jid::Nick;
+use crate::xmpp::muc::{Departure, NS_MUC};
+use crate::xmpp::stanza::{Element, IqType, Kept, Kind, PresenceType, Stanza};
+
+const NS_DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
+
+/// The account has asked whether there is a room that a bookmark has it join.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Inquiry {
+    id: Box<str>,
+    pub(super) until_ms: u64,
+    bookmark: Bookmark,
+}
+
+impl Occupancy {
+    /// The account is to join because of a bookmark. If there is no such room, it does not.
+    pub(crate) fn inquire(&mut self, turn: &mut Turn<'_>, bookmark: Bookmark) {
+        if self.has_directs() || self.blocks(self.me.room.as_str()) {
+            return;
+        }
+        let Phase::Out(past) = &mut self.phase else { return };
+        let id = turn.fresh_id();
+        let query = Stanza::new(Kind::Iq(IqType::Get))
+            .from(self.me.account.to_jid())
+            .to(self.me.room.to_jid())
+            .id(Some(&id))
+            .child(Element::build("query", NS_DISCO_INFO).done());
+        past.inquiry = Some(Inquiry { id, until_ms: turn.after(limit::QUERY_MS), bookmark });
+        turn.send(query);
+    }
+
+    /// Whether the account has asked for a room, to join it.
+    pub(crate) fn is_inquiring(&self) -> bool {
+        self.inquiry().is_some()
+    }
+
+    pub(super) fn inquiry(&self) -> Option<&Inquiry> {
+        match &self.phase {
+            Phase::Out(past) => past.inquiry.as_ref(),
+            Phase::Joining(_) | Phase::In(_) => None,
+        }
+    }
+
+    /// Takes the answer whether there is such a room; false if the stanza is none.
+    pub(super) fn inquiry_answered(&mut self, turn: &mut Turn<'_>, answer: &Stanza) -> bool {
+        let Phase::Out(past) = &mut self.phase else { return false };
+        let is_answer = |inquiry: &mut Inquiry| {
+            matches!(answer.kind, Kind::Iq(IqType::Result | IqType::Error))
+                && answer.id.as_deref() == Some(&inquiry.id)
+                && answer.sender_nick().is_none()
+        };
+        let Some(inquiry) = past.inquiry.take_if(is_answer) else { return false };
+        if is_room(answer) {
+            self.join_by_bookmark(turn, inquiry.bookmark);
+        } else {
+            let why = answer.error_condition().unwrap_or("it is no room");
+            log::debug!("a bookmark does not bring {} into {}: {why}", self.me.account, self.me.room);
+        }
+        true
+    }
+
+    /// Nobody says whether there is such a room, or nobody wants to know any more.
+    pub(crate) fn stop_inquiry(&mut self) {
+        if let Phase::Out(past) = &mut self.phase {
+            past.inquiry = None;
+        }
+    }
+
+    /// The account joins as somebody whose sessions are away.
+    fn join_by_bookmark(&mut self, turn: &mut Turn<'_>, bookmark: Bookmark) {
+        let id = turn.fresh_id();
+        let nick = bookmark.nick.unwrap_or_else(|| Nick::new(self.me.account.localpart()));
+        self.me.nick = nick.clone();
+        let mut join = self.me.presence(PresenceType::Available, &id);
+        let history = self.asks_history(turn);
+        let mut x = Element::build("x", NS_MUC);
+        if let Some(password) = &bookmark.password {
+            x = x.child(Element::build("password", NS_MUC).text(password).done());
+        }
+        let x = x.child(history.element()).done();
+        join.children = nobody_there().into_iter().chain([x]).collect();
+        let sent = Stanza::new(Kind::Presence(PresenceType::Available)).children(nobody_there());
+        let request = Request {
+            id,
+            asked_by: None,
+            nick,
+            password: bookmark.password.map(Into::into),
+            sent: Kept::own(sent),
+            history,
+            is_reflected: false,
+        };
+        self.begin_joining(turn, request);
+        turn.send(join);
+    }
+
+    /// The room has been created by a join that no session asked for.
+    pub(super) fn leave_created(&mut self, turn: &mut Turn<'_>) {
+        log::debug!("{} leaves {}, which a bookmark had it create", self.me.account, self.me.room);
+        self.leave(turn, None);
+    }
+
+    /// A bookmark holds the account in the room from now on.
+    pub(crate) fn hold_by_bookmark(&mut self) {
+        if let Phase::In(stay) = &mut self.phase {
+            stay.is_bookmarked = true;
+        }
+    }
+
+    /// No bookmark holds the account any more: without a session it leaves.
+    pub(crate) fn release_by_bookmark(&mut self, turn: &mut Turn<'_>) {
+        if let Phase::In(stay) = &mut self.phase {
+            stay.is_bookmarked = false;
+        }
+        if self.is_occupied() && self.sessions.is_empty() {
+            self.depart(turn, Departure::Left, None);
+        }
+    }
+
+    /// Whether the account has changed its nick so shortly before that its devices may still write it into their
+    /// bookmarks.
+    pub(crate) fn was_just_renamed(&self, now: Now) -> bool {
+        let age_ms = |renamed_ms| now.monotonic_ms.saturating_sub(renamed_ms);
+        self.me.renamed_ms().is_some_and(|renamed_ms| age_ms(renamed_ms) < limit::BOOKMARK_NICK_MS)
+    }
+}
+
+/// XEP-0045 §6.4.
+fn is_room(answer: &Stanza) -> bool {
+    let query = answer.find("query", NS_DISCO_INFO).filter(|_| answer.kind == Kind::Iq(IqType::Result));
+    let is_conference = |child: &Element| {
+        child.is("identity", NS_DISCO_INFO) && child.attribute("category") == Some("conference")
+    };
+    query.is_some_and(|query| query.elements().any(is_conference))
+}
