@@ -9,7 +9,9 @@
 -- | config-reloaded | 0        | |
 -- | server-stopping | 1000     | before any session is closed |
 -- | host-deactivating | 1000   | before streams are closed |
--- | item-published of a PEP service | 0 | avatars.lib.lua |
+-- | item-published, item-retracted, node-purged, node-deleted of a PEP service | 0 | avatars.lib.lua, bookmarks.lib.lua |
+-- | resource-bind   | -1       | bookmarks.lib.lua: below mod_bookmarks |
+-- | user-enabled    | 0        | bookmarks.lib.lua |
 
 return function (core, answers, stack, storage, loading)
 	local host_hooks = {};
@@ -86,6 +88,20 @@ return function (core, answers, stack, storage, loading)
 		tell("a new avatar", core.avatar, account, hash);
 	end);
 
+	-- What is stored of the account comes first: it may have left those rooms.
+	local function tell_bookmarks(what, call)
+		return function (username, ...)
+			loading.ensure(username);
+			tell(what, call, username.."@"..module.host, ...);
+		end;
+	end
+
+	local bookmarks = module:require "bookmarks" {
+		changed = tell_bookmarks("a bookmark", core.bookmark_changed);
+		purged = tell_bookmarks("the end of all bookmarks", core.bookmarks_purged);
+		logged_in = tell_bookmarks("a login", core.logged_in);
+	};
+
 	--- The end ---
 
 	local is_over = false;
@@ -123,6 +139,7 @@ return function (core, answers, stack, storage, loading)
 
 	function host_hooks.close()
 		avatars.close();
+		bookmarks.close();
 	end
 
 	return host_hooks;

@@ -21,7 +21,7 @@ scenes.test("hooks have the priorities that Prosody's own handlers leave free", 
 		"pre-iq/bare -2", "pre-iq/full -2", "pre-message/bare -2", "pre-message/full -2",
 		"pre-presence/bare -10", "pre-presence/bare 1", "pre-presence/full -10", "pre-presence/full 1",
 		"pre-presence/host -10", "presence/bare 1000", "presence/full 0.05", "presence/full 5",
-		"resource-unbind 1", "s2sin-destroyed 0", "s2sin-established 0",
+		"resource-bind -1", "resource-unbind 1", "s2sin-destroyed 0", "s2sin-established 0",
 		"s2sout-created 0", "s2sout-destroyed 0", "s2sout-established 0",
 		"smacks-hibernation-end 0", "smacks-hibernation-start 0",
 	});

@@ -54,7 +54,10 @@ local function new_api(server, name, options)
 		assert(is_level(level), level);
 		table.insert(server.log, level.." "..format:format(...));
 	end
-	function api:handle_items() end -- luacheck: ignore 212/self
+	function api:handle_items(key, added, removed) -- luacheck: ignore 212/self
+		table.insert(server.item_handlers, { key = key, added = added, removed = removed });
+		for _, item in ipairs(server.items[key] or {}) do added({ item = item }); end
+	end
 	function api:open_store(store, kind) -- luacheck: ignore 212/self
 		if store == "blocklist" then return { get = function (_, user) return server.blocked[user]; end }; end
 		return server.stores(store or "minimix", kind);
@@ -145,11 +148,30 @@ end
 function fake.server()
 	local server = { log = {}, sent = {}, blocked = {}, hosts = {}, full_sessions = {}, process_type = "prosody" };
 	server.events = events.new();
-	server.hosts["example.org"] = { host = "example.org", type = "local", events = events.new(), sessions = {} };
+	server.hosts["example.org"] = { host = "example.org", type = "local", events = events.new(), sessions = {}, modules = {} };
 	server.hosts["rooms.example.org"] = { host = "rooms.example.org", type = "component", events = events.new() };
+	server.items, server.item_handlers = {}, {};
 	server.stores = new_stores();
 	function server.send(stanza) table.insert(server.sent, tostring(stanza)); end
 	return server;
+end
+
+-- An item of another module is there from now on, or goes.
+function fake.add_item(server, key, item)
+	server.items[key] = server.items[key] or {};
+	table.insert(server.items[key], item);
+	for _, handler in ipairs(server.item_handlers) do
+		if handler.key == key then handler.added({ item = item }); end
+	end
+end
+
+function fake.remove_item(server, key, item)
+	for i, known in ipairs(server.items[key]) do
+		if known == item then table.remove(server.items[key], i); end
+	end
+	for _, handler in ipairs(server.item_handlers) do
+		if handler.key == key then handler.removed({ item = item }); end
+	end
 end
 
 -- Loads the wrapper, with what a reload saved if there is something.

@@ -10,7 +10,7 @@ local names = {
 	"stanza_to_session", "blocks", "configured", "hand_back",
 	"account_gone", "watches", "avatar", "service_lost", "rooms", "blocking_accounts",
 	"fallback_receivers", "stream_begun", "stream_settled", "is_ourselves", "loaded", "host_loaded", "host_gone",
-	"host_record", "stream_established", "service_answered",
+	"host_record", "stream_established", "service_answered", "bookmark_changed", "bookmarks_purged", "logged_in",
 };
 
 -- The arguments of a call without the clocks and the stanza, as text.
