@@ -40,6 +40,8 @@ pub struct Config {
     pub check_ms: Option<u64>,
     /// Whether bookmarks have accounts join rooms, and hold them there (B5).
     pub autojoin: bool,
+    /// How long after the last login of an account it leaves its rooms, also those of bookmarks; `None` is never.
+    pub dormant_ms: Option<u64>,
     /// Whether the passwords of rooms are stored.
     pub store_passwords: bool,
     /// In how many rooms one account may be (J25).
@@ -62,6 +64,7 @@ impl Default for Config {
             away_delay_ms: 2 * MINUTE_MS,
             check_ms: Some(HOUR_MS),
             autojoin: true,
+            dormant_ms: Some(90 * DAY_MS),
             store_passwords: true,
             rooms_per_account: 500,
             exclude: Vec::new(),
@@ -213,6 +216,8 @@ pub mod limit {
     pub const STORE_MS: u64 = 5 * SECOND_MS;
     /// How long it may wait that the last session has detached, or one has attached again.
     pub const STORE_DETACHED_MS: u64 = HOUR_MS;
+    /// How much later a login has to be than the stored one to be stored.
+    pub const STORE_LOGIN_MS: u64 = DAY_MS;
     /// How long the stored text of a room may be; a longer one counts as broken.
     pub const RECORD_BYTES: usize = 64 * 1024;
     /// For how many times as many rooms as an account may be in it is stored that it went out for good.

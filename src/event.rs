@@ -153,12 +153,12 @@ pub enum Event {
         /// The account.
         account: BareJid,
     },
-    /// The account logs in, or may again. Its bookmarks were read.
+    /// The account logs in, or may again, and its bookmarks were read.
     LoggedIn {
         /// The account.
         account: BareJid,
-        /// Those that have it join rooms.
-        bookmarks: Vec<(BareJid, Bookmark)>,
+        /// Those that have it join rooms; nothing if they can't be read.
+        bookmarks: Option<Vec<(BareJid, Bookmark)>>,
     },
     /// The options have changed; rooms that they now exclude are handed back.
     Configured {

@@ -47,6 +47,8 @@ pub(crate) struct Membership {
 pub(crate) struct News {
     /// When the last session detached.
     pub(crate) detached_ms: Option<i64>,
+    /// When the account last logged in, if that was later.
+    pub(crate) login_ms: Option<i64>,
     /// Whether the room is shown that nobody is attached.
     pub(crate) is_away: bool,
     /// The id that the room gave its last message (XEP-0359).
@@ -115,6 +117,8 @@ struct Text {
     occupant_id: Option<Box<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     detached: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    login: Option<String>,
     #[serde(default, skip_serializing_if = "is_false")]
     away: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -185,6 +189,7 @@ impl Text {
             affiliation: membership.affiliation.clone(),
             occupant_id: membership.occupant_id.clone(),
             detached: news.detached_ms.map(delay::format),
+            login: news.login_ms.map(delay::format),
             away: news.is_away,
             stanza_id: news.stanza_id.clone(),
             stamp: news.stamp_ms.map(delay::format),
@@ -200,6 +205,7 @@ impl Text {
             affiliation: None,
             occupant_id: None,
             detached: None,
+            login: None,
             away: false,
             stanza_id: None,
             stamp: None,
@@ -223,6 +229,7 @@ impl Text {
                 occupant_id: self.occupant_id,
                 news: News {
                     detached_ms: time(self.detached),
+                    login_ms: time(self.login),
                     is_away: self.away,
                     stanza_id: self.stanza_id,
                     stamp_ms: time(self.stamp),
@@ -268,7 +275,7 @@ mod tests {
     use super::*;
 
     const FULL: &str = "{\"v\":1,\"nick\":\"alice\",\"password\":\"secret\",\"affiliation\":\"member\",\
-        \"occupant_id\":\"o1\",\"detached\":\"2026-11-25T17:00:00Z\",\"away\":true,\"stanza_id\":\"s1\",\
+        \"occupant_id\":\"o1\",\"detached\":\"2026-11-25T17:00:00Z\",\"login\":\"2026-11-25T17:30:00Z\",\"away\":true,\"stanza_id\":\"s1\",\
         \"stamp\":\"2026-11-25T16:00:00Z\",\"autojoin\":true,\"gap\":\"2026-11-25T16:30:00Z\",\
         \"push\":{\"rule\":\"mention\"},\"later\":[1,{\"a\":null}]}";
 

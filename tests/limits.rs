@@ -3,10 +3,11 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::wildcard_enum_match_arm)]
 
+use minimix_core::bookmark::Bookmark;
 use minimix_core::bouncer::Bouncer;
 use minimix_core::config::{Config, limit};
 use minimix_core::event::{Action, Event, Now, SessionId};
-use minimix_core::xmpp::jid::Jid;
+use minimix_core::xmpp::jid::{BareJid, Jid};
 use minimix_core::xmpp::stanza::Stanza;
 use serde_json::Value;
 
@@ -395,4 +396,18 @@ fn updates_self_pings_and_probes_wait_up_to_a_cost() {
     }
     let probes = len(&core.occupancy()["phase"]["In"]["probes"]);
     assert!((100..limit::WISHES_COST / 16).contains(&probes), "{probes}");
+}
+
+#[test]
+fn b5_an_account_that_bookmarks_without_end_is_not_remembered_without_end() {
+    let mut core = Core::in_room();
+    let account = BareJid::new("alice@example.org");
+    for number in 0..limit::BOOKMARKS + 10 {
+        let room = BareJid::new(&format!("r{number}@rooms.example"));
+        let bookmark = Bookmark::read(Some("true"), None, None);
+        core.happens(Event::BookmarkChanged { account: account.clone(), room, bookmark });
+    }
+    let state = core.state();
+    assert_eq!(len(&state["accounts"]["alice@example.org"]["profile"]["bookmarks"]), limit::BOOKMARKS);
+    assert_eq!(len(&state["errands"]["accounts"]["alice@example.org"]["rooms"]), limit::BOOKMARKS);
 }

@@ -88,7 +88,7 @@ return function (tell)
 	-- All bookmarks of an account; nothing if they can't be read.
 	local function read_all(username)
 		local pep = prosody.hosts[module.host].modules.pep;
-		if not pep then return {}; end
+		if not pep then return nil; end
 		local service = pep.get_pep_service(username);
 		local ok, items = service:get_items(xmlns_bookmarks, true);
 		if not ok and items ~= "item-not-found" then
@@ -104,8 +104,7 @@ return function (tell)
 
 	local function logs_in(username)
 		async.runner(function ()
-			local list = read_all(username);
-			if list then tell.logged_in(username, list); end
+			tell.logged_in(username, read_all(username));
 		end):run(true);
 	end
 

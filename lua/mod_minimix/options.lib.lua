@@ -55,6 +55,7 @@ return {
 	linger_affiliated = period("minimix_linger_affiliated");
 	away_delay = period("minimix_away_delay");
 	check = period("minimix_check");
+	dormant = period("minimix_dormant");
 	autojoin = module:get_option_boolean("minimix_autojoin");
 	store_passwords = module:get_option_boolean("minimix_store_passwords");
 	rooms_per_account = count("minimix_rooms_per_account");

@@ -176,7 +176,7 @@ impl Bouncer {
             return self.hold(now, account, room);
         }
         if before != Before::SameButNick || !is_renamed {
-            self.state.errands.join(account, room, now.monotonic_ms + limit::BOOKMARK_JOIN_MS);
+            self.join_later(now, account, room, limit::BOOKMARK_JOIN_MS);
         }
         self.outcome(Verdict::Handled, Vec::new())
     }
@@ -195,8 +195,22 @@ impl Bouncer {
         &mut self,
         now: Now,
         account: &BareJid,
-        bookmarks: Vec<(BareJid, Bookmark)>,
+        bookmarks: Option<Vec<(BareJid, Bookmark)>>,
     ) -> Outcome {
+        let rooms = self.rooms_of(account);
+        let mut actions = self.everywhere(now, rooms, |occupancy, turn| occupancy.note_login(turn)).actions;
+        if let Some(bookmarks) = bookmarks {
+            actions.extend(self.bookmarks_read(now, account, bookmarks));
+        }
+        self.outcome(Verdict::Handled, actions)
+    }
+
+    fn bookmarks_read(
+        &mut self,
+        now: Now,
+        account: &BareJid,
+        bookmarks: Vec<(BareJid, Bookmark)>,
+    ) -> Vec<Action> {
         let listed: BTreeSet<&BareJid> = bookmarks.iter().map(|(room, _)| room).collect();
         for room in self.bookmarked(account).iter().filter(|room| !listed.contains(room)) {
             self.bookmark_gone(now, account, room);
@@ -208,10 +222,17 @@ impl Bouncer {
             if known.occupies(room.as_str()) {
                 actions.extend(self.hold(now, account, &room).actions);
             } else if !known.ledger.has_departed(&room) {
-                self.state.errands.join(account, &room, now.monotonic_ms + limit::BOOKMARK_LOGIN_MS);
+                self.join_later(now, account, &room, limit::BOOKMARK_LOGIN_MS);
             }
         }
-        self.outcome(Verdict::Handled, actions)
+        actions
+    }
+
+    fn join_later(&mut self, now: Now, account: &BareJid, room: &BareJid, delay_ms: u64) {
+        let known = self.state.accounts.get(account);
+        if known.is_some_and(|known| known.profile.bookmarks.holds(room)) {
+            self.state.errands.join(account, room, now.monotonic_ms + delay_ms);
+        }
     }
 
     /// The rooms in which bookmarks hold the account, or would.
@@ -290,5 +311,58 @@ impl Bouncer {
             act(occupancy, turn);
             Verdict::Handled
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn room(number: usize) -> BareJid {
+        BareJid::new(&format!("r{number}@rooms.example"))
+    }
+
+    /// When each of these joins is due, if the core is woken whenever it wants to be.
+    fn joins(errands: &mut Errands) -> Vec<u64> {
+        let mut times = Vec::new();
+        while let Some(now_ms) = errands.next() {
+            times.extend(errands.take_due(now_ms).iter().map(|_| now_ms));
+        }
+        times
+    }
+
+    #[test]
+    fn b5_five_hundred_bookmarks_are_five_joins_a_second() {
+        let [alice, bob] = ["alice@example.org", "bob@example.org"].map(BareJid::new);
+        let mut errands = Errands::default();
+        for number in 0..500 {
+            errands.join(&alice, &room(number), 10_000);
+        }
+        errands.join(&bob, &room(0), 10_000);
+        let times = joins(&mut errands);
+        assert_eq!(times.len(), 501);
+        assert_eq!(times.last(), Some(&(10_000 + 499 * 200)));
+        assert_eq!(times.iter().filter(|time| **time < 11_000).count(), 5 + 1, "bob does not wait");
+        assert!(errands.accounts.is_empty() && errands.due.is_empty());
+    }
+
+    #[test]
+    fn b5_a_leave_is_not_paced_and_the_last_wish_counts() {
+        let alice = BareJid::new("alice@example.org");
+        let mut errands = Errands::default();
+        for number in 0..9 {
+            errands.join(&alice, &room(number), 5_000);
+            errands.leave(&alice, &room(number), 1_000);
+        }
+        errands.cancel_join(&alice, &room(0));
+        errands.cancel(&alice, &room(1));
+        assert_eq!(joins(&mut errands), [1_000; 8]);
+        errands.join(&alice, &room(0), 9_000);
+        errands.join(&alice, &room(0), 7_000);
+        errands.join(&alice, &room(0), 8_000);
+        assert_eq!(joins(&mut errands), [7_000]);
+        errands.join(&alice, &room(0), 9_000);
+        errands.forget(&alice);
+        assert_eq!(errands.next(), None);
     }
 }

@@ -144,7 +144,7 @@ impl Bouncer {
         self.state.accounts.keys().flat_map(|account| self.rooms_of(account)).collect()
     }
 
-    fn rooms_of(&self, account: &BareJid) -> Vec<(BareJid, BareJid)> {
+    pub(super) fn rooms_of(&self, account: &BareJid) -> Vec<(BareJid, BareJid)> {
         let rooms = self.state.accounts.get(account).into_iter().flat_map(|known| known.rooms.keys());
         rooms.map(|room| (account.clone(), room.clone())).collect()
     }

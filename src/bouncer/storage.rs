@@ -27,6 +27,8 @@ pub(crate) struct Stored {
     since_ms: Option<u64>,
     /// Since when, according to the record, messages are missing.
     gap_ms: Option<i64>,
+    /// When, according to the record, the account was last heard of.
+    active_ms: Option<u64>,
     /// What has to survive as it is.
     carried: Option<Box<Carried>>,
 }
@@ -70,7 +72,8 @@ impl Stored {
         now: Now,
         config: &Config,
     ) -> Self {
-        let mut stored = Self { since_ms, gap_ms: carried.gap_ms(), ..Self::default() };
+        let active_ms = since_ms.and(occupancy.active_ms());
+        let mut stored = Self { since_ms, gap_ms: carried.gap_ms(), active_ms, ..Self::default() };
         stored.carried = (carried != Carried::default()).then(|| Box::new(carried));
         stored.essence = stored.record(occupancy, now, config).as_ref().map(essence);
         stored
@@ -99,8 +102,17 @@ impl Stored {
             Glance::In { since_ms, gap_ms, .. } if *since_ms != self.since_ms || *gap_ms != self.gap_ms => {
                 Due::Within(limit::STORE_DETACHED_MS)
             }
+            Glance::In { active_ms, .. } if self.is_long_ago(*active_ms) => {
+                Due::Within(limit::STORE_DETACHED_MS)
+            }
             Glance::Out(_) | Glance::Joining | Glance::In { .. } => Due::Never,
         }
+    }
+
+    /// Whether the account was heard of long after the record says.
+    fn is_long_ago(&self, active_ms: Option<u64>) -> bool {
+        let stored_ms = self.active_ms.unwrap_or_default();
+        active_ms.is_some_and(|active_ms| active_ms.saturating_sub(stored_ms) >= limit::STORE_LOGIN_MS)
     }
 
     fn record(&self, occupancy: &Occupancy, now: Now, config: &Config) -> Option<Record> {
@@ -117,9 +129,10 @@ impl Stored {
             return false; // until it is known whether that join succeeds
         }
         let (essence, since_ms) = (record.map(essence), occupancy.unattended_ms());
-        let gap_ms = occupancy.gap_since_ms();
-        let is_new = essence != self.essence || since_ms != self.since_ms || gap_ms != self.gap_ms;
-        (self.essence, self.since_ms, self.gap_ms) = (essence, since_ms, gap_ms);
+        let (active_ms, gap_ms) = (occupancy.active_ms(), occupancy.gap_since_ms());
+        let is_detached_anew = since_ms != self.since_ms || gap_ms != self.gap_ms;
+        let is_new = essence != self.essence || is_detached_anew || self.is_long_ago(active_ms);
+        (self.essence, self.since_ms, self.gap_ms, self.active_ms) = (essence, since_ms, gap_ms, active_ms);
         is_new
     }
 }

@@ -125,11 +125,15 @@ fn bookmark_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
     takes_in(lua, host, table, "bookmarks_purged", |account: String| {
         Ok(Event::BookmarksPurged { account: BareJid::new(&account) })
     })?;
-    takes_in(lua, host, table, "logged_in", |(account, bookmarks): (String, Vec<Table>)| {
-        let bookmarks: Vec<_> = bookmarks.iter().map(read_bookmark).collect::<Result<_>>()?;
-        let bookmarks = bookmarks.into_iter().filter_map(|(room, bookmark)| Some((room, bookmark?)));
-        Ok(Event::LoggedIn { account: BareJid::new(&account), bookmarks: bookmarks.collect() })
+    takes_in(lua, host, table, "logged_in", |(account, bookmarks): (String, Option<Vec<Table>>)| {
+        let bookmarks = bookmarks.as_deref().map(read_bookmarks).transpose()?;
+        Ok(Event::LoggedIn { account: BareJid::new(&account), bookmarks })
     })
+}
+
+fn read_bookmarks(bookmarks: &[Table]) -> Result<Vec<(BareJid, Bookmark)>> {
+    let bookmarks: Vec<_> = bookmarks.iter().map(read_bookmark).collect::<Result<_>>()?;
+    Ok(bookmarks.into_iter().filter_map(|(room, bookmark)| Some((room, bookmark?))).collect())
 }
 
 fn read_bookmark(bookmark: &Table) -> Result<(BareJid, Option<Bookmark>)> {

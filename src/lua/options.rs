@@ -31,6 +31,7 @@ pub(super) fn config(options: &Table) -> Result<Config> {
         ("linger", &mut config.linger_ms),
         ("linger_affiliated", &mut config.linger_affiliated_ms),
         ("check", &mut config.check_ms),
+        ("dormant", &mut config.dormant_ms),
     ];
     for (name, period) in endless {
         if let Some(seconds) = options.raw_get(name)? {

@@ -49,13 +49,15 @@ pub(crate) enum Why {
     LossTold,
     /// The room does not show what was missing (XEP-0313).
     GapUnanswered,
+    /// The account has not logged in for long (`minimix_dormant`).
+    Dormant,
     /// The room has shown no sign of life for long, or none since a start (K10).
     Silent,
 }
 
 impl Why {
     /// All reasons, in the order in which they are looked at.
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 23] = [
         Self::QueryUnanswered,
         Self::OwnJoinWatched,
         Self::ArchiveUnanswered,
@@ -74,6 +76,7 @@ impl Why {
         Self::LingerOver,
         Self::Unreflected,
         Self::Held,
+        Self::Dormant,
         Self::Rejoins,
         Self::LossTold,
         Self::GapUnanswered,
@@ -123,6 +126,7 @@ impl Occupancy {
             Why::LingerOver => self.linger_over_ms(config),
             Why::Unreflected => self.stay()?.outbox.missed_ms(),
             Why::Held => self.stay()?.outbox.over_ms(),
+            Why::Dormant => self.dormant_ms(config),
             Why::Rejoins => self.stay()?.rejoin_ms(),
             Why::LossTold => self.stay()?.loss_told_ms(),
             Why::GapUnanswered => self.stay()?.gap.until_ms(),
@@ -146,7 +150,7 @@ impl Occupancy {
             Why::PresenceUnanswered => self.presence_unanswered(turn),
             Why::ProbeUnanswered => self.expire_probes(turn),
             Why::LeaveHeld => self.release_held_leave(turn),
-            Why::LingerOver => self.linger_over(turn),
+            Why::LingerOver | Why::Dormant => self.linger_over(turn),
             Why::Unreflected => self.miss_reflection(turn),
             Why::Held => self.refuse_unsent(turn, None),
             Why::Rejoins => self.try_again(turn),

@@ -340,6 +340,7 @@ impl Stay {
             loss: None,
             lost_ms: None,
             is_bookmarked: false,
+            login_ms: turn.now.monotonic_ms,
             password: None,
             is_unknown: false,
             last: None,

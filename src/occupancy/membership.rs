@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Occupancy, Phase};
+use super::{Occupancy, Phase, Stay};
 use crate::config::{Config, limit};
 use crate::event::SessionId;
 use crate::pending::backlog::Backlog;
@@ -83,6 +83,22 @@ impl Attendance {
     }
 }
 
+impl Stay {
+    /// When the account was last heard of, if no session is attached: a session was, or it has logged in.
+    pub(super) fn active_ms(&self) -> Option<u64> {
+        Some(self.attendance.unattended_ms()?.max(self.login_ms))
+    }
+}
+
+impl Stay {
+    /// When it leaves that is to leave then: after a start not all at once.
+    fn in_turn_ms(&self, over_ms: u64) -> u64 {
+        let turn_ms =
+            self.trust.awaits_turn_ms.map(|since_ms| since_ms.saturating_add(limit::LINGER_TURN_MS));
+        over_ms.max(turn_ms.unwrap_or_default())
+    }
+}
+
 impl Occupancy {
     /// Notes since when no session is attached. While a leave is held, it is open whether that session has
     /// left.
@@ -120,9 +136,21 @@ impl Occupancy {
     pub(super) fn linger_over_ms(&self, config: &Config) -> Option<u64> {
         let stay = self.stay().filter(|stay| !(stay.is_bookmarked && config.autojoin))?;
         let over_ms = stay.attendance.unattended_ms()?.saturating_add(self.linger_ms(config)?);
-        let turn_ms =
-            stay.trust.awaits_turn_ms.map(|since_ms| since_ms.saturating_add(limit::LINGER_TURN_MS));
-        Some(over_ms.max(turn_ms.unwrap_or_default())) // after a start not all at once
+        Some(stay.in_turn_ms(over_ms))
+    }
+
+    /// When the account leaves because it has not logged in for so long, whatever holds it.
+    pub(super) fn dormant_ms(&self, config: &Config) -> Option<u64> {
+        let stay = self.stay()?;
+        let over_ms = stay.active_ms()?.saturating_add(config.dormant_ms?);
+        Some(stay.in_turn_ms(over_ms))
+    }
+
+    /// The account logs in.
+    pub(crate) fn note_login(&mut self, turn: &Turn<'_>) {
+        if let Phase::In(stay) = &mut self.phase {
+            stay.login_ms = turn.now.monotonic_ms;
+        }
     }
 
     /// For how long the account stays with nobody attached.

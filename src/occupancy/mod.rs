@@ -122,6 +122,8 @@ struct Stay {
     lost_ms: Option<u64>,
     /// Whether a bookmark holds the account in the room (design decision 2).
     is_bookmarked: bool,
+    /// When the account last logged in, as far as it is known.
+    login_ms: u64,
     /// The password with which the account joined.
     password: Option<Box<str>>,
     /// Whether the room has not been shown to the account since a start: what is kept of it has come since.

@@ -63,7 +63,8 @@ impl Occupancy {
             stay.trust.asked_ms = turn.now.monotonic_ms; // it is being asked for another reason
             return Load::Nothing;
         }
-        if self.linger_over_ms(turn.config).is_some_and(|over_ms| turn.is_due(over_ms)) {
+        let over_ms = self.linger_over_ms(turn.config).into_iter().chain(self.dormant_ms(turn.config)).min();
+        if over_ms.is_some_and(|over_ms| turn.is_due(over_ms)) {
             self.linger_over(turn);
             return Load::Presence;
         }

@@ -27,7 +27,14 @@ pub(crate) enum Glance {
     /// It is not known yet whether it will be in.
     Joining,
     /// It is in.
-    In { shown: Kept, nick: Nick, since_ms: Option<u64>, gap_ms: Option<i64>, is_bookmarked: bool },
+    In {
+        shown: Kept,
+        nick: Nick,
+        since_ms: Option<u64>,
+        gap_ms: Option<i64>,
+        is_bookmarked: bool,
+        active_ms: Option<u64>,
+    },
 }
 
 /// What the core knows of a room that it has only read of.
@@ -46,12 +53,13 @@ impl Occupancy {
         match (&self.phase, glance) {
             (Phase::Out(past), Glance::Out(departed)) => past.departed == *departed,
             (Phase::Joining(_), Glance::Joining) => true,
-            (Phase::In(stay), Glance::In { shown, nick, since_ms, gap_ms, is_bookmarked }) => {
+            (Phase::In(stay), Glance::In { shown, nick, since_ms, gap_ms, is_bookmarked, active_ms }) => {
                 stay.own.shown() == shown
                     && self.me.nick == *nick
                     && stay.attendance.unattended_ms() == *since_ms
                     && self.gap_since_ms() == *gap_ms
                     && stay.is_bookmarked == *is_bookmarked
+                    && stay.active_ms() == *active_ms
             }
             (Phase::Out(_) | Phase::Joining(_) | Phase::In(_), _) => false,
         }
@@ -68,6 +76,7 @@ impl Occupancy {
                 since_ms: stay.attendance.unattended_ms(),
                 gap_ms: self.gap_since_ms(),
                 is_bookmarked: stay.is_bookmarked,
+                active_ms: stay.active_ms(),
             },
         }
     }
@@ -80,6 +89,11 @@ impl Occupancy {
     /// Whether the room has not been shown to the account since a start.
     pub(crate) fn is_unknown(&self) -> bool {
         self.stay().is_some_and(|stay| stay.is_unknown)
+    }
+
+    /// When the account was last heard of, if it is in and no session is attached.
+    pub(crate) fn active_ms(&self) -> Option<u64> {
+        self.stay().and_then(Stay::active_ms)
     }
 
     /// Whether a bookmark holds the account in the room.
@@ -100,13 +114,18 @@ impl Occupancy {
         let affiliation = MucUser::read(stay.own.shown()).affiliation;
         let last = self.room.history.last(&self.me.room);
         let before = stay.last.as_deref().cloned().unwrap_or_default();
+        let since_ms = stay.attendance.unattended_ms();
         Membership {
             nick: self.me.nick.clone(),
             password: stay.password.clone().filter(|_| with_password),
             affiliation: affiliation.filter(|affiliation| &**affiliation != "none"),
             occupant_id: occupant_id(stay.own.shown()).and_then(|id| id.attribute("id")).map(Into::into),
             news: News {
-                detached_ms: stay.attendance.unattended_ms().map(|since_ms| utc_of(now, since_ms)),
+                detached_ms: since_ms.map(|since_ms| utc_of(now, since_ms)),
+                login_ms: stay
+                    .active_ms()
+                    .filter(|_| stay.active_ms() > since_ms)
+                    .map(|active_ms| utc_of(now, active_ms)),
                 is_away: is_nobody_there(&stay.own.sent.children),
                 stanza_id: last.0.or(before.id),
                 stamp_ms: last.1.or(before.stamp_ms),
@@ -144,6 +163,7 @@ impl Occupancy {
             loss: None,
             lost_ms: None,
             is_bookmarked: restart.is_bookmarked,
+            login_ms: membership.news.login_ms.map_or(0, |login_ms| monotonic_of(now, login_ms)),
             password: membership.password,
             is_unknown: true,
             gap: Gap::since_start(restart.gap_ms, last.as_deref()),

@@ -17,7 +17,7 @@ struct Known {
     shown: BTreeSet<u32>,
     /// The sessions that have joined by themselves.
     by_themselves: BTreeSet<u32>,
-    /// Whether the account has sent anything.
+    /// Whether the account has sent anything but a query.
     was_in: bool,
 }
 
@@ -42,7 +42,7 @@ impl Known {
             Trace::Relayed(sessions, got) if tells_out(got) => {
                 self.shown.retain(|session| !sessions.contains(session));
             }
-            Trace::Sent(_) => self.was_in = true,
+            Trace::Sent(sent) => self.was_in |= !matches!(sent.kind, Kind::Iq(_)),
             _ => {}
         }
     }

@@ -7,7 +7,7 @@ use minimix_core::xmpp::jid::BareJid;
 use crate::shorthand::ROOM;
 
 /// `bookmarks - alice password=secret`, `bookmarks - not`, `takes its bookmarks away`, `logs in with -, den@rooms.example ally`;
-/// nothing for anything else.
+/// `logs in unread` if they can't be read; nothing for anything else.
 pub(crate) fn of_bookmarks(account: &BareJid, what: &str) -> Option<Event> {
     let account = account.clone();
     if let Some(bookmark) = what.strip_prefix("bookmarks ") {
@@ -18,10 +18,13 @@ pub(crate) fn of_bookmarks(account: &BareJid, what: &str) -> Option<Event> {
     if what == "takes its bookmarks away" {
         return Some(Event::BookmarksPurged { account });
     }
+    if what == "logs in unread" {
+        return Some(Event::LoggedIn { account, bookmarks: None });
+    }
     let listed = what.strip_prefix("logs in")?.strip_prefix(" with ");
     let bookmarks = listed.into_iter().flat_map(|listed| listed.split(", ")).map(read);
-    let bookmarks = bookmarks.map(|(room, said)| (room, bookmark_of(said))).collect();
-    Some(Event::LoggedIn { account, bookmarks })
+    let bookmarks = bookmarks.map(|(room, said)| (room, bookmark_of(said)));
+    Some(Event::LoggedIn { account, bookmarks: Some(bookmarks.collect()) })
 }
 
 fn read(bookmark: &str) -> (BareJid, &str) {

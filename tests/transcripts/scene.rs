@@ -147,6 +147,7 @@ impl Scene {
                 "away_delay" => self.config.away_delay_ms = milliseconds(value),
                 "check" => self.config.check_ms = (value != "never").then(|| milliseconds(value)),
                 "passwords" => self.config.store_passwords = value == "stored",
+                "dormant" => self.config.dormant_ms = (value != "never").then(|| milliseconds(value)),
                 "autojoin" => self.config.autojoin = value == "yes",
                 "rooms" => self.config.rooms_per_account = value.parse().expect("a number"),
                 "exclude" => self.config.exclude.push(value.to_owned()),
