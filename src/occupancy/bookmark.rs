@@ -38,7 +38,8 @@ impl Occupancy {
             .to(self.me.room.to_jid())
             .id(Some(&id))
             .child(Element::build("query", NS_DISCO_INFO).done());
-        past.inquiry = Some(Inquiry { id, until_ms: turn.after(limit::QUERY_MS), bookmark });
+        let until_ms = turn.after(limit::QUERY_MS);
+        past.inquiry = Some(Box::new(Inquiry { id, until_ms, bookmark }));
         turn.send(query);
     }
 
@@ -49,7 +50,7 @@ impl Occupancy {
 
     pub(super) fn inquiry(&self) -> Option<&Inquiry> {
         match &self.phase {
-            Phase::Out(past) => past.inquiry.as_ref(),
+            Phase::Out(past) => past.inquiry.as_deref(),
             Phase::Joining(_) | Phase::In(_) => None,
         }
     }
@@ -57,9 +58,9 @@ impl Occupancy {
     /// Takes the answer whether there is such a room; false if the stanza is none.
     pub(super) fn inquiry_answered(&mut self, turn: &mut Turn<'_>, answer: &Stanza) -> bool {
         let Phase::Out(past) = &mut self.phase else { return false };
-        let is_answer = |inquiry: &mut Inquiry| {
+        let is_answer = |inquiry: &mut Box<Inquiry>| {
             matches!(answer.kind, Kind::Iq(IqType::Result | IqType::Error))
-                && answer.id.as_deref() == Some(&inquiry.id)
+                && answer.id.as_deref() == Some(&*inquiry.id)
                 && answer.sender_nick().is_none()
         };
         let Some(inquiry) = past.inquiry.take_if(is_answer) else { return false };

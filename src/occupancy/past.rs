@@ -26,7 +26,7 @@ pub(super) struct Past {
     /// Why and when the account went out for good: it left, or somebody decided so.
     pub(super) departed: Option<Departed>,
     /// A bookmark has the account join, if there is such a room.
-    pub(super) inquiry: Option<Inquiry>,
+    pub(super) inquiry: Option<Box<Inquiry>>,
 }
 
 /// The leaves that the room may still answer, each perhaps after the join that it ends.
