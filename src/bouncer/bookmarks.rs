@@ -69,20 +69,21 @@ impl Errands {
         self.change(account, |agenda| agenda.rooms.clear());
     }
 
-    /// The account is to join: not later than it was to before.
     fn join(&mut self, account: &BareJid, room: &BareJid, at_ms: u64) {
-        self.accounts.entry(account.clone()).or_default();
-        self.change(account, |agenda| {
-            let known = agenda.rooms.get(room).filter(|errand| errand.what == What::Join);
-            let at_ms = known.map_or(at_ms, |errand| errand.at_ms.min(at_ms));
-            agenda.rooms.insert(room.clone(), Errand { what: What::Join, at_ms });
-        });
+        self.add(account, room, What::Join, at_ms);
     }
 
     fn leave(&mut self, account: &BareJid, room: &BareJid, at_ms: u64) {
+        self.add(account, room, What::Leave, at_ms);
+    }
+
+    /// The account is to do that, not later than it was to before.
+    fn add(&mut self, account: &BareJid, room: &BareJid, what: What, at_ms: u64) {
         self.accounts.entry(account.clone()).or_default();
         self.change(account, |agenda| {
-            agenda.rooms.insert(room.clone(), Errand { what: What::Leave, at_ms });
+            let known = agenda.rooms.get(room).filter(|errand| errand.what == what);
+            let at_ms = known.map_or(at_ms, |errand| errand.at_ms.min(at_ms));
+            agenda.rooms.insert(room.clone(), Errand { what, at_ms });
         });
     }
 

@@ -125,7 +125,8 @@ impl Occupancy {
         if let Phase::In(stay) = &mut self.phase {
             stay.is_bookmarked = false;
         }
-        if self.is_occupied() && self.sessions.is_empty() {
+        let is_leaving = self.stay().is_some_and(|stay| stay.attendance.leave_until_ms().is_some());
+        if self.is_occupied() && self.sessions.is_empty() && !is_leaving {
             self.depart(turn, Departure::Left, None);
         }
     }
