@@ -3,7 +3,11 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 #![allow(clippy::wildcard_enum_match_arm)]
 
-use minimix_core::bookmark::Bookmark;
+#[path = "limits/bookmarks.rs"]
+mod bookmarks;
+#[path = "limits/gap.rs"]
+mod gap;
+
 use minimix_core::bouncer::Bouncer;
 use minimix_core::config::{Config, limit};
 use minimix_core::event::{Action, Event, Now, SessionId};
@@ -92,38 +96,6 @@ fn with_gap() -> (Core, String) {
 
 fn deliveries(actions: &[Action]) -> usize {
     actions.iter().filter(|action| matches!(action, Action::Deliver { .. })).count()
-}
-
-#[test]
-fn h14_what_waits_behind_a_gap_is_limited() {
-    for (length, waits) in [(1, limit::GAP_LIVE), (limit::GAP_COST / 10, 10)] {
-        let (mut core, _) = with_gap();
-        let said = format!("<message type='groupchat'><body>{}</body></message>", "a".repeat(length));
-        for _ in 1..waits {
-            assert_eq!(deliveries(&core.comes(&said, &format!("{ROOM}/bob"))), 0);
-        }
-        let shown = core.comes(&said, &format!("{ROOM}/bob"));
-        let relays = shown.iter().filter(|action| matches!(action, Action::Relay { .. })).count();
-        assert_eq!((deliveries(&shown), relays), (waits, 1), "the one in hand comes last");
-    }
-}
-
-#[test]
-fn h14_an_archive_shows_no_more_than_it_may() {
-    let (mut core, id) = with_gap();
-    let mut shown = 0;
-    for number in 0..limit::GAP_MESSAGES + 10 {
-        let result = format!(
-            "<message><result xmlns='urn:xmpp:mam:2' queryid='{id}' id='a{number}'>\
-             <forwarded xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client' type='groupchat' \
-             from='{ROOM}/bob'><body>{number}</body></message></forwarded></result></message>"
-        );
-        shown += deliveries(&core.comes(&result, ROOM));
-    }
-    assert_eq!(shown, limit::GAP_MESSAGES);
-    let fin = format!("<iq type='result' id='{id}'><fin xmlns='urn:xmpp:mam:2'/></iq>");
-    let last = core.comes(&fin, ROOM);
-    assert_eq!((deliveries(&last), last.len()), (1, 1), "what came live, and no further query: {last:?}");
 }
 
 #[test]
@@ -396,18 +368,4 @@ fn updates_self_pings_and_probes_wait_up_to_a_cost() {
     }
     let probes = len(&core.occupancy()["phase"]["In"]["probes"]);
     assert!((100..limit::WISHES_COST / 16).contains(&probes), "{probes}");
-}
-
-#[test]
-fn b5_an_account_that_bookmarks_without_end_is_not_remembered_without_end() {
-    let mut core = Core::in_room();
-    let account = BareJid::new("alice@example.org");
-    for number in 0..limit::BOOKMARKS + 10 {
-        let room = BareJid::new(&format!("r{number}@rooms.example"));
-        let bookmark = Bookmark::read(Some("true"), None, None);
-        core.happens(Event::BookmarkChanged { account: account.clone(), room, bookmark });
-    }
-    let state = core.state();
-    assert_eq!(len(&state["accounts"]["alice@example.org"]["profile"]["bookmarks"]), limit::BOOKMARKS);
-    assert_eq!(len(&state["errands"]["accounts"]["alice@example.org"]["rooms"]), limit::BOOKMARKS);
 }
