@@ -107,6 +107,8 @@ pub mod limit {
     pub const REFLECTION_MS: u64 = 15 * SECOND_MS;
     /// How long a message is held that has met a room that the account was out of (design decision 20).
     pub const HELD_MS: u64 = MINUTE_MS;
+    /// After what time the room is asked again whether held messages can go up.
+    pub const HELD_ASK_MS: u64 = 5 * SECOND_MS;
     /// How long the sessions of a room that the account is out of are not told so (K3).
     pub const RECOVERY_MS: u64 = 10 * MINUTE_MS;
     /// How long a service that says that it goes down is given before its rooms are joined again.
@@ -237,7 +239,7 @@ pub mod limit {
     /// How long the server may have been down: after that the rooms that only lingered are not entered again.
     pub const FORGET_LINGERING_MS: u64 = 7 * DAY_MS;
     /// How long a service may be silent after one of its streams broke, until it is asked whether it is there (K8).
-    pub const DOUBT_MS: u64 = 15 * SECOND_MS;
+    pub const DOUBT_MS: u64 = 5 * SECOND_MS;
     /// How long it may take to answer that.
     pub const SERVICE_ANSWER_MS: u64 = 15 * SECOND_MS;
     /// How long after that it is asked again; each time twice as long.

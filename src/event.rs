@@ -90,6 +90,8 @@ pub enum Event {
         domain: String,
         /// Whether it was closed as it should be, for being idle perhaps. Otherwise the server may be out of reach.
         in_peace: bool,
+        /// Whether it brought what the service says: that may be lost with it.
+        is_incoming: bool,
     },
     /// What a service was asked by [`Action::AskService`] is answered.
     ServiceAnswered {

@@ -77,20 +77,14 @@ impl Troubles {
         recovering.map(|(domain, _)| domain.clone()).collect()
     }
 
-    /// A service may be out of reach, and is asked after that time; false if that is known, or too many are.
-    pub(crate) fn doubt(&mut self, now: Now, domain: &str, pause_ms: u64) -> bool {
+    /// A service may be out of reach, and is asked if it stays silent; false if that is known, or too many are.
+    pub(crate) fn doubt(&mut self, now: Now, domain: &str) -> bool {
         let since_ms = now.monotonic_ms;
-        let soon_ms = since_ms + pause_ms;
-        if let Some(Trouble { stage: Stage::Doubtful { ask_ms }, .. }) = self.services.get_mut(domain) {
-            *ask_ms = soon_ms.min(*ask_ms);
-            self.note_next();
-            return false;
-        }
         let has_space = self.services.len() < limit::TROUBLED_SERVICES || self.services.contains_key(domain);
         if self.is_out(domain) || !has_space {
             return false;
         }
-        let stage = Stage::Doubtful { ask_ms: soon_ms };
+        let stage = Stage::Doubtful { ask_ms: since_ms + limit::DOUBT_MS };
         self.services.insert(domain.to_owned(), Trouble { since_ms, stage });
         self.note_next();
         true
@@ -240,7 +234,7 @@ mod tests {
     fn k8_a_stream_of_the_peer_while_it_is_asked_makes_the_next_question_come_soon() {
         let (mut troubles, mut ids) = (Troubles::default(), Ids::new(1));
         let mut now = at(0);
-        assert!(troubles.doubt(now, FAR, limit::DOUBT_MS) && !troubles.doubt(now, FAR, limit::DOUBT_MS));
+        assert!(troubles.doubt(now, FAR) && !troubles.doubt(now, FAR));
         for _ in 0..20 {
             now = at(troubles.next().unwrap());
             troubles.advance(now, FAR, &mut ids);
@@ -265,7 +259,7 @@ mod tests {
     #[test]
     fn k8_an_earlier_question_that_fails_late_does_not_count() {
         let (mut troubles, mut ids) = (Troubles::default(), Ids::new(1));
-        troubles.doubt(at(0), FAR, limit::DOUBT_MS);
+        troubles.doubt(at(0), FAR);
         let first = troubles.advance(at(15_000), FAR, &mut ids).unwrap();
         troubles.note_unreachable(at(15_001), FAR, &first);
         let again = at(troubles.next().unwrap());
@@ -280,9 +274,9 @@ mod tests {
     fn r7_troubled_services_are_limited() {
         let mut troubles = Troubles::default();
         for number in 0..limit::TROUBLED_SERVICES {
-            assert!(troubles.doubt(at(0), &format!("s{number}.example"), limit::DOUBT_MS));
+            assert!(troubles.doubt(at(0), &format!("s{number}.example")));
         }
-        assert!(!troubles.doubt(at(0), FAR, limit::DOUBT_MS) && !troubles.is_out(FAR));
-        assert!(troubles.note_heard("s0.example") && troubles.doubt(at(0), "s0.example", limit::DOUBT_MS));
+        assert!(!troubles.doubt(at(0), FAR) && !troubles.is_out(FAR));
+        assert!(troubles.note_heard("s0.example") && troubles.doubt(at(0), "s0.example"));
     }
 }

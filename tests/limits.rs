@@ -87,7 +87,11 @@ fn with_gap() -> (Core, String) {
     let said = "<message type='groupchat'><body>a</body>\
                 <stanza-id xmlns='urn:xmpp:sid:0' by='lounge@rooms.example' id='s'/></message>";
     core.comes(said, &format!("{ROOM}/bob"));
-    core.happens(Event::ServiceLost { domain: "rooms.example".to_owned(), in_peace: false });
+    core.happens(Event::ServiceLost {
+        domain: "rooms.example".to_owned(),
+        in_peace: false,
+        is_incoming: true,
+    });
     let asked = core.comes("<message type='groupchat'><body>b</body></message>", &format!("{ROOM}/bob"));
     let [Action::Send { stanza }] = &*asked else { panic!("{asked:?}") };
     let id = stanza.id.clone().unwrap().to_string();
@@ -355,7 +359,11 @@ fn updates_self_pings_and_probes_wait_up_to_a_cost() {
     assert!((100..limit::WISHES_COST / 16).contains(&waiting), "{waiting}");
     assert!(renamed[waiting..].iter().all(|answers| answers.len() == 1), "refused, each");
 
-    core.happens(Event::ServiceLost { domain: "rooms.example".to_owned(), in_peace: true });
+    core.happens(Event::ServiceLost {
+        domain: "rooms.example".to_owned(),
+        in_peace: true,
+        is_incoming: true,
+    });
     let ping = "<iq type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>";
     let pinged: Vec<_> = (0..5_000).map(|_| core.sends(ping, &occupant)).collect();
     assert!(matches!(pinged[0][..], [Action::Send { .. }]) && pinged[1].is_empty());

@@ -25,8 +25,11 @@ return function (core, answers, stack, storage, loading)
 		return not reason or (type(reason) == "string" and reason:sub(1, 20) == "connection-timeout (");
 	end
 
+	-- What the peer says may be lost with a stream that brought it. With mod_s2s_bidi one that we opened is `incoming` too.
 	local function tell_lost(domain, event)
-		tell("a lost connection", core.service_lost, domain, in_peace(event.reason));
+		local session = event.session;
+		local is_incoming = session.direction ~= "outgoing" or session.incoming == true;
+		tell("a lost connection", core.service_lost, domain, in_peace(event.reason), is_incoming);
 	end
 
 	module:hook("s2sout-destroyed", function (event)

@@ -7,6 +7,7 @@ from harness.puppet import GOT, JOIN, ScriptedScene
 from harness.story import check, scripted
 
 LEAVE = xml.presence(type="unavailable")
+ARCHIVE_QUERY = xml.Match(lambda stanza: stanza.find("{urn:xmpp:mam:2}query") is not None, "a query to the archive")
 SELF_PING = xml.Match(lambda stanza: stanza.find("{urn:xmpp:ping}ping") is not None, "a self-ping")
 
 
@@ -170,9 +171,17 @@ async def is_out(scene: ScriptedScene, ping: Element) -> None:
     await scene.emit(f"<iq {head} id='{ping.get('id')}' from='{ping.get('to')}'>{refusal}</iq>")
 
 
+async def has_no_archive(scene: ScriptedScene, query: Element) -> None:
+    """The room answers a query to its archive: there is none."""
+    head = f"xmlns='jabber:client' type='error' to='{query.get('from')}'"
+    refusal = xml.error("cancel", "feature-not-implemented")
+    await scene.emit(f"<iq {head} id='{query.get('id')}' from='{query.get('to')}'>{refusal}</iq>")
+
+
 async def comes_back(scene: ScriptedScene, phone: Person) -> None:
     """The account joins by itself, and the device that was in all the time is told nothing but what is said then."""
     await scene.let_in(await scene.got(JOIN))
+    await has_no_archive(scene, await scene.got(ARCHIVE_QUERY))
     await scene.emit(scene.message(f"{scene.room}/other", scene.me, "<body>back</body>"))
     heard = await phone.until(xml.message(body="back"))
     told = [xml.text(stanza) for stanza in heard if stanza.get("type") == "unavailable"]
@@ -191,17 +200,18 @@ async def service_shuts_down(scene: ScriptedScene) -> None:
 
 @scripted("K9", "I2", "K3")
 async def a_room_that_forgot_us(scene: ScriptedScene) -> None:
-    """It answers a message with an error only; one self-ping decides, and the account joins again."""
+    """It answers a message with an error only; one self-ping decides, the account joins again, and says it again."""
     phone = await scene.phone()
     await enter(scene, phone)
-    id = phone.send_message("anybody?")
+    phone.send_message("anybody?")
     said = await scene.got(xml.message(body="anybody?"))
     refusal = xml.error("cancel", "not-acceptable")
     head = f"xmlns='jabber:client' type='error' to='{said.get('from')}'"
     await scene.emit(f"<message {head} id='{said.get('id')}' from='{scene.room}'>{refusal}</message>")
-    await phone.expect(xml.message(id=id, type="error"))
     await is_out(scene, await scene.got(SELF_PING))
     await comes_back(scene, phone)
+    again = await scene.got(xml.message(body="anybody?"))
+    check(again.get("id") == said.get("id"), f"under its id: {xml.text(again)}")
 
 
 @scripted("L3", "H10")

@@ -110,7 +110,9 @@ impl Bouncer {
             Event::StreamEstablished { domain, is_of_peer } => {
                 self.stream_established(now, &domain, is_of_peer)
             }
-            Event::ServiceLost { domain, in_peace } => self.service_lost(now, &domain, in_peace),
+            Event::ServiceLost { domain, in_peace, is_incoming } => {
+                self.service_lost(now, &domain, in_peace, is_incoming)
+            }
             Event::ServiceAnswered { domain, id, error } => {
                 self.service_answered(now, &domain, &id, error.as_deref())
             }

@@ -29,13 +29,19 @@ impl Bouncer {
     }
 
     /// Accounts may be out of the rooms there.
-    pub(super) fn service_lost(&mut self, now: Now, domain: &str, in_peace: bool) -> Outcome {
+    pub(super) fn service_lost(
+        &mut self,
+        now: Now,
+        domain: &str,
+        in_peace: bool,
+        is_incoming: bool,
+    ) -> Outcome {
         if !in_peace {
-            self.doubt(now, domain, limit::DOUBT_MS);
+            self.doubt(now, domain);
         }
         self.in_rooms_at(now, domain, |occupancy, turn| {
             occupancy.end_trust();
-            if !in_peace {
+            if is_incoming && !in_peace {
                 occupancy.open_gap(turn); // what was on its way is lost
             }
         })
@@ -60,7 +66,7 @@ impl Bouncer {
     /// A service has shown itself, or can't be reached.
     pub(super) fn note_contact(&mut self, now: Now, domain: &str, contact: Contact) {
         match contact {
-            Contact::Unreachable => self.doubt(now, domain, limit::SERVICE_PAUSE_MS),
+            Contact::Unreachable => self.doubt(now, domain),
             Contact::Heard if self.state.services.troubles.note_heard(domain) => {
                 log::debug!("{domain} is up again: its rooms that have not been heard of are asked");
                 self.await_turns_at(now, domain);
@@ -70,8 +76,8 @@ impl Bouncer {
     }
 
     /// While a service may be out of reach, no room there is asked in its turn.
-    fn doubt(&mut self, now: Now, domain: &str, pause_ms: u64) {
-        if self.is_in_at(domain) && self.state.services.troubles.doubt(now, domain, pause_ms) {
+    fn doubt(&mut self, now: Now, domain: &str) {
+        if self.is_in_at(domain) && self.state.services.troubles.doubt(now, domain) {
             log::debug!("{domain} may be out of reach");
             self.state.pace.forget(domain);
         }

@@ -74,8 +74,8 @@ fn lifetime_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
     takes_in(lua, host, table, "stream_established", |(domain, is_of_peer): (String, bool)| {
         Ok(Event::StreamEstablished { domain, is_of_peer })
     })?;
-    takes_in(lua, host, table, "service_lost", |(domain, in_peace): (String, bool)| {
-        Ok(Event::ServiceLost { domain, in_peace })
+    takes_in(lua, host, table, "service_lost", |(domain, in_peace, is_incoming): (String, bool, bool)| {
+        Ok(Event::ServiceLost { domain, in_peace, is_incoming })
     })?;
     takes_in(
         lua,

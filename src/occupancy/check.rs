@@ -322,14 +322,15 @@ impl Occupancy {
     /// The check has found nothing. An outage is no removal (K5): waiting sessions get an error, and the
     /// account stays. A sign of life that came meanwhile counts as an answer.
     pub(super) fn found_nothing(&mut self, turn: &mut Turn<'_>) {
+        self.ask_for_held_later(turn);
         let Phase::In(stay) = &mut self.phase else { return };
         stay.note_pace(turn, &self.me);
+        stay.outbox.doubt(); // also if the room is heard: it may not hear us
         if stay.trust.is_fresh(turn) {
             return stay.found_in(turn, &self.me);
         }
         stay.answer_pingers(turn, Some(StanzaError::TIMEOUT), &self.me);
         stay.check = None;
-        stay.outbox.doubt();
         self.time_out_waiting(turn);
     }
 }

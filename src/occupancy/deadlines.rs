@@ -41,6 +41,8 @@ pub(crate) enum Why {
     LingerOver,
     /// The room has not shown what a session said (design decision 20).
     Unreflected,
+    /// What a session said is held: can it go up (design decision 20)?
+    HeldAsked,
     /// What a session said is held for long (design decision 20).
     Held,
     /// The account is out of the room, and tries to come back (K8).
@@ -57,7 +59,7 @@ pub(crate) enum Why {
 
 impl Why {
     /// All reasons, in the order in which they are looked at.
-    const ALL: [Self; 23] = [
+    const ALL: [Self; 24] = [
         Self::QueryUnanswered,
         Self::OwnJoinWatched,
         Self::ArchiveUnanswered,
@@ -75,6 +77,7 @@ impl Why {
         Self::Away,
         Self::LingerOver,
         Self::Unreflected,
+        Self::HeldAsked,
         Self::Held,
         Self::Dormant,
         Self::Rejoins,
@@ -125,6 +128,7 @@ impl Occupancy {
             Why::Away => self.away_ms(config),
             Why::LingerOver => self.linger_over_ms(config),
             Why::Unreflected => self.stay()?.outbox.missed_ms(),
+            Why::HeldAsked => self.stay()?.held_ask_ms(),
             Why::Held => self.stay()?.outbox.over_ms(),
             Why::Dormant => self.dormant_ms(config),
             Why::Rejoins => self.stay()?.rejoin_ms(),
@@ -152,6 +156,7 @@ impl Occupancy {
             Why::LeaveHeld => self.release_held_leave(turn),
             Why::LingerOver | Why::Dormant => self.linger_over(turn),
             Why::Unreflected => self.miss_reflection(turn),
+            Why::HeldAsked => self.ask_for_held(turn),
             Why::Held => self.refuse_unsent(turn, None),
             Why::Rejoins => self.try_again(turn),
             Why::LossTold => self.tell_loss(turn),

@@ -1,8 +1,6 @@
-//! Messages of the room may be missing, after a start or a loss. The room is asked for them, and what comes live
-//! meanwhile waits.
-//!
-//! The archive is asked once the account is known to be in: after a resync, or when a message of the room is heard. If
-//! there is no archive, the history that a resync brings has to do.
+//! Messages of the room may be missing, after a start or a loss. The archive is asked once the account is known to be in:
+//! after a resync, or when a message of the room is heard. What comes live meanwhile waits. If there is no archive, the
+//! history that a resync brings has to do.
 
 use serde::{Deserialize, Serialize};
 
@@ -245,7 +243,7 @@ impl Occupancy {
         }
     }
 
-    /// Keeps history until the gap before it is filled; false if there is none. If it is too much, the oldest is lost.
+    /// Keeps history until the gap before it is filled; false if there is none. Of too much the oldest is lost.
     pub(super) fn keep_brought(&mut self, turn: &mut Turn<'_>, message: &Kept) -> bool {
         let Some(hole) = self.gap_mut().and_then(Gap::hole_mut) else { return false };
         let messages = &mut hole.brought_mut().messages;
@@ -297,12 +295,11 @@ impl Occupancy {
         }
     }
 
-    /// The room can't go on showing what is missing: what has waited is shown. The archive is asked again later, after the
-    /// last message that it has shown.
-    fn stop_filling(&mut self, turn: &mut Turn<'_>) {
+    /// What is missing can't be shown: what has waited is. The archive is asked again later, after the last that it has shown.
+    pub(super) fn stop_filling(&mut self, turn: &mut Turn<'_>) {
         let Some(filling) = self.filling_mut() else { return };
         let hole = Hole { brought: None, ..filling.hole.clone() };
-        self.close_gap(turn, false);
+        self.end_filling(turn, false);
         if let Some(gap) = self.gap_mut() {
             *gap = Gap::Open(hole);
         }
@@ -310,14 +307,21 @@ impl Occupancy {
 
     /// No more of what was missing will come: what has waited is shown.
     pub(super) fn close_gap(&mut self, turn: &mut Turn<'_>, is_whole: bool) {
-        let Some(Filling { hole, live, .. }) = self.take_filling(turn, is_whole) else { return };
+        if let Some(to_its_end) = self.end_filling(turn, is_whole) {
+            self.gap_filled(turn, to_its_end);
+        }
+    }
+
+    /// Shows what has waited; says whether all that was missing has been shown.
+    fn end_filling(&mut self, turn: &mut Turn<'_>, is_whole: bool) -> Option<bool> {
+        let Filling { hole, live, .. } = self.take_filling(turn, is_whole)?;
         let to_its_end = is_whole || hole.reaches_back(&self.room.history, &self.me.room);
         self.show_brought(turn, hole.brought, &live);
         self.end_fetch(turn);
         self.room.history.begin_sequel(turn.now.utc_ms); // nothing is let go until those who wait have been shown it
         self.show_live(turn, live);
         self.show_the_rest(turn);
-        self.gap_filled(turn, to_its_end);
+        Some(to_its_end)
     }
 
     fn take_filling(&mut self, turn: &Turn<'_>, is_whole: bool) -> Option<Filling> {

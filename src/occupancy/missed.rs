@@ -89,6 +89,10 @@ impl Occupancy {
                 filling.hole.note_last(None, filling.hole.last_ms());
                 self.ask_archive(turn);
             }
+            None if is_unreachable(answer) => {
+                self.stop_filling(turn); // the archive is asked again when the room is heard
+                self.ask_for_held_later(turn);
+            }
             None => self.archive_fails(turn),
         }
         true
@@ -108,6 +112,11 @@ impl Occupancy {
             stay.upstream.wish_resync();
         }
     }
+}
+
+/// Whether the question has not reached the room.
+fn is_unreachable(error: &Stanza) -> bool {
+    error.error_condition().is_some_and(|condition| condition.starts_with("remote-server-"))
 }
 
 /// Whether the archive does not know the message after which it was asked.

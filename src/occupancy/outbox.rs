@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Occupancy, Phase};
+use super::{Occupancy, Phase, Stay};
 use crate::config::limit;
 use crate::event::SessionId;
 use crate::turn::Turn;
@@ -21,6 +21,8 @@ const NS_ORIGIN_ID: &str = "urn:xmpp:sid:0";
 pub(super) struct Outbox {
     said: VecDeque<Said>,
     cost: usize,
+    /// When it is asked again whether what is held can go up.
+    ask_ms: u64,
 }
 
 /// A groupchat message of a session.
@@ -98,6 +100,11 @@ impl Outbox {
         Some(first.since_ms + limit::HELD_MS)
     }
 
+    /// When it is asked again whether what is held can go up.
+    fn ask_ms(&self) -> Option<u64> {
+        self.is_holding().then_some(self.ask_ms)
+    }
+
     /// Nobody can tell any more what the room has taken.
     pub(super) fn doubt(&mut self) {
         for said in self.said.iter_mut().filter(|said| !said.fate.is_held()) {
@@ -170,7 +177,32 @@ impl Outbox {
     }
 }
 
+impl Stay {
+    /// When the room is asked again whether the account is in, so that what is held can go up.
+    pub(super) fn held_ask_ms(&self) -> Option<u64> {
+        let is_asked = self.loss.is_some() || self.check.is_some() || self.gap.is_filling();
+        self.outbox.ask_ms().filter(|_| !is_asked)
+    }
+}
+
 impl Occupancy {
+    /// What is held can't go up yet: the room is asked a little later.
+    pub(super) fn ask_for_held_later(&mut self, turn: &Turn<'_>) {
+        if let Phase::In(stay) = &mut self.phase {
+            stay.outbox.ask_ms = turn.after(limit::HELD_ASK_MS);
+        }
+    }
+
+    /// The room is asked again, unless its service is known to be out of reach.
+    pub(super) fn ask_for_held(&mut self, turn: &mut Turn<'_>) {
+        self.ask_for_held_later(turn);
+        if let Phase::In(stay) = &mut self.phase
+            && !turn.services.troubles.is_out(self.me.room.domain())
+        {
+            stay.check(turn, &self.me);
+        }
+    }
+
     /// The room has shown a message of the account, live or from its past.
     pub(super) fn note_said(&mut self, message: &Stanza) {
         if let Phase::In(stay) = &mut self.phase {
@@ -203,6 +235,7 @@ impl Occupancy {
         if !stay.outbox.note_refused(error) {
             return false;
         }
+        stay.outbox.ask_ms = turn.after(limit::HELD_ASK_MS);
         stay.suspect(turn, &self.me);
         if stay.check.is_none() && stay.loss.is_none() {
             self.found_still_in(turn);

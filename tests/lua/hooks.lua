@@ -300,18 +300,20 @@ end);
 
 scenes.test("a lost connection to another server is told, with its name", function ()
 	local scene = new_scene();
-	local out = { from_host = "example.org", to_host = "rooms.example.net" };
+	local out = { direction = "outgoing", from_host = "example.org", to_host = "rooms.example.net" };
+	local both = { direction = "outgoing", from_host = "example.org", to_host = "both.example.net", incoming = true };
 	local incoming = { from_host = "rooms.example.com", to_host = "example.org", hosts = {
 		["rooms.example.com"] = { authed = true }, ["a.example.com"] = { authed = true }, ["b.example.com"] = {},
 	} };
 	local pretending = { from_host = "rooms.example.net", hosts = { ["rooms.example.net"] = { authed = false } } };
 	fake.fires(scene.server, "s2sout-destroyed", { session = out });
+	fake.fires(scene.server, "s2sout-destroyed", { session = both });
 	fake.fires(scene.server, "s2sin-destroyed", { session = incoming, reason = "system-shutdown" });
 	fake.fires(scene.server, "s2sin-destroyed", { session = pretending });
 	fake.fires(scene.server, "s2sin-destroyed", { session = { from_host = "rooms.example.net" } });
 	check.list(stub.calls, {
-		"service_lost rooms.example.net true",
-		"service_lost a.example.com false", "service_lost rooms.example.com false",
+		"service_lost rooms.example.net true false", "service_lost both.example.net true true",
+		"service_lost a.example.com false true", "service_lost rooms.example.com false true",
 	});
 end);
 
@@ -321,7 +323,7 @@ scenes.test("K8: a connection ends in peace if it was closed without a reason, o
 		stub.calls = {};
 		local session = { from_host = "example.org", to_host = "rooms.example.net" };
 		fake.fires(scene.server, "s2sout-destroyed", { session = session, reason = reason });
-		return stub.calls[1]:match("%S+$");
+		return stub.calls[1]:match("^service_lost %S+ (%S+)");
 	end
 	for _, reason in ipairs({ false, "connection-timeout (Idle connection)" }) do
 		check.equal(told(reason), "true", tostring(reason));

@@ -286,7 +286,11 @@ impl World {
     /// The stream between the servers is lost, and nothing with it.
     pub(crate) fn lose_stream(&mut self) {
         self.known.is_lossy = true;
-        self.session_event(Event::ServiceLost { domain: "rooms.example".to_owned(), in_peace: false });
+        self.session_event(Event::ServiceLost {
+            domain: "rooms.example".to_owned(),
+            in_peace: false,
+            is_incoming: true,
+        });
     }
 
     /// The next stanza of the room reaches the account.

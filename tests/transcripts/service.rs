@@ -12,8 +12,9 @@ pub(crate) fn of_connection(what: &str) -> Option<Event> {
         "is reached" => Event::StreamSettled { domain },
         "is connected" => Event::StreamEstablished { domain, is_of_peer: false },
         "connects" => Event::StreamEstablished { domain, is_of_peer: true },
-        "loses its connection" => Event::ServiceLost { domain, in_peace: false },
-        "closes its connection" => Event::ServiceLost { domain, in_peace: true },
+        "loses its connection" => Event::ServiceLost { domain, in_peace: false, is_incoming: true },
+        "loses our connection" => Event::ServiceLost { domain, in_peace: false, is_incoming: false },
+        "closes its connection" => Event::ServiceLost { domain, in_peace: true, is_incoming: true },
         _ => return None,
     })
 }
