@@ -47,6 +47,31 @@ return function (core, actions, stack)
 		return answer;
 	end
 
+	local function carry_out_or_refuse(event, refuse, account, room, ok, answer)
+		local handled = true;
+		if not ok then
+			refuse(event, "error", "the core failed");
+			-- After a panic what the core knows of that room is worth nothing.
+			answers.tell("leaving a room after a fault", core.abandoned, jid_bare(account), jid_bare(room));
+		elseif type(answer) == "string" then
+			refuse(event, "debug", answer);
+		else
+			handled = answers.carry_out(event, answer);
+		end
+		answers.report_failures();
+		return handled;
+	end
+
+	-- Does what the answer about the stanza in hand says. One that the core can't read, or that makes it fail, is refused by
+	-- that function. What it has made wait goes at once if it `may`.
+	function answers.carry_out_stanza(event, answer, refuse, account, room, may)
+		local ok, handled = stack.protect(carry_out_or_refuse, event, refuse, account, room, answers.fetch_report(answer));
+		stack.settle(may);
+		if ok then return handled; end
+		module:log("error", "A stanza was dropped: %s", handled);
+		return true;
+	end
+
 	local function carry_out_answer(event, what, ok, answer)
 		if ok then ok, answer = answers.fetch_report(answer); end
 		if not ok then

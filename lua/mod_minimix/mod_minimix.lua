@@ -58,7 +58,7 @@ local blocklist = module:require "blocklist"(function (account, blocked)
 end, core.blocking_accounts());
 local loading = module:require "loading"(core, storage, blocklist, answers, saved and saved.unread);
 local room_hooks = module:require "room_hooks"(core, sessions, actions, answers, stack);
-local session_hooks = module:require "session_hooks"(core, sessions, answers, stack, blocklist, room_hooks);
+local session_hooks = module:require "session_hooks"(core, sessions, answers, blocklist, room_hooks);
 local host_hooks = module:require "host_hooks"(core, answers, stack, storage, loading);
 module:require "handover".finish();
 

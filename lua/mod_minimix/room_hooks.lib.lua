@@ -14,7 +14,6 @@
 -- Marks on an event: `minimix` (an account) on what is shown so, `minimix_gets` (a session) on what is shown because
 -- that session gets it, `minimix_alone` on what is taken in unseen, `minimix_direct` on what nobody is to be shown.
 
-local jid_bare = require "util.jid".bare;
 
 local type, pcall = type, pcall;
 
@@ -52,7 +51,8 @@ return function (core, sessions, actions, answers, stack)
 	end
 
 	-- Nobody else shall deal with it, or a bounce would throw the account out.
-	local function swallow(stanza, level, why)
+	local function swallow(event, level, why)
+		local stanza = event.stanza;
 		module:log(level, "A %s of type %s was not taken in: %s", stanza.name, stanza.attr.type, why);
 		local ok, fault = pcall(relay_untaken, stanza);
 		if not ok then module:log("error", "It reaches no session: %s", fault); end
@@ -60,28 +60,9 @@ return function (core, sessions, actions, answers, stack)
 
 	--- What it can ---
 
-	local function carry_out(event, ok, answer)
-		local stanza = event.stanza;
-		local handled = true;
-		if not ok then
-			swallow(stanza, "error", "the core failed");
-			-- After a panic what the core knows of that room is worth nothing.
-			answers.tell("leaving a room after a fault", core.abandoned, jid_bare(stanza.attr.to), jid_bare(stanza.attr.from));
-		elseif type(answer) == "string" then
-			swallow(stanza, "debug", answer);
-		else
-			handled = answers.carry_out(event, answer);
-		end
-		answers.report_failures();
-		return handled;
-	end
-
 	local function carry_out_report(event)
-		local ok, handled = stack.protect(carry_out, event, answers.fetch_report(false));
-		stack.settle(false);
-		if ok then return handled; end
-		module:log("error", "A stanza of a room was dropped: %s", handled);
-		return true;
+		local attr = event.stanza.attr;
+		return answers.carry_out_stanza(event, false, swallow, attr.to, attr.from, false);
 	end
 
 	-- Where the core says to whom a stanza is to be relayed: one table for each relay that has not returned.

@@ -16,12 +16,10 @@ local jid_bare = require "util.jid".bare;
 local jid_host = require "util.jid".host;
 local jid_resource = require "util.jid".resource;
 
-local type = type;
-
 local xmlns_muc = "http://jabber.org/protocol/muc";
 local xmlns_rai = "urn:xmpp:rai:0";
 
-return function (core, sessions, answers, stack, blocklist, room_hooks)
+return function (core, sessions, answers, blocklist, room_hooks)
 	local session_hooks = {};
 	local tell = answers.tell;
 
@@ -41,28 +39,11 @@ return function (core, sessions, answers, stack, blocklist, room_hooks)
 		apologise(event);
 	end
 
-	local function carry_out(event, ok, answer)
-		local handled = true;
-		if not ok then
-			refuse(event, "error", "the core failed");
-			-- After a panic what the core knows of that room is worth nothing.
-			tell("leaving a room after a fault", core.abandoned, event.origin.minimix_account, jid_bare(event.stanza.attr.to));
-		elseif type(answer) == "string" then
-			refuse(event, "debug", answer);
-		else
-			handled = answers.carry_out(event, answer);
-		end
-		answers.report_failures();
-		return handled;
-	end
-
 	local function carry_out_answer(event, answer)
 		if answer == nil or answer == true then return answer; end
-		local ok, handled = stack.protect(carry_out, event, answers.fetch_report(answer));
-		stack.settle(not event.origin.destroyed); -- mod_presence goes on to the next room of a dead session
-		if ok then return handled; end
-		module:log("error", "A stanza of a session was dropped: %s", handled);
-		return true;
+		local origin = event.origin;
+		-- mod_presence goes on to the next room of a dead session
+		return answers.carry_out_stanza(event, answer, refuse, origin.minimix_account, event.stanza.attr.to, not origin.destroyed);
 	end
 
 	-- A component and the host itself send as well, and have no session.
