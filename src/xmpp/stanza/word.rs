@@ -1,12 +1,9 @@
 //! Short texts of which there are few.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::LazyLock;
-
-use rustc_hash::FxBuildHasher;
 
 /// The name of an element or an attribute, a namespace, or the value of an attribute. Those that nearly every
 /// stanza of a room has are not held anew for each.
@@ -91,13 +88,23 @@ static USUAL: [&str; 66] = [
     "xml:lang",
 ];
 
-static TABLE: LazyLock<HashMap<&'static [u8], &'static &'static str, FxBuildHasher>> =
-    LazyLock::new(|| USUAL.iter().map(|text| (text.as_bytes(), text)).collect());
+/// The usual texts by their lengths: there are few of each, so that to compare them costs less than a hash.
+static BY_LENGTH: LazyLock<Vec<Vec<&'static &'static str>>> = LazyLock::new(|| {
+    let longest = USUAL.iter().map(|text| text.len()).max().unwrap_or_default();
+    (0..=longest).map(|length| USUAL.iter().filter(|text| text.len() == length).collect()).collect()
+});
+
+/// The usual text of those bytes.
+fn usual(bytes: &[u8]) -> Option<&'static &'static str> {
+    let last = bytes.last();
+    let is_same = |text: &&&&str| text.as_bytes().last() == last && text.as_bytes() == bytes;
+    BY_LENGTH.get(bytes.len())?.iter().find(is_same).copied()
+}
 
 impl Word {
     /// Takes bytes, which have to be looked at no closer if they are a usual text.
     pub fn read<'a>(bytes: &'a [u8], text: impl FnOnce(&'a [u8]) -> Option<&'a str>) -> Option<Self> {
-        match TABLE.get(bytes) {
+        match usual(bytes) {
             Some(usual) => Some(Self(Text::Usual(usual))),
             None => text(bytes).map(|text| Self(Text::Own(text.into()))),
         }
@@ -122,7 +129,7 @@ impl Word {
 
 impl From<&str> for Word {
     fn from(text: &str) -> Self {
-        Self(TABLE.get(text.as_bytes()).map_or_else(|| Text::Own(text.into()), |usual| Text::Usual(usual)))
+        Self(usual(text.as_bytes()).map_or_else(|| Text::Own(text.into()), Text::Usual))
     }
 }
 
