@@ -385,6 +385,7 @@ impl Bouncer {
 
     fn outcome(&self, verdict: Verdict, actions: Vec<Action>) -> Outcome {
         let services = self.state.services.troubles.next().into_iter().chain(self.state.pace.next());
+        let services = services.filter(|_| !self.state.is_stopping); // nobody is asked any more
         let others = self.state.unstored.next().into_iter().chain(self.state.errands.next());
         let wake_at = self.timetable.next().into_iter().chain(others).chain(services).min();
         Outcome { verdict, actions, wake_at }
