@@ -69,18 +69,17 @@ impl Stay {
     }
 
     /// Notes that the account is out. True if it may join again at once: a service that goes down is given time, and so
-    /// is a room that has taken the account back and thrown it out again.
+    /// is a room that throws the account out again and again. A room that was asked only answers.
     fn note_loss(&mut self, turn: &Turn<'_>, departure: Departure, jitter: u64) -> bool {
         let is_again = self.lost_ms.replace(turn.now.monotonic_ms);
         let is_again = is_again.is_some_and(|lost_ms| turn.since(lost_ms) < limit::REJOIN_CALM_MS);
-        let is_first = self.loss.is_none();
+        let only_answers = self.loss.is_some() && self.check.is_some();
         let is_down = departure == Departure::Shutdown;
         let pause_ms = if is_down { limit::REJOIN_AFTER_SHUTDOWN_MS } else { MINUTE_MS };
         let next_ms = turn.after(with_jitter(pause_ms, jitter));
         let heard_ms = self.trust.heard_ms();
         self.loss.get_or_insert_with(|| Box::new(Loss::found(turn, heard_ms, next_ms)));
-        let is_thrown_out_again = is_first && is_again;
-        !is_down && !is_thrown_out_again
+        !is_down && (only_answers || !is_again)
     }
 }
 
@@ -109,10 +108,10 @@ impl Occupancy {
         }
         stay.trust.end();
         stay.answer_pingers(turn, None, &self.me);
-        stay.check = None;
         stay.outbox.doubt();
         self.room.outdated = true;
         let joins_at_once = stay.note_loss(turn, departure, jitter);
+        stay.check = None;
         if !stay.upstream.awaits_join() {
             if joins_at_once {
                 stay.upstream.wish_resync();
