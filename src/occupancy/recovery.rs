@@ -129,9 +129,10 @@ impl Occupancy {
             && let Some(loss) = &mut stay.loss
         {
             loss.note_try(turn, jitter);
-            if !turn.services.troubles.is_out(self.me.room.domain()) {
-                stay.check(turn, &self.me); // else the service is asked, and the room when its turn has come
+            if turn.services.troubles.is_out(self.me.room.domain()) {
+                return self.time_out_waiting(turn); // the service is asked, and the room when its turn has come
             }
+            stay.check(turn, &self.me);
         }
     }
 
