@@ -64,7 +64,8 @@ impl Occupancy {
         if let (Some(session), Some(peer)) = (session, &to) {
             self.queries.note_said(peer, stanza, session);
         }
-        if to.is_none() && self.holds_back(turn, session, &id, stanza) {
+        let is_for_all = to.is_none() && stanza.kind == Kind::Message(MessageType::Groupchat);
+        if is_for_all && self.holds_back(turn, session, &id, stanza) {
             return;
         }
         let sent = Sent { to: Peer::new(to), session, invented };
