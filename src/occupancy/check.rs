@@ -325,7 +325,7 @@ impl Occupancy {
         self.ask_for_held_later(turn);
         let Phase::In(stay) = &mut self.phase else { return };
         stay.note_pace(turn, &self.me);
-        stay.outbox.doubt(); // also if the room is heard: it may not hear us
+        stay.outbox.doubt(turn); // also if the room is heard: it may not hear us
         if stay.trust.is_fresh(turn) {
             return stay.found_in(turn, &self.me);
         }

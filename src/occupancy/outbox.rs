@@ -105,8 +105,9 @@ impl Outbox {
         self.is_holding().then_some(self.ask_ms)
     }
 
-    /// Nobody can tell any more what the room has taken.
-    pub(super) fn doubt(&mut self) {
+    /// Nobody can tell any more what the room has taken. What it has not shown for long pends.
+    pub(super) fn doubt(&mut self, turn: &Turn<'_>) {
+        self.take(|said| said.fate == Fate::Missed && turn.since(said.since_ms) >= limit::HELD_MS);
         for said in self.said.iter_mut().filter(|said| !said.fate.is_held()) {
             said.fate = Fate::Doubted { error: None };
         }

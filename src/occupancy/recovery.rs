@@ -108,7 +108,7 @@ impl Occupancy {
         }
         stay.trust.end();
         stay.answer_pingers(turn, None, &self.me);
-        stay.outbox.doubt();
+        stay.outbox.doubt(turn);
         self.room.outdated = true;
         let joins_at_once = stay.note_loss(turn, departure, jitter);
         stay.check = None;
