@@ -241,6 +241,7 @@ impl Occupancy {
     /// The account gives the room back to its sessions: each joins by itself under the same nick, then the
     /// account leaves, and nobody sees a leave (X4).
     pub(crate) fn hand_back(&mut self, turn: &mut Turn<'_>) {
+        self.stop_inquiry();
         if !self.is_occupied() {
             return;
         }

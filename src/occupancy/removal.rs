@@ -75,6 +75,7 @@ impl Occupancy {
     /// The account goes at once, and its sessions are told that they are out: after a panic, from a blocked room,
     /// when the server stops.
     pub(crate) fn abandon(&mut self, turn: &mut Turn<'_>) {
+        self.stop_inquiry();
         if !self.is_occupied() {
             return;
         }
