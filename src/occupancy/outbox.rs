@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Occupancy, Phase, Stay};
 use crate::config::limit;
 use crate::event::SessionId;
+use crate::room::history::is_historic;
 use crate::turn::Turn;
 use crate::xmpp::cost::Cost;
 use crate::xmpp::error::StanzaError;
@@ -277,6 +278,7 @@ impl Occupancy {
             return;
         }
         for said in stay.outbox.take(|said| said.fate.is_held()) {
+            let is_certain = is_certain && is_historic(&said.stanza); // an archive shows nothing else
             if is_certain || matches!(said.fate, Fate::Untaken { .. }) {
                 self.senders.forget(&said.id);
                 self.release(turn, said.session, &said.stanza);
