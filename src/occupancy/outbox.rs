@@ -12,6 +12,7 @@ use crate::event::SessionId;
 use crate::room::history::is_historic;
 use crate::turn::Turn;
 use crate::xmpp::cost::Cost;
+use crate::xmpp::delay::is_delayed;
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::stanza::{Kept, Stanza};
 
@@ -67,14 +68,17 @@ impl Cost for Said {
 }
 
 impl Said {
-    /// Whether a message from the account's own nick is this one.
-    fn is_shown_by(&self, message: &Stanza, keeps_ids: bool) -> bool {
+    /// Whether a message from the account's own nick is this one by its id.
+    fn is_named_by(&self, message: &Stanza) -> bool {
         let origin_id = |stanza: &Stanza| {
             stanza.find("origin-id", NS_ORIGIN_ID).and_then(|id| id.attribute("id")).map(str::to_owned)
         };
         let is_same_origin = || origin_id(&self.stanza).is_some_and(|id| origin_id(message) == Some(id));
-        let is_same_text = || !keeps_ids && message.text_of("body") == self.stanza.text_of("body");
-        message.id.as_deref() == Some(&self.id) || is_same_origin() || is_same_text()
+        message.id.as_deref() == Some(&self.id) || is_same_origin()
+    }
+
+    fn has_text_of(&self, message: &Stanza) -> bool {
+        message.text_of("body") == self.stanza.text_of("body")
     }
 }
 
@@ -151,7 +155,8 @@ impl Outbox {
 
     /// The room has shown a message of the account: it has taken it.
     pub(super) fn note_shown(&mut self, message: &Stanza, keeps_ids: bool) {
-        let position = self.said.iter().position(|said| said.is_shown_by(message, keeps_ids));
+        let by_text = || self.said.iter().position(|said| !keeps_ids && said.has_text_of(message));
+        let position = self.said.iter().position(|said| said.is_named_by(message)).or_else(by_text);
         position.and_then(|position| self.remove(position));
     }
 
@@ -205,10 +210,11 @@ impl Occupancy {
         }
     }
 
-    /// The room has shown a message of the account, live or from its past.
+    /// The room has shown a message of the account, live or from its past. One of the past may be much older than all
+    /// that is awaited; what comes live under an id of the room's own is what was said first with that text.
     pub(super) fn note_said(&mut self, message: &Stanza) {
         if let Phase::In(stay) = &mut self.phase {
-            stay.outbox.note_shown(message, stay.own.reflects_ids);
+            stay.outbox.note_shown(message, stay.own.reflects_ids && is_delayed(message));
         }
     }
 
