@@ -214,7 +214,7 @@ impl Occupancy {
         match &mut self.phase {
             Phase::In(stay) => {
                 stay.trust.note_sign_of_life(turn, stanza);
-                stay.note_room_is_there(turn);
+                stay.note_room_is_there(turn, stanza);
             }
             Phase::Joining(joining) => joining.note_sign_of_life(turn, stanza),
             Phase::Out(_) => {}

@@ -10,6 +10,7 @@ use crate::pace::spread;
 use crate::trouble::Contact;
 use crate::turn::Turn;
 use crate::xmpp::error::may_pass;
+use crate::xmpp::kinds::is_reply;
 use crate::xmpp::muc::Departure;
 use crate::xmpp::stanza::Stanza;
 
@@ -50,9 +51,12 @@ impl Stay {
             .map(|loss| loss.next_ms)
     }
 
-    /// The room, or somebody in it, has sent something: if the account is out of it, it need not wait for long.
-    pub(super) fn note_room_is_there(&mut self, turn: &Turn<'_>) {
-        if let Some(loss) = &mut self.loss {
+    /// The room, or somebody in it, has sent something: if the account is out of it, it need not wait for long. An answer
+    /// says only what the last try has come to.
+    pub(super) fn note_room_is_there(&mut self, turn: &Turn<'_>, stanza: &Stanza) {
+        if let Some(loss) = &mut self.loss
+            && !is_reply(stanza.kind)
+        {
             loss.next_ms = loss.next_ms.min(turn.after(limit::REJOIN_CALM_MS));
         }
     }
