@@ -245,8 +245,9 @@ impl Occupancy {
         }
         stay.outbox.ask_ms = turn.after(limit::HELD_ASK_MS);
         stay.suspect(turn, &self.me);
-        if stay.check.is_none() && stay.loss.is_none() {
-            self.found_still_in(turn);
+        let is_meant = error.error_condition() == Some("not-acceptable");
+        if is_meant && stay.check.is_none() && stay.loss.is_none() {
+            self.found_still_in(turn); // it has just been asked
         }
         true
     }
