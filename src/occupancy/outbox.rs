@@ -161,12 +161,13 @@ impl Outbox {
     }
 
     /// A message came back with an error. It is held if the room itself says that the account is out, or if it did not
-    /// get so far; else it is done with.
+    /// get so far; else it is done with, as it is with an error that is too large to be kept.
     fn note_refused(&mut self, error: &Stanza) -> bool {
         let went_up = |said: &Said| said.fate != Fate::Untaken { error: None };
         let is_refused = |said: &Said| went_up(said) && error.id.as_deref() == Some(&said.id);
         let Some(position) = self.said.iter().position(is_refused) else { return false };
-        let fate = match error.error_condition() {
+        let has_space = self.cost + Kept::own(error.clone()).cost() <= limit::OUTBOX_COST;
+        let fate = match error.error_condition().filter(|_| has_space) {
             Some("not-acceptable") => Fate::Untaken { error: Some(Kept::own(error.clone())) },
             Some("remote-server-not-found" | "remote-server-timeout") => {
                 Fate::Doubted { error: Some(Kept::own(error.clone())) }
@@ -240,9 +241,11 @@ impl Occupancy {
     /// Takes an error for a message that may have met a room that the account is out of; false if it is for its sender.
     pub(super) fn holds_refused(&mut self, turn: &mut Turn<'_>, error: &Stanza) -> bool {
         let Phase::In(stay) = &mut self.phase else { return false };
+        let before = stay.outbox.cost();
         if !stay.outbox.note_refused(error) {
             return false;
         }
+        turn.note_growth(before, stay.outbox.cost());
         stay.outbox.ask_ms = turn.after(limit::HELD_ASK_MS);
         stay.suspect(turn, &self.me);
         let is_meant = error.error_condition() == Some("not-acceptable");
@@ -317,5 +320,32 @@ impl Occupancy {
                 });
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r7_an_error_that_is_too_large_is_not_kept() {
+        let refused = |text: &str| {
+            let said = Said {
+                id: "m1".into(),
+                session: None,
+                stanza: Kept::own(Stanza::from_xml("<message type='groupchat' id='m1'/>").unwrap()),
+                since_ms: 0,
+                fate: Fate::Up,
+            };
+            let mut outbox = Outbox { cost: said.cost(), said: [said].into(), ask_ms: 0 };
+            let xml = format!(
+                "<message type='error' id='m1'><body>{text}</body><error type='cancel'>\
+                 <not-acceptable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>"
+            );
+            let is_held = outbox.note_refused(&Stanza::from_xml(&xml).unwrap());
+            (is_held, outbox.is_holding(), outbox.said.len())
+        };
+        assert_eq!(refused("hello"), (true, true, 1));
+        assert_eq!(refused(&"x".repeat(limit::OUTBOX_COST)), (false, false, 0));
     }
 }
