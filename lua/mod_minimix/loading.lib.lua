@@ -172,9 +172,11 @@ return function (core, storage, blocklist, answers, saved)
 		local until_s = now() + slice_s;
 		while #line > 0 do
 			if now() >= until_s then return read_later(pause_s); end
-			local username = line[#line];
-			if unread[username] and ensure(username) == false then return pause_after_failure(); end
-			table.remove(line);
+			local username = table.remove(line);
+			if unread[username] and ensure(username) == false then
+				table.insert(line, 1, username); -- it may be broken: the others come first
+				return pause_after_failure();
+			end
 		end
 		retry_s = first_retry_s;
 		hook_all(false);

@@ -82,16 +82,17 @@ return function (unwritten)
 		line[line.last] = username;
 	end
 
-	-- Writes for a short time. True if there is more to write.
+	-- Writes for a short time. True if there is more to write. What fails is tried again after all others.
 	local function write_slice(until_s)
-		while line.first <= line.last do
+		local last = line.last;
+		while line.first <= last do
 			if now() >= until_s then return true; end
 			local username = line[line.first];
-			if not write(username) then return false; end -- it stays the first
 			line[line.first] = nil;
 			line.first = line.first + 1;
+			if not write(username) then enqueue(username); end
 		end
-		line.first, line.last = 1, 0;
+		if line.first > line.last then line.first, line.last = 1, 0; end
 		return false;
 	end
 

@@ -153,6 +153,30 @@ check.test("an account that can't be read falls through to nobody, and nothing i
 	check.equal(rooms_of(scene.server)[den], "text");
 end);
 
+check.test("an account that can't be read keeps no other from being read", function ()
+	local scene = started({ alice = { [room] = "text" }, bob = { [room] = "text" }, carol = { [room] = "text" } });
+	scene.server.stores.broken = "bob";
+	scene.module.ready();
+	for _ = 1, 3 do scene.module:run_timers(); end
+	check.equal(count_calls("^loaded"), 2);
+	scene.server.stores.broken = nil;
+	for _ = 1, 3 do scene.module:run_timers(); end
+	check.equal(count_calls("^loaded bob"), 1);
+end);
+
+check.test("an account that can't be written keeps no other from being written", function ()
+	local scene = scenes.new();
+	scene.server.stores.broken = "alice";
+	orders(scene, store({ [room] = "one" }),
+		{ kind = "store", account = "bob@example.org", rooms = { [room] = "two" }, at_once = false });
+	scene.module:run_timers();
+	check.equal(rooms_of(scene.server, "bob")[room], "two");
+	check.equal(logged(scene.server, "can't be stored"), 1);
+	scene.server.stores.broken = nil;
+	for _ = 1, 3 do scene.module:run_timers(); end
+	check.equal(rooms_of(scene.server)[room], "one");
+end);
+
 check.test("a store that makes us wait: the stanzas of that account follow, in order", function ()
 	local scene = started({ alice = { [room] = "text" } });
 	local go_on;

@@ -93,17 +93,19 @@ local function new_api(server, name, options)
 	return api;
 end
 
--- Stores as Prosody has them. Where `fails` is a text, every access says so.
+-- Stores as Prosody has them. Where `fails` is a text, every access says so. What is stored of the user `broken` can't be
+-- read.
 local function new_stores()
 	local stores = { data = {}, remove = {}, writes = 0 };
 	local function data_of(name)
 		stores.data[name] = stores.data[name] or {};
 		return stores.data[name];
 	end
-	local function access(name)
+	local function access(name, user)
 		if stores.waits then stores.waits(); end
 		if not async.ready() then error("ASYNC-01: not in an async context"); end
 		if stores.fails then return nil, stores.fails; end
+		if user and user == stores.broken then return nil, "Error reading storage"; end
 		return data_of(name);
 	end
 	local function written(name, user, value)
@@ -115,7 +117,7 @@ local function new_stores()
 	end
 	local methods = {};
 	function methods:get(user)
-		local data, fault = access(self.name);
+		local data, fault = access(self.name, user);
 		if data == nil then return nil, fault; end
 		return data[user or false];
 	end
@@ -130,7 +132,7 @@ local function new_stores()
 	end
 	function methods:set(user, value) return written(self.name, user, value); end
 	function methods:set_keys(user, changes)
-		local data, fault = access(self.name);
+		local data, fault = access(self.name, user);
 		if data == nil then return nil, fault; end
 		local value = {};
 		for key, text in pairs(data[user] or {}) do value[key] = text; end
