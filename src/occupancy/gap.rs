@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::missed::has_same;
 use super::stored::utc_of;
 use super::{Occupancy, Phase};
 use crate::config::limit;
@@ -36,6 +37,8 @@ pub(super) struct Hole {
     since_ms: i64,
     last: Option<Box<Last>>,
     brought: Option<Box<Brought>>,
+    /// The archive could not be asked, and is asked again no sooner than then.
+    pub(super) not_before_ms: u64,
 }
 
 /// The last message that is known: what the room calls it, and when it says that it was sent.
@@ -80,7 +83,7 @@ impl Gap {
     pub(super) fn since_start(since_ms: i64, last: Option<&Last>) -> Self {
         let oldest_ms = since_ms.saturating_sub(limit::GAP_SLACK_MS);
         let last = last.filter(|last| last.stamp_ms.is_some_and(|stamp_ms| stamp_ms >= oldest_ms));
-        Self::Open(Hole { since_ms, last: last.cloned().map(Box::new), brought: None })
+        Self::Open(Hole { since_ms, last: last.cloned().map(Box::new), brought: None, not_before_ms: 0 })
     }
 
     /// About how many bytes wait for it to be filled.
@@ -199,7 +202,8 @@ impl Occupancy {
             let heard_ms = stay.trust.heard_ms().unwrap_or(turn.now.monotonic_ms);
             let last = Last { id: known.0, stamp_ms: known.1.or(newest_ms) };
             let since_ms = utc_of(turn.now, heard_ms);
-            stay.gap = Gap::Open(Hole { since_ms, last: Some(Box::new(last)), brought: None });
+            stay.gap =
+                Gap::Open(Hole { since_ms, last: Some(Box::new(last)), brought: None, not_before_ms: 0 });
         }
     }
 
@@ -378,7 +382,8 @@ impl Occupancy {
 
     /// Keeps a live message, and begins to fill the gap. If too much waits, all is shown.
     fn keep_live(&mut self, turn: &mut Turn<'_>, message: &Kept) -> bool {
-        if !self.is_filling_gap() {
+        let may_ask = |hole: &mut Hole| turn.is_due(hole.not_before_ms);
+        if !self.is_filling_gap() && self.gap_mut().and_then(Gap::hole_mut).is_some_and(may_ask) {
             self.fill_gap(turn);
         }
         let Some(filling) = self.filling_mut() else { return false };
@@ -391,10 +396,4 @@ impl Occupancy {
         }
         is_kept
     }
-}
-
-/// Whether a message that waits has the stanza-id of that one.
-fn has_same(waiting: &Backlog, message: &Stanza, room: &BareJid) -> bool {
-    let id = stanza_id(message, room);
-    id.is_some() && waiting.iter().any(|waiting| stanza_id(waiting, room) == id)
 }

@@ -3,11 +3,12 @@
 use super::gap::{Gap, Hole, Source};
 use super::{Occupancy, Phase};
 use crate::config::limit;
+use crate::pending::backlog::Backlog;
 use crate::room::history::delayed;
-use crate::room::seen::with_stanza_id;
+use crate::room::seen::{stanza_id, with_stanza_id};
 use crate::turn::Turn;
 use crate::xmpp::archive::{self, Archived, Page};
-use crate::xmpp::jid::Jid;
+use crate::xmpp::jid::{BareJid, Jid};
 use crate::xmpp::muc::sets_subject;
 use crate::xmpp::stanza::{IqType, Kept, Kind, MessageType, Stanza};
 
@@ -90,7 +91,10 @@ impl Occupancy {
                 self.ask_archive(turn);
             }
             None if is_unreachable(answer) => {
-                self.stop_filling(turn); // the archive is asked again when the room is heard
+                self.stop_filling(turn); // the archive is asked again when the room is heard, but not each time
+                if let Some(hole) = self.gap_mut().and_then(Gap::hole_mut) {
+                    hole.not_before_ms = turn.after(limit::HELD_ASK_MS);
+                }
                 self.ask_for_held_later(turn);
             }
             None => self.archive_fails(turn),
@@ -122,4 +126,10 @@ fn is_unreachable(error: &Stanza) -> bool {
 /// Whether the archive does not know the message after which it was asked.
 fn is_unknown_id(error: &Stanza, hole: &Hole) -> bool {
     hole.last_id().is_some() && error.error_condition() == Some("item-not-found")
+}
+
+/// Whether a message that waits has the stanza-id of that one.
+pub(super) fn has_same(waiting: &Backlog, message: &Stanza, room: &BareJid) -> bool {
+    let id = stanza_id(message, room);
+    id.is_some() && waiting.iter().any(|waiting| stanza_id(waiting, room) == id)
 }
