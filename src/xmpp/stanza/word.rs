@@ -88,17 +88,24 @@ static USUAL: [&str; 66] = [
     "xml:lang",
 ];
 
-/// The usual texts by their lengths: there are few of each, so that to compare them costs less than a hash.
-static BY_LENGTH: LazyLock<Vec<Vec<&'static &'static str>>> = LazyLock::new(|| {
-    let longest = USUAL.iter().map(|text| text.len()).max().unwrap_or_default();
-    (0..=longest).map(|length| USUAL.iter().filter(|text| text.len() == length).collect()).collect()
+/// How many places the usual texts are spread over, so that hardly two have the same.
+const PLACES: usize = 512;
+
+/// The usual texts by their places.
+static TABLE: LazyLock<Vec<Vec<&'static &'static str>>> = LazyLock::new(|| {
+    let of_place = |own| USUAL.iter().filter(move |text| place(text.as_bytes()) == own);
+    (0..PLACES).map(|own| of_place(own).collect()).collect()
 });
+
+/// The place of a text: a hash of all its bytes would cost more than to compare with the one text that may be there.
+fn place(bytes: &[u8]) -> usize {
+    let byte = |byte: Option<&u8>| byte.copied().map_or(0, usize::from);
+    (byte(bytes.first()) + byte(bytes.last()) * 9 + bytes.len() * 29) % PLACES
+}
 
 /// The usual text of those bytes.
 fn usual(bytes: &[u8]) -> Option<&'static &'static str> {
-    let last = bytes.last();
-    let is_same = |text: &&&&str| text.as_bytes().last() == last && text.as_bytes() == bytes;
-    BY_LENGTH.get(bytes.len())?.iter().find(is_same).copied()
+    TABLE.get(place(bytes))?.iter().find(|text| text.as_bytes() == bytes).copied()
 }
 
 impl Word {
