@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::stored::utc_of;
 use super::{Occupancy, Phase, Stay};
 use crate::config::{MINUTE_MS, limit};
 use crate::event::Action;
@@ -63,8 +64,7 @@ impl Stay {
 
     /// The time of day since when messages may be missing, if the account is out or has just come back.
     pub(super) fn missing_since_ms(&self, turn: &Turn<'_>) -> Option<i64> {
-        let heard_ms = self.loss.as_ref()?.heard_ms?;
-        Some(turn.now.utc_ms.saturating_sub_unsigned(turn.since(heard_ms)))
+        Some(utc_of(turn.now, self.loss.as_ref()?.heard_ms?))
     }
 
     /// When the sessions are told that the account is out (K3).
@@ -166,12 +166,7 @@ impl Occupancy {
             ask.created = true;
             return false;
         }
-        let leave = self.leave_stanza(turn, None);
-        self.lose(turn, Departure::Destroyed, None);
-        if let Phase::Out(past) = &mut self.phase {
-            past.await_answer(turn);
-        }
-        turn.send(leave);
+        self.lose_by_leaving(turn, Departure::Destroyed);
         true
     }
 

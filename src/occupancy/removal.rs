@@ -79,9 +79,14 @@ impl Occupancy {
         if !self.is_occupied() {
             return;
         }
-        let leave = self.leave_stanza(turn, None);
         self.time_out_waiting(turn);
-        self.lose(turn, Departure::Technical, None);
+        self.lose_by_leaving(turn, Departure::Technical);
+    }
+
+    /// The account leaves, and its sessions are told that they are out.
+    pub(super) fn lose_by_leaving(&mut self, turn: &mut Turn<'_>, departure: Departure) {
+        let leave = self.leave_stanza(turn, None);
+        self.lose(turn, departure, None);
         if let Phase::Out(past) = &mut self.phase {
             past.await_answer(turn);
         }
