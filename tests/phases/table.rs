@@ -7,7 +7,7 @@ use minimix_core::xmpp::muc::{MucUser, sets_subject, status};
 use minimix_core::xmpp::stanza::{Kind, MessageType, PresenceType, Stanza};
 
 use crate::kinds::{IN_PAIRS, OF_ROOMS, OF_SESSIONS};
-use crate::scene::made_id;
+use crate::scene::with_short_ids;
 use crate::shorthand::Way;
 use crate::stage::{Stage, Trace};
 use crate::{assertions, story};
@@ -286,15 +286,8 @@ impl Teller {
     }
 
     /// With short names for ids, and without what each error of ours says.
-    fn named(&mut self, mut line: String) -> String {
-        while let Some(id) = made_id(&line) {
-            let known = self.ids.iter().position(|known| *known == id);
-            let position = known.unwrap_or_else(|| {
-                self.ids.push(id.clone());
-                self.ids.len() - 1
-            });
-            line = line.replace(&id, &format!("#{}", position + 1));
-        }
+    fn named(&mut self, line: String) -> String {
+        let mut line = with_short_ids(&mut self.ids, line);
         for (long, short) in SHORT {
             line = line.replace(long, short);
         }

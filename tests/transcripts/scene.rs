@@ -209,16 +209,8 @@ impl Scene {
         line
     }
 
-    fn with_story_ids(&mut self, mut line: String) -> String {
-        while let Some(id) = made_id(&line) {
-            let known = self.ids.iter().position(|known| *known == id);
-            let position = known.unwrap_or_else(|| {
-                self.ids.push(id.clone());
-                self.ids.len() - 1
-            });
-            line = line.replace(&id, &format!("#{}", position + 1));
-        }
-        line
+    fn with_story_ids(&mut self, line: String) -> String {
+        with_short_ids(&mut self.ids, line)
     }
 }
 
@@ -241,8 +233,21 @@ fn without_crowds(lines: impl Iterator<Item = String>) -> Vec<String> {
     told
 }
 
+/// The line with `#1` and so on for ids that the core has made, in the order in which they were first told.
+pub(crate) fn with_short_ids(ids: &mut Vec<String>, mut line: String) -> String {
+    while let Some(id) = made_id(&line) {
+        let known = ids.iter().position(|known| *known == id);
+        let position = known.unwrap_or_else(|| {
+            ids.push(id.clone());
+            ids.len() - 1
+        });
+        line = line.replace(&id, &format!("#{}", position + 1));
+    }
+    line
+}
+
 /// An id as only the core makes it: sixteen letters and digits of base 32.
-pub(crate) fn made_id(line: &str) -> Option<String> {
+fn made_id(line: &str) -> Option<String> {
     let is_made = |word: &&str| {
         word.len() == 16
             && word.chars().all(|letter| letter.is_ascii_lowercase() || ('2'..='7').contains(&letter))
