@@ -36,11 +36,7 @@ local function started(records, options)
 end
 
 local function count_calls(pattern)
-	local count = 0;
-	for _, call in ipairs(stub.calls) do
-		if call:find(pattern) then count = count + 1; end
-	end
-	return count;
+	return scenes.count(stub.calls, pattern);
 end
 
 check.test("what changes within a tick is written together, and not in the hook", function ()

@@ -55,12 +55,17 @@ function scenes.answer(...)
 	return { handled = true, actions = { ... } };
 end
 
-function scenes.logged(server, pattern)
+-- How many of those lines match.
+function scenes.count(lines, pattern)
 	local count = 0;
-	for _, line in ipairs(server.log) do
+	for _, line in ipairs(lines) do
 		if line:find(pattern) then count = count + 1; end
 	end
 	return count;
+end
+
+function scenes.logged(server, pattern)
+	return scenes.count(server.log, pattern);
 end
 
 return scenes;
