@@ -28,6 +28,7 @@ from lab.prosody import check_built
 
 AT_ONCE = 4
 LONGEST_S = 450
+PLAYED_AGAIN = 3  # more that miss are not the machine's fault
 Fault = Row | Crowd | RandomKills
 
 
@@ -41,7 +42,10 @@ def arguments() -> argparse.Namespace:
 
 
 async def run(faults: list[Fault], remote: str, keep: bool) -> bool:
-    """Runs the faults beside each other, the longest first, but those alone that measure how quick a server is."""
+    """Runs the faults beside each other, the longest first, but those alone that measure how quick a server is.
+
+    The table counts seconds, and the machine may be busy: few that miss are done once more, alone.
+    """
     start = time.monotonic()
     slots = asyncio.Semaphore(AT_ONCE)
 
@@ -55,6 +59,11 @@ async def run(faults: list[Fault], remote: str, keep: bool) -> bool:
     results += [await _run_one(fault, remote, keep) for fault in faults if fault.is_alone]
     results.sort(key=lambda result: faults.index(result.row))
     print(report(results))
+    bad = [result for result in results if result.is_bad]
+    if 0 < len(bad) <= PLAYED_AGAIN:
+        again = [await _run_one(result.row, remote, keep) for result in bad]
+        print(f"once more, alone:\n{report(again)}")
+        results = [result for result in results if not result.is_bad] + again
     bad = [result for result in results if result.is_bad]
     for result in bad:
         print(f"failed: {result.row.name}: {result.failure or result.verdict}")

@@ -137,7 +137,7 @@ ROWS = [
     Row("A killed, local rooms", a_killed, OWN_SERVER, service=LOCAL_ROOMS, before_s=STORED_S, judge_returns=True, expected=True),
     Row("A killed for 8 s", a_killed_long, OWN_SERVER, before_s=STORED_S, expected=True),
     Row("B restarted", b_restarted, REMOTE_SERVER, expected=True),
-    Row("B killed", b_killed, REMOTE_KILLED),
+    Row("B killed", b_killed, REMOTE_KILLED, expected=True),
     Row("B killed for 8 s", b_killed_long, REMOTE_KILLED, expected=True),
     Row("B killed, room is gone", b_killed, GONE, service=BRIEF_ROOMS, is_brief=True, expected=True),
     Row("B killed for 8 s, room is gone", b_killed_long, GONE, service=BRIEF_ROOMS, is_brief=True, expected=True),
@@ -152,13 +152,14 @@ ROWS = [
         before_s=STORED_S,
         judge_returns=True,
         is_deserted=True,
+        expected=True,
     ),
     Row("A killed for 8 s, nobody there", a_killed_long, NOBODY, before_s=STORED_S, is_deserted=True),
     Row("B restarted, nobody there", b_restarted, NOBODY, is_deserted=True, expected=True),
     Row("B killed, nobody there", b_killed, NOBODY, is_deserted=True, expected=True),
-    Row("cut 5 s, 200 rooms", cut, IN_MANY, rooms=MANY, after_s=20),
-    Row("A killed, 200 rooms", a_killed, IN_MANY, rooms=MANY, before_s=STORED_S, after_s=20),
-    Row("B killed, 200 rooms", b_killed, IN_MANY_KILLED, rooms=MANY, after_s=20),
+    Row("cut 5 s, 200 rooms", cut, IN_MANY, rooms=MANY, after_s=20, expected=True),
+    Row("A killed, 200 rooms", a_killed, IN_MANY, rooms=MANY, before_s=STORED_S, after_s=20, expected=True),
+    Row("B killed, 200 rooms", b_killed, IN_MANY_KILLED, rooms=MANY, after_s=20, expected=True),
 ]
 
 EJABBERD_ROWS = [
