@@ -41,7 +41,8 @@ impl Bouncer {
         }
         self.in_rooms_at(now, domain, |occupancy, turn| {
             occupancy.end_trust();
-            if is_incoming && !in_peace {
+            let is_doubted = occupancy.doubt_said(turn);
+            if is_incoming && (is_doubted || !in_peace) {
                 occupancy.open_gap(turn); // what was on its way is lost
             }
         })

@@ -201,6 +201,17 @@ impl Occupancy {
         }
     }
 
+    /// A stream has ended. Of what is under way nobody can tell whether the room has taken it. True if something is.
+    pub(crate) fn doubt_said(&mut self, turn: &mut Turn<'_>) -> bool {
+        let Phase::In(stay) = &mut self.phase else { return false };
+        let is_under_way = stay.outbox.said.iter().any(|said| said.fate == Fate::Up);
+        if is_under_way {
+            stay.outbox.doubt(turn);
+            stay.outbox.ask_ms = turn.after(limit::HELD_ASK_MS);
+        }
+        is_under_way
+    }
+
     /// The room is asked again, unless its service is known to be out of reach.
     pub(super) fn ask_for_held(&mut self, turn: &mut Turn<'_>) {
         self.ask_for_held_later(turn);
