@@ -239,11 +239,11 @@ pub mod limit {
     /// How long the server may have been down: after that the rooms that only lingered are not entered again.
     pub const FORGET_LINGERING_MS: u64 = 7 * DAY_MS;
     /// How long a service may be silent after one of its streams broke, until it is asked whether it is there (K8).
-    pub const DOUBT_MS: u64 = 5 * SECOND_MS;
+    pub const DOUBT_MS: u64 = 3 * SECOND_MS;
     /// How long it may take to answer that.
     pub const SERVICE_ANSWER_MS: u64 = 15 * SECOND_MS;
-    /// How long after that it is asked again; each time twice as long.
-    pub const SERVICE_PAUSE_MS: u64 = 5 * SECOND_MS;
+    /// How long after that it is asked again, at first; then half as long as it has been out of reach.
+    pub const SERVICE_PAUSE_MS: u64 = 4 * SECOND_MS;
     /// How long after that it is asked again at most.
     pub const SERVICE_PAUSE_MOST_MS: u64 = 5 * MINUTE_MS;
     /// Of how many services it is known that they may be out of reach. Rooms of others are asked as ever.

@@ -32,10 +32,10 @@ struct Trouble {
 enum Stage {
     /// A stream broke, or a stanza of ours could not be delivered. Unless it is heard of, it is asked.
     Doubtful { ask_ms: u64 },
-    /// It has been asked, after so many times in vain.
-    Asked { id: Box<str>, deadline_ms: u64, vain: u32, is_called: bool },
-    /// It did not answer, so many times. It is asked again.
-    Down { ask_ms: u64, vain: u32 },
+    /// It has been asked.
+    Asked { id: Box<str>, deadline_ms: u64, is_called: bool },
+    /// It did not answer. It is asked again.
+    Down { ask_ms: u64 },
     /// It is up again. The rooms that have not been heard of since wait for their turn.
     Recovering,
 }
@@ -104,7 +104,7 @@ impl Troubles {
     pub(crate) fn note_unreachable(&mut self, now: Now, domain: &str, id: &str) {
         let asked = self.services.get_mut(domain).filter(|trouble| trouble.has_asked(id));
         if let Some(trouble) = asked {
-            trouble.stage.fail(now, &(self.salt, domain));
+            trouble.fail(now, &(self.salt, domain));
             self.note_next();
         }
     }
@@ -114,7 +114,7 @@ impl Troubles {
     pub(crate) fn note_stream(&mut self, now: Now, domain: &str, is_of_peer: bool) {
         let Some(trouble) = self.services.get_mut(domain) else { return };
         match &mut trouble.stage {
-            Stage::Doubtful { ask_ms } | Stage::Down { ask_ms, .. } => *ask_ms = now.monotonic_ms,
+            Stage::Doubtful { ask_ms } | Stage::Down { ask_ms } => *ask_ms = now.monotonic_ms,
             Stage::Asked { is_called, .. } => *is_called |= is_of_peer,
             Stage::Recovering => {}
         }
@@ -146,19 +146,18 @@ impl Troubles {
     /// Does what is due for a service, and gives the id under which it is to be asked.
     pub(crate) fn advance(&mut self, now: Now, domain: &str, ids: &mut Ids) -> Option<Box<str>> {
         let trouble = self.services.get_mut(domain)?;
-        let vain = match &trouble.stage {
-            Stage::Doubtful { .. } => 0,
-            Stage::Down { vain, .. } => *vain,
+        match &trouble.stage {
+            Stage::Doubtful { .. } | Stage::Down { .. } => {}
             Stage::Asked { .. } => {
-                trouble.stage.fail(now, &(self.salt, domain));
+                trouble.fail(now, &(self.salt, domain));
                 self.note_next();
                 return None;
             }
             Stage::Recovering => return None,
-        };
+        }
         let id = ids.next();
         let deadline_ms = now.monotonic_ms + limit::SERVICE_ANSWER_MS;
-        trouble.stage = Stage::Asked { id: id.clone(), deadline_ms, vain, is_called: false };
+        trouble.stage = Stage::Asked { id: id.clone(), deadline_ms, is_called: false };
         self.note_next();
         Some(id)
     }
@@ -174,32 +173,32 @@ impl Trouble {
     fn has_asked(&self, by_id: &str) -> bool {
         matches!(&self.stage, Stage::Asked { id, .. } if **id == *by_id)
     }
+
+    /// It has been asked in vain. If its server has called meanwhile, it is asked again soon.
+    fn fail(&mut self, now: Now, whose: &(u64, &str)) {
+        let Stage::Asked { is_called, .. } = self.stage else { return };
+        let down_ms = if is_called { 0 } else { now.monotonic_ms.saturating_sub(self.since_ms) };
+        self.stage = Stage::Down { ask_ms: now.monotonic_ms + pause_ms(down_ms, whose) };
+    }
 }
 
 impl Stage {
     fn deadline(&self) -> Option<u64> {
         match self {
-            Self::Doubtful { ask_ms } | Self::Down { ask_ms, .. } => Some(*ask_ms),
+            Self::Doubtful { ask_ms } | Self::Down { ask_ms } => Some(*ask_ms),
             Self::Asked { deadline_ms, .. } => Some(*deadline_ms),
             Self::Recovering => None,
         }
     }
-
-    /// It has been asked in vain.
-    fn fail(&mut self, now: Now, whose: &(u64, &str)) {
-        let Self::Asked { vain, is_called, .. } = *self else { return };
-        let pause_ms = pause_ms(if is_called { 0 } else { vain }, whose);
-        *self = Self::Down { ask_ms: now.monotonic_ms + pause_ms, vain: vain.saturating_add(1) };
-    }
 }
 
-/// How long a service is left alone that has been asked in vain before so many times, give or take a fifth (K8).
-fn pause_ms(vain: u32, whose: &(u64, &str)) -> u64 {
-    let doubled_ms = limit::SERVICE_PAUSE_MS.saturating_mul(1_u64.checked_shl(vain).unwrap_or(u64::MAX));
-    let pause_ms = doubled_ms.min(limit::SERVICE_PAUSE_MOST_MS);
+/// How long a service is left alone that is out of reach for so long: half of that, or up to two fifths less (K8). So it is never
+/// noticed late that a short outage is over, and a long one costs little.
+fn pause_ms(down_ms: u64, whose: &(u64, &str)) -> u64 {
+    let pause_ms = (down_ms / 2).clamp(limit::SERVICE_PAUSE_MS, limit::SERVICE_PAUSE_MOST_MS);
     let mut hasher = FxHasher::default();
-    (whose, vain).hash(&mut hasher);
-    pause_ms - pause_ms / 5 + hasher.finish() % (2 * pause_ms / 5)
+    (whose, down_ms).hash(&mut hasher);
+    pause_ms - hasher.finish() % (2 * pause_ms / 5)
 }
 
 /// Whether an error says that a service was not reached. `recipient-unavailable` is what `mod_smacks` makes of what it had not
@@ -221,12 +220,14 @@ mod tests {
     }
 
     #[test]
-    fn k8_pauses_double_from_five_seconds_to_five_minutes_and_are_never_the_same() {
-        for (vain, seconds) in [(0, 5), (1, 10), (2, 20), (5, 160), (6, 300), (63, 300), (64, 300)] {
-            let pauses: Vec<u64> = (0..20).map(|salt| pause_ms(vain, &(salt, FAR)) / 100).collect();
-            let around = seconds * 8..seconds * 12;
-            assert!(pauses.iter().all(|pause| around.contains(pause)), "{vain}: {pauses:?}");
-            assert!(pauses.iter().any(|pause| *pause != pauses[0]), "{vain}: {pauses:?}");
+    fn k8_pauses_grow_from_four_seconds_to_five_minutes_and_are_never_the_same() {
+        for (down_s, seconds) in
+            [(0, 4), (3, 4), (8, 4), (20, 10), (300, 150), (600, 300), (u64::MAX / 1_000, 300)]
+        {
+            let pauses: Vec<u64> = (0..20).map(|salt| pause_ms(down_s * 1_000, &(salt, FAR)) / 100).collect();
+            let around = seconds * 6..=seconds * 10;
+            assert!(pauses.iter().all(|pause| around.contains(pause)), "{down_s}: {pauses:?}");
+            assert!(pauses.iter().any(|pause| *pause != pauses[0]), "{down_s}: {pauses:?}");
         }
     }
 
@@ -253,7 +254,7 @@ mod tests {
         troubles.note_stream(now, FAR, false);
         now = at(troubles.next().unwrap());
         troubles.advance(now, FAR, &mut ids);
-        assert!(troubles.next().unwrap() - now.monotonic_ms >= 4 * MINUTE_MS);
+        assert!(troubles.next().unwrap() - now.monotonic_ms >= 3 * MINUTE_MS);
     }
 
     #[test]
