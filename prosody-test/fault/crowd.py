@@ -19,7 +19,7 @@ class Crowd:
     """One line of the report."""
 
     name = "A killed, 60 accounts × 5 rooms"
-    expected = False
+    expected = True
     is_alone = True
 
     async def play(self, pair: Pair) -> tuple[str, list[str]]:

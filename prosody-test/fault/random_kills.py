@@ -35,7 +35,7 @@ class RandomKills:
     """One line of the report."""
 
     name = "A killed at random moments"
-    expected = False
+    expected = True
     is_alone = False
 
     async def play(self, pair: Pair) -> tuple[str, list[str]]:
