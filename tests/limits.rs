@@ -142,7 +142,7 @@ fn a_room_that_has_its_archive_asked_twice_can_not_do_so_without_end() {
             "asked by the account, or waiting: {actions:?}"
         );
     }
-    let repeated = len(&core.occupancy()["room_archive"]["repeated"]);
+    let repeated = len(&core.occupancy()["base"]["room_archive"]["repeated"]);
     assert!((64..most).contains(&repeated), "{repeated}");
 }
 
@@ -157,7 +157,7 @@ fn a_room_that_shows_occupants_without_end_is_not_listened_to_without_end() {
         core.comes("<presence/>", &format!("{ROOM}/n{number}"));
     }
     let occupancy = core.occupancy();
-    assert_eq!(len(&occupancy["room"]["roster"]["occupants"]), limit::OCCUPANTS);
+    assert_eq!(len(&occupancy["base"]["room"]["roster"]["occupants"]), limit::OCCUPANTS);
     let seen = &occupancy["phase"]["In"]["upstream"]["pending"]["what"]["Resync"]["seen"];
     assert_eq!(len(seen), limit::OCCUPANTS);
 }

@@ -10,17 +10,17 @@ use crate::xmpp::stanza::{Kept, Stanza};
 impl Occupancy {
     /// A session asks to join. It is shown the room once the room is trusted and the copy is right.
     pub(super) fn attach(&mut self, session: SessionId, jid: FullJid, ask: Ask) {
-        log::debug!("{jid} attaches to {}", self.me.room);
+        log::debug!("{jid} attaches to {}", self.base.me.room);
         let presence = super::join::shown_presence(&ask.join);
-        self.sessions.attach(session, jid, presence, ask);
+        self.base.sessions.attach(session, jid, presence, ask);
     }
 
     /// A session is no longer in, whatever the cause: nothing of it waits for the room. Its held stanzas are
     /// in the attachment.
     pub(super) fn detach(&mut self, turn: &mut Turn<'_>, session: SessionId) -> Option<Attachment> {
-        let attachment = self.sessions.detach(session)?;
+        let attachment = self.base.sessions.detach(session)?;
         if let Phase::In(stay) = &mut self.phase {
-            stay.refuse_pingers_of(turn, session, &self.me);
+            stay.refuse_pingers_of(turn, session, &self.base.me);
             stay.upstream.forget(session);
             stay.probes.forget(session);
         }
@@ -35,40 +35,40 @@ impl Occupancy {
             stay.outbox.disown(session);
         }
         self.session_hides(turn, session);
-        self.senders.disown(session);
-        self.subscriptions.disown(session);
-        self.room_archive.forget(session);
+        self.base.senders.disown(session);
+        self.base.subscriptions.disown(session);
+        self.base.room_archive.forget(session);
         if let Phase::Joining(joining) = &mut self.phase {
             joining.orphans.disown(session);
         }
-        self.queries.forget(session);
+        self.base.queries.forget(session);
     }
 
     /// The session hides from everybody: it is detached, and that is no leave (L4).
     pub(crate) fn session_hides(&mut self, turn: &mut Turn<'_>, session: SessionId) {
-        self.directs.note_end(turn, session);
+        self.base.directs.note_end(turn, session);
         self.cancel_leave_of(turn, session);
         let Some(attachment) = self.detach(turn, session) else { return };
-        log::debug!("{} detaches from {}", attachment.jid, self.me.room);
+        log::debug!("{} detaches from {}", attachment.jid, self.base.me.room);
         self.release_held(turn, session, attachment);
     }
 
     /// The connection of a session broke; a leave that it has just sent was a quit.
     pub(crate) fn session_hibernated(&mut self, turn: &mut Turn<'_>, session: SessionId) {
         self.cancel_leave_of(turn, session);
-        self.sessions.note_connection(session, Connection::Broken);
+        self.base.sessions.note_connection(session, Connection::Broken);
     }
 
     /// The stream of a session was resumed.
     pub(crate) fn session_resumed(&mut self, turn: &Turn<'_>, session: SessionId) {
-        self.sessions.note_connection(session, Connection::Resumed { at_ms: turn.now.monotonic_ms });
+        self.base.sessions.note_connection(session, Connection::Resumed { at_ms: turn.now.monotonic_ms });
     }
 
     /// The session was only quitting: the private messages that have come meanwhile are stored (P4).
     fn cancel_leave_of(&mut self, turn: &mut Turn<'_>, session: SessionId) {
         let Some(held) = self.take_held_leave_of(session) else { return };
         for message in held.private.iter().filter(|message| !self.hides(message)) {
-            let message = Stanza::clone(message).to(self.me.account.to_jid());
+            let message = Stanza::clone(message).to(self.base.me.account.to_jid());
             turn.act(Action::StoreOffline { stanza: Some(Kept::own(message)) });
         }
     }

@@ -42,40 +42,40 @@ impl Occupancy {
     /// Takes in the block list. A blocked room is left. Occupants that are blocked no longer are shown again
     /// (R2).
     pub(crate) fn note_blocked(&mut self, turn: &mut Turn<'_>, blocked: &[Jid]) {
-        let room = &self.me.room;
+        let room = &self.base.me.room;
         let is_room = |jid: &Jid| jid.as_str() == room.as_str() || jid.as_str() == room.domain();
         let nicks = blocked.iter().filter(|jid| jid.bare() == room.as_str()).filter_map(Jid::nick).collect();
         let now = Blocked { room: blocked.iter().any(is_room), nicks };
-        let before = std::mem::replace(&mut self.blocked, now);
-        if self.blocked.room {
+        let before = std::mem::replace(&mut self.base.blocked, now);
+        if self.base.blocked.room {
             self.abandon(turn);
             return;
         }
         self.hide_from_replays();
-        for nick in before.nicks.difference(&self.blocked.nicks.clone()) {
+        for nick in before.nicks.difference(&self.base.blocked.nicks.clone()) {
             self.show_again(turn, nick);
         }
     }
 
     /// Takes out of all replays what is of somebody blocked.
     fn hide_from_replays(&mut self) {
-        let mut sessions = std::mem::take(&mut self.sessions);
+        let mut sessions = std::mem::take(&mut self.base.sessions);
         for (_, attachment) in sessions.iter_mut() {
             if let Stage::Replaying(replay) = &mut attachment.stage {
                 replay.retain(|stanza| !self.hides(stanza));
             }
         }
-        self.sessions = sessions;
+        self.base.sessions = sessions;
     }
 
     /// Shows how things stand with somebody who is blocked no longer, and what they have made the subject.
     fn show_again(&mut self, turn: &mut Turn<'_>, nick: &Nick) {
         let is_theirs = |stanza: &&Kept| stanza.sender_nick().as_ref() == Some(nick);
-        let presence = match self.room.roster.iter().find(is_theirs) {
+        let presence = match self.base.room.roster.iter().find(is_theirs) {
             Some(presence) => Stanza::clone(presence),
-            None => crate::room::roster::gone(&self.me.room, nick),
+            None => crate::room::roster::gone(&self.base.me.room, nick),
         };
-        let subject = self.room.subject_message(&self.me.room, |_| false);
+        let subject = self.base.room.subject_message(&self.base.me.room, |_| false);
         let subject =
             Some(subject).filter(|subject| is_theirs(&subject)).map(|subject| Stanza::clone(&subject));
         for session in self.shown_sessions() {
@@ -92,18 +92,18 @@ impl Occupancy {
             stanza.kind,
             Kind::Presence(PresenceType::Error) | Kind::Message(MessageType::Error) | Kind::Iq(_)
         );
-        self.blocked.hides(stanza) && !is_answer && !self.is_by_account(stanza)
+        self.base.blocked.hides(stanza) && !is_answer && !self.is_by_account(stanza)
     }
 
     fn is_by_account(&self, stanza: &Stanza) -> bool {
         let is_presence = matches!(stanza.kind, Kind::Presence(_));
-        let has_own_nick = self.stay().is_some() && stanza.sender_nick().as_ref() == Some(&self.me.nick);
+        let has_own_nick = self.stay().is_some() && stanza.sender_nick().as_ref() == Some(&self.base.me.nick);
         has_own_nick || (is_presence && MucUser::read(stanza).has(status::SELF))
     }
 
     /// What somebody blocked says to the account alone goes no further. All else is taken in, and then hidden.
     pub(super) fn refuse_blocked(&self, stanza: &Stanza) -> Option<Verdict> {
-        if !self.blocked.hides(stanza) || !self.is_occupied() || self.is_by_account(stanza) {
+        if !self.base.blocked.hides(stanza) || !self.is_occupied() || self.is_by_account(stanza) {
             return None;
         }
         match stanza.kind {

@@ -28,14 +28,14 @@ pub(super) struct Inquiry {
 impl Occupancy {
     /// The account is to join because of a bookmark. If there is no such room, it does not.
     pub(crate) fn inquire(&mut self, turn: &mut Turn<'_>, bookmark: Bookmark) {
-        if self.has_directs() || self.blocks(self.me.room.as_str()) {
+        if self.has_directs() || self.blocks(self.base.me.room.as_str()) {
             return;
         }
         let Phase::Out(past) = &mut self.phase else { return };
         let id = turn.fresh_id();
         let query = Stanza::new(Kind::Iq(IqType::Get))
-            .from(self.me.account.to_jid())
-            .to(self.me.room.to_jid())
+            .from(self.base.me.account.to_jid())
+            .to(self.base.me.room.to_jid())
             .id(Some(&id))
             .child(Element::build("query", NS_DISCO_INFO).done());
         let until_ms = turn.after(limit::QUERY_MS);
@@ -68,7 +68,11 @@ impl Occupancy {
             self.join_by_bookmark(turn, inquiry.bookmark);
         } else {
             let why = answer.error_condition().unwrap_or("it is no room");
-            log::debug!("a bookmark does not bring {} into {}: {why}", self.me.account, self.me.room);
+            log::debug!(
+                "a bookmark does not bring {} into {}: {why}",
+                self.base.me.account,
+                self.base.me.room
+            );
         }
         true
     }
@@ -83,9 +87,9 @@ impl Occupancy {
     /// The account joins as somebody whose sessions are away.
     fn join_by_bookmark(&mut self, turn: &mut Turn<'_>, bookmark: Bookmark) {
         let id = turn.fresh_id();
-        let nick = bookmark.nick.unwrap_or_else(|| Nick::new(self.me.account.localpart()));
-        self.me.nick = nick.clone();
-        let mut join = self.me.presence(PresenceType::Available, &id);
+        let nick = bookmark.nick.unwrap_or_else(|| Nick::new(self.base.me.account.localpart()));
+        self.base.me.nick = nick.clone();
+        let mut join = self.base.me.presence(PresenceType::Available, &id);
         let history = self.asks_history(turn);
         let mut x = Element::build("x", NS_MUC);
         if let Some(password) = &bookmark.password {
@@ -109,7 +113,7 @@ impl Occupancy {
 
     /// The room has been created by a join that no session asked for.
     pub(super) fn leave_created(&mut self, turn: &mut Turn<'_>) {
-        log::debug!("{} leaves {}, which a bookmark had it create", self.me.account, self.me.room);
+        log::debug!("{} leaves {}, which a bookmark had it create", self.base.me.account, self.base.me.room);
         self.leave(turn, None);
     }
 
@@ -126,7 +130,7 @@ impl Occupancy {
             stay.is_bookmarked = false;
         }
         let is_leaving = self.stay().is_some_and(|stay| stay.attendance.leave_until_ms().is_some());
-        if self.is_occupied() && self.sessions.is_empty() && !is_leaving {
+        if self.is_occupied() && self.base.sessions.is_empty() && !is_leaving {
             self.depart(turn, Departure::Left, None);
         }
     }
@@ -135,7 +139,7 @@ impl Occupancy {
     /// bookmarks.
     pub(crate) fn was_just_renamed(&self, now: Now) -> bool {
         let age_ms = |renamed_ms| now.monotonic_ms.saturating_sub(renamed_ms);
-        self.me.renamed_ms().is_some_and(|renamed_ms| age_ms(renamed_ms) < limit::BOOKMARK_NICK_MS)
+        self.base.me.renamed_ms().is_some_and(|renamed_ms| age_ms(renamed_ms) < limit::BOOKMARK_NICK_MS)
     }
 }
 

@@ -257,7 +257,7 @@ impl Occupancy {
     /// An error says that the account may be out (K9).
     pub(super) fn suspect(&mut self, turn: &mut Turn<'_>) {
         if let Phase::In(stay) = &mut self.phase {
-            stay.suspect(turn, &self.me);
+            stay.suspect(turn, &self.base.me);
         }
     }
 
@@ -290,7 +290,7 @@ impl Occupancy {
             && stay.check.as_ref().is_some_and(|check| !check.pingers.is_empty())
             && stay.trust.is_fresh(turn)
         {
-            stay.answer_pingers(turn, None, &self.me);
+            stay.answer_pingers(turn, None, &self.base.me);
         }
     }
 
@@ -298,13 +298,13 @@ impl Occupancy {
     pub(super) fn check_answered(&mut self, turn: &mut Turn<'_>, answer: &Stanza) -> bool {
         let Phase::In(stay) = &mut self.phase else { return false };
         let Some((asks, finding)) = stay.finding(answer) else { return false };
-        stay.note_pace(turn, &self.me);
+        stay.note_pace(turn, &self.base.me);
         match finding {
             Finding::In => {
-                stay.found_in(turn, &self.me);
+                stay.found_in(turn, &self.base.me);
                 let is_back = stay.loss.is_some();
                 if asks == Asks::Room || stay.loss.is_some() {
-                    self.room.outdated = true; // the account has another nick there, or has been out
+                    self.base.room.outdated = true; // the account has another nick there, or has been out
                     stay.upstream.wish_resync();
                 }
                 if !is_back {
@@ -313,7 +313,7 @@ impl Occupancy {
             }
             Finding::Out if asks == Asks::Room => self.lose(turn, Departure::Technical, None), // it is gone
             Finding::Out => self.lost(turn, Departure::Technical),
-            Finding::WrongNickOrRoom => stay.ask_for_room(turn, &self.me),
+            Finding::WrongNickOrRoom => stay.ask_for_room(turn, &self.base.me),
             Finding::Unknown => self.found_nothing(turn),
         }
         true
@@ -324,12 +324,12 @@ impl Occupancy {
     pub(super) fn found_nothing(&mut self, turn: &mut Turn<'_>) {
         self.ask_for_held_later(turn);
         let Phase::In(stay) = &mut self.phase else { return };
-        stay.note_pace(turn, &self.me);
+        stay.note_pace(turn, &self.base.me);
         stay.outbox.doubt(turn); // also if the room is heard: it may not hear us
         if stay.trust.is_fresh(turn) {
-            return stay.found_in(turn, &self.me);
+            return stay.found_in(turn, &self.base.me);
         }
-        stay.answer_pingers(turn, Some(StanzaError::TIMEOUT), &self.me);
+        stay.answer_pingers(turn, Some(StanzaError::TIMEOUT), &self.base.me);
         stay.check = None;
         self.time_out_waiting(turn);
     }

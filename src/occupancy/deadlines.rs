@@ -102,7 +102,7 @@ impl Occupancy {
         for why in due {
             // what was due may have been settled by what came before it
             if is_due(self, turn, why) {
-                log::debug!("{} in {} is woken: {why:?}", self.me.account, self.me.room);
+                log::debug!("{} in {} is woken: {why:?}", self.base.me.account, self.base.me.room);
                 self.expire(turn, why);
             }
         }
@@ -111,16 +111,16 @@ impl Occupancy {
     /// Until when it waits for that.
     fn when(&self, why: Why, config: &Config) -> Option<u64> {
         match why {
-            Why::QueryUnanswered => self.queries.deadline(),
-            Why::OwnJoinWatched => self.directs.deadline(),
-            Why::ArchiveUnanswered => self.room_archive.deadline(),
+            Why::QueryUnanswered => self.base.queries.deadline(),
+            Why::OwnJoinWatched => self.base.directs.deadline(),
+            Why::ArchiveUnanswered => self.base.room_archive.deadline(),
             Why::Forgotten => self.over_ms(),
             Why::InquiryUnanswered => Some(self.inquiry()?.until_ms),
             Why::JoinSilent => self.joining()?.silent_ms(),
             Why::JoinUnseen => self.joining()?.unseen_ms(),
             Why::Retreated => self.joining()?.retreated_ms(),
             Why::JoinUnanswered => self.joining()?.unanswered_ms(),
-            Why::Replaying => self.sessions.any_is_shown_the_room().then_some(0),
+            Why::Replaying => self.base.sessions.any_is_shown_the_room().then_some(0),
             Why::SelfPingUnanswered => self.stay()?.check.as_ref().map(|check| check.deadline_ms),
             Why::PresenceUnanswered => self.stay()?.upstream.deadline(),
             Why::ProbeUnanswered => self.stay()?.probes.deadline(),
@@ -141,8 +141,8 @@ impl Occupancy {
     fn expire(&mut self, turn: &mut Turn<'_>, why: Why) {
         match why {
             Why::QueryUnanswered => self.expire_queries(turn),
-            Why::OwnJoinWatched => self.directs.expire(turn),
-            Why::ArchiveUnanswered => self.room_archive.expire(turn),
+            Why::OwnJoinWatched => self.base.directs.expire(turn),
+            Why::ArchiveUnanswered => self.base.room_archive.expire(turn),
             Why::Forgotten | Why::Away => {} // the bouncer forgets it; the room is told when all is settled
             Why::InquiryUnanswered => self.stop_inquiry(),
             Why::JoinSilent => self.complete(turn),

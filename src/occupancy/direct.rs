@@ -94,7 +94,7 @@ impl Directs {
 impl Occupancy {
     /// The session is, or will be, in by itself.
     pub(crate) fn goes_direct(&mut self, session: SessionId, jid: FullJid, nick: Nick) {
-        self.directs.0.insert(session, Direct { jid, nick, state: Standing::In });
+        self.base.directs.0.insert(session, Direct { jid, nick, state: Standing::In });
     }
 
     /// The session joins by itself, also if it has been in through the account (J28).
@@ -111,21 +111,21 @@ impl Occupancy {
 
     /// Whether any session is in by itself.
     pub(crate) fn has_directs(&self) -> bool {
-        !self.directs.is_empty()
+        !self.base.directs.is_empty()
     }
 
     /// Whether stanzas to full JIDs matter.
     pub(crate) fn speaks_to_sessions(&self) -> bool {
-        self.has_directs() || self.room_archive.has_asked()
+        self.has_directs() || self.base.room_archive.has_asked()
     }
 
     /// Decides about a stanza of a session that is in by itself. Gives nothing if the session is not.
     pub(super) fn sent_directly(&mut self, session: SessionId, stanza: &Stanza) -> Option<Verdict> {
-        let direct = self.directs.0.get_mut(&session)?;
+        let direct = self.base.directs.0.get_mut(&session)?;
         match direct.state {
             Standing::Adopting | Standing::Withdrawing { .. } => return None,
             Standing::Leaving { .. } if stanza.kind != Kind::Presence(PresenceType::Unavailable) => {
-                self.directs.remove(session); // it is back
+                self.base.directs.remove(session); // it is back
                 return None;
             }
             Standing::In if asks_to_join(stanza) && stanza.target_nick().is_some() => {
@@ -135,7 +135,7 @@ impl Occupancy {
             Standing::In | Standing::Trying { .. } | Standing::Leaving { .. } => {}
         }
         match stanza.kind {
-            Kind::Presence(PresenceType::Unavailable) => self.directs.remove(session),
+            Kind::Presence(PresenceType::Unavailable) => self.base.directs.remove(session),
             Kind::Presence(PresenceType::Available) => {
                 direct.nick = stanza.target_nick().unwrap_or_else(|| direct.nick.clone());
             }
@@ -150,7 +150,8 @@ impl Occupancy {
             return Verdict::Handled;
         }
         let occupant = MucUser::read(stanza);
-        let Some((session, direct)) = stanza.to.as_ref().and_then(|to| self.directs.by_address(to)) else {
+        let Some((session, direct)) = stanza.to.as_ref().and_then(|to| self.base.directs.by_address(to))
+        else {
             return Verdict::Pass("the session is not in by itself");
         };
         let is_own = occupant.has(status::SELF) && !occupant.has(status::NICK_CHANGE);
@@ -159,8 +160,10 @@ impl Occupancy {
         let is_presence = matches!(stanza.kind, Kind::Presence(_));
         let state = direct.state;
         match (stanza.kind, state) {
-            (Kind::Presence(PresenceType::Unavailable), _) if is_own => self.directs.remove(session),
-            (Kind::Presence(PresenceType::Error), Standing::Trying { .. }) => self.directs.remove(session),
+            (Kind::Presence(PresenceType::Unavailable), _) if is_own => self.base.directs.remove(session),
+            (Kind::Presence(PresenceType::Error), Standing::Trying { .. }) => {
+                self.base.directs.remove(session)
+            }
             (Kind::Presence(PresenceType::Available), Standing::Trying { .. }) if is_own => {
                 direct.state = Standing::In;
                 turn.find_service(Finding::IsDirect);
@@ -182,21 +185,21 @@ impl Occupancy {
     pub(super) fn withdraw(&mut self, turn: &mut Turn<'_>, session: SessionId) {
         let until_ms = turn.after(limit::WITHDRAW_MS);
         let id = turn.fresh_id();
-        let Some(direct) = self.directs.0.get_mut(&session) else { return };
+        let Some(direct) = self.base.directs.0.get_mut(&session) else { return };
         if direct.state != Standing::Adopting {
             return;
         }
         direct.state = Standing::Withdrawing { until_ms };
         let leave = Stanza::new(Kind::Presence(PresenceType::Unavailable))
             .from(direct.jid.as_jid().clone())
-            .to(self.me.room.occupant(&direct.nick))
+            .to(self.base.me.room.occupant(&direct.nick))
             .id(Some(&id));
         turn.act(Action::SendAs { session: direct.jid.clone(), stanza: Kept::own(leave) });
     }
 
     /// The room does not take the account, but has the session: it goes on by itself. False if it is not in.
     pub(super) fn gives_up_adopting(&mut self, turn: &mut Turn<'_>, session: SessionId) -> bool {
-        let is_adopting = self.directs.is_adopting(session);
+        let is_adopting = self.base.directs.is_adopting(session);
         if is_adopting {
             self.join_directly(turn, session, Standing::In);
         }
@@ -212,7 +215,7 @@ impl Occupancy {
     /// The service has let the account in and shown it nothing: it is *direct* (biboumi). The account has left
     /// it before the sessions join, since biboumi shows its leave to all of them.
     pub(super) fn go_direct(&mut self, turn: &mut Turn<'_>) {
-        log::debug!("{} shows the account nothing: its sessions join by themselves", self.me.room);
+        log::debug!("{} shows the account nothing: its sessions join by themselves", self.base.me.room);
         turn.find_service(Finding::IsDirect);
         self.all_join_directly(turn);
         self.refuse_orphans(turn);
@@ -220,7 +223,7 @@ impl Occupancy {
     }
 
     fn all_join_directly(&mut self, turn: &mut Turn<'_>) {
-        for session in self.sessions.all() {
+        for session in self.base.sessions.all() {
             self.join_directly(turn, session, Standing::In);
         }
     }
@@ -232,7 +235,7 @@ impl Occupancy {
         let jid = attachment.jid.clone();
         let sent: Vec<_> = std::iter::once(join).chain(attachment.into_held()).collect();
         let Some(nick) = sent.iter().rev().find_map(nick_asked) else { return };
-        self.directs.0.insert(session, Direct { jid: jid.clone(), nick, state });
+        self.base.directs.0.insert(session, Direct { jid: jid.clone(), nick, state });
         for stanza in sent {
             turn.act(Action::SendAs { session: jid.clone(), stanza });
         }
@@ -254,11 +257,12 @@ impl Occupancy {
             return ask.join.clone();
         }
         let id = turn.fresh_id();
-        let seen_ms = self.room.history.newest_ms().map_or(turn.now.utc_ms, |newest_ms| newest_ms + 1_000);
+        let seen_ms =
+            self.base.room.history.newest_ms().map_or(turn.now.utc_ms, |newest_ms| newest_ms + 1_000);
         let missed = Element::build("history", NS_MUC).attribute("since", &delay::format(seen_ms)).done();
         let mut join = Stanza::clone(&attachment.presence)
             .from(attachment.jid.as_jid().clone())
-            .to(self.me.occupant())
+            .to(self.base.me.occupant())
             .id(Some(&id));
         join.children.push(Element::build("x", NS_MUC).child(missed).done());
         Kept::own(join)

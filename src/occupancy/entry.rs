@@ -145,16 +145,16 @@ impl Occupancy {
     /// Takes in a message of the past. True if it is news for the sessions that have been shown the room (H10). Behind
     /// a gap it waits.
     pub(super) fn take_in_history(&mut self, turn: &mut Turn<'_>, message: &Kept) -> bool {
-        if message.sender_nick().as_ref() == Some(&self.me.nick) {
+        if message.sender_nick().as_ref() == Some(&self.base.me.nick) {
             self.note_said(message);
         }
         !self.keep_brought(turn, message)
-            && self.room.history.take_in(message, &self.me.room, turn.now, turn.config)
+            && self.base.room.history.take_in(message, &self.base.me.room, turn.now, turn.config)
     }
 
     /// The room has shown its history. What turns out to be news is shown.
     pub(super) fn end_fetch(&mut self, turn: &mut Turn<'_>) {
-        for news in self.room.history.end_fetch(&self.me.room, turn.now, turn.config) {
+        for news in self.base.room.history.end_fetch(&self.base.me.room, turn.now, turn.config) {
             for session in self.shown_sessions() {
                 self.show(turn, session, Stanza::clone(&news));
             }
@@ -163,18 +163,18 @@ impl Occupancy {
 
     /// How many messages the session that waits wants at most.
     pub(super) fn wanted_history(&self, turn: &Turn<'_>, session: SessionId) -> usize {
-        let ask = self.sessions.get(session).and_then(Attachment::ask);
+        let ask = self.base.sessions.get(session).and_then(Attachment::ask);
         ask.map_or(0, |ask| ask.history.most(turn.config))
     }
 
     /// Whether that session waits for more history than the copy has, and the room may have it (F32).
     pub(super) fn lacks_history(&self, turn: &Turn<'_>, session: SessionId) -> bool {
-        let ask = self.sessions.get(session).and_then(Attachment::ask);
+        let ask = self.base.sessions.get(session).and_then(Attachment::ask);
         ask.is_some_and(|ask| !self.has_history(turn, ask))
     }
 
     /// Whether the copy has the history that the session asks for.
     pub(super) fn has_history(&self, turn: &Turn<'_>, ask: &Ask) -> bool {
-        self.room.history.answers(&ask.history, ask.later.len(), turn.now, turn.config)
+        self.base.room.history.answers(&ask.history, ask.later.len(), turn.now, turn.config)
     }
 }

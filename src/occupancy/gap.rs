@@ -195,8 +195,8 @@ impl Occupancy {
     /// Messages may be missing from now on. If that is known already, the gap only becomes larger.
     pub(crate) fn open_gap(&mut self, turn: &mut Turn<'_>) {
         self.stop_filling(turn);
-        let known = self.room.history.last(&self.me.room);
-        let newest_ms = self.room.history.newest_ms();
+        let known = self.base.room.history.last(&self.base.me.room);
+        let newest_ms = self.base.room.history.newest_ms();
         let Phase::In(stay) = &mut self.phase else { return };
         if matches!(stay.gap, Gap::Closed) {
             let heard_ms = stay.trust.heard_ms().unwrap_or(turn.now.monotonic_ms);
@@ -213,7 +213,7 @@ impl Occupancy {
         match std::mem::take(&mut stay.gap) {
             Gap::Closed => {}
             Gap::Open(hole) => {
-                self.room.history.begin_sequel(hole.start_ms());
+                self.base.room.history.begin_sequel(hole.start_ms());
                 stay.gap = Gap::Filling(Box::new(Filling::begun(turn, hole)));
                 self.ask_archive(turn);
             }
@@ -230,7 +230,7 @@ impl Occupancy {
     /// All that can be had of a gap has been shown: all that was missing, if it came to its end.
     pub(super) fn gap_filled(&mut self, turn: &mut Turn<'_>, to_its_end: bool) {
         let end = if to_its_end { "to its end" } else { "as far as it could be" };
-        log::debug!("the gap of {} in {} is filled {end}", self.me.account, self.me.room);
+        log::debug!("the gap of {} in {} is filled {end}", self.base.me.account, self.base.me.room);
         self.send_again(turn, to_its_end);
     }
 
@@ -243,7 +243,7 @@ impl Occupancy {
     pub(super) fn begin_fetch(&mut self, asked: Asked) {
         match self.gap_mut().and_then(Gap::hole_mut) {
             Some(hole) => hole.brought_mut().asked = Some(asked),
-            None => self.room.history.begin_fetch(asked),
+            None => self.base.room.history.begin_fetch(asked),
         }
     }
 
@@ -252,7 +252,7 @@ impl Occupancy {
         let Some(hole) = self.gap_mut().and_then(Gap::hole_mut) else { return false };
         let messages = &mut hole.brought_mut().messages;
         if !turn.keep_newest(messages, limit::GAP_COST, message.share(), |_| true) {
-            log::debug!("a message of the history of {} is too large to be kept", self.me.room);
+            log::debug!("a message of the history of {} is too large to be kept", self.base.me.room);
         }
         true
     }
@@ -319,10 +319,10 @@ impl Occupancy {
     /// Shows what has waited; says whether all that was missing has been shown.
     fn end_filling(&mut self, turn: &mut Turn<'_>, is_whole: bool) -> Option<bool> {
         let Filling { hole, live, .. } = self.take_filling(turn, is_whole)?;
-        let to_its_end = is_whole || hole.reaches_back(&self.room.history, &self.me.room);
+        let to_its_end = is_whole || hole.reaches_back(&self.base.room.history, &self.base.me.room);
         self.show_brought(turn, hole.brought, &live);
         self.end_fetch(turn);
-        self.room.history.begin_sequel(turn.now.utc_ms); // nothing is let go until those who wait have been shown it
+        self.base.room.history.begin_sequel(turn.now.utc_ms); // nothing is let go until those who wait have been shown it
         self.show_live(turn, live);
         self.show_the_rest(turn);
         Some(to_its_end)
@@ -331,7 +331,7 @@ impl Occupancy {
     fn take_filling(&mut self, turn: &Turn<'_>, is_whole: bool) -> Option<Filling> {
         let gap = self.gap_mut().filter(|gap| gap.is_filling())?;
         let Gap::Filling(filling) = std::mem::take(gap) else { return None };
-        self.room.history.end_sequel(is_whole, &self.me.room, turn.now, turn.config);
+        self.base.room.history.end_sequel(is_whole, &self.base.me.room, turn.now, turn.config);
         Some(*filling)
     }
 
@@ -339,13 +339,13 @@ impl Occupancy {
     fn show_brought(&mut self, turn: &mut Turn<'_>, brought: Option<Box<Brought>>, live: &Backlog) {
         let Some(Brought { asked, messages }) = brought.map(|brought| *brought) else { return };
         if let Some(asked) = asked {
-            self.room.history.begin_fetch(asked);
+            self.base.room.history.begin_fetch(asked);
         }
         for message in messages {
-            if has_same(live, &message, &self.me.room) {
+            if has_same(live, &message, &self.base.me.room) {
                 continue;
             }
-            if self.room.history.take_in(&message, &self.me.room, turn.now, turn.config) {
+            if self.base.room.history.take_in(&message, &self.base.me.room, turn.now, turn.config) {
                 self.show_past(turn, &message);
             }
         }
@@ -361,8 +361,8 @@ impl Occupancy {
     /// Shows what has come live, unless it was part of what was missing.
     fn show_live(&mut self, turn: &mut Turn<'_>, live: Backlog) {
         for message in live {
-            let is_named = message.id.is_some() || stanza_id(&message, &self.me.room).is_some();
-            if !is_named || !self.room.history.has_come(&message, &self.me.room) {
+            let is_named = message.id.is_some() || stanza_id(&message, &self.base.me.room).is_some();
+            if !is_named || !self.base.room.history.has_come(&message, &self.base.me.room) {
                 let is_delayed = delay::is_delayed(&message);
                 self.take_in_live(turn, &message, is_delayed);
                 turn.about_shown(message.clone(), |turn| self.relay_news(turn, &message));
@@ -375,7 +375,7 @@ impl Occupancy {
         if self.hides(message) {
             return;
         }
-        for ask in self.sessions.asks_mut() {
+        for ask in self.base.sessions.asks_mut() {
             ask.keep_for_later(turn, message);
         }
     }

@@ -51,20 +51,21 @@ impl Orphans {
 impl Occupancy {
     /// Keeps what a session sends until its join is answered (M3).
     pub(super) fn hold(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) {
-        let held = self.sessions.get_mut(session).is_some_and(|a| a.hold(turn, Kept::own(stanza.clone())));
+        let held =
+            self.base.sessions.get_mut(session).is_some_and(|a| a.hold(turn, Kept::own(stanza.clone())));
         if !held {
-            turn.refuse(&self.me.room, session, stanza, StanzaError::OVER_LIMIT);
+            turn.refuse(&self.base.me.room, session, stanza, StanzaError::OVER_LIMIT);
         }
     }
 
     /// Whether a stanza of that session is to be held: it has not been shown the whole room.
     pub(super) fn is_early(&self, session: SessionId) -> bool {
-        self.sessions.get(session).is_some_and(|attachment| !attachment.is_live())
+        self.base.sessions.get(session).is_some_and(|attachment| !attachment.is_live())
     }
 
     /// Deals with the first held stanza whose turn has come; false if there is none.
     pub(super) fn release_next(&mut self, turn: &mut Turn<'_>) -> bool {
-        let Some((session, stanza)) = self.sessions.next_held() else { return false };
+        let Some((session, stanza)) = self.base.sessions.next_held() else { return false };
         turn.about_held(|turn| match stanza.kind {
             Kind::Presence(_) if asks_to_join(&stanza) => {
                 self.join_asked(turn, session, &stanza);
@@ -127,7 +128,7 @@ impl Occupancy {
     /// attached again, and what follows waits for that join.
     pub(super) fn refuse_held(&mut self, turn: &mut Turn<'_>, session: SessionId, attachment: Attachment) {
         for stanza in attachment.into_held() {
-            if let Some(attachment) = self.sessions.get_mut(session) {
+            if let Some(attachment) = self.base.sessions.get_mut(session) {
                 attachment.hold_on(stanza);
             } else if let Some((jid, ask)) = Ask::read(turn, &stanza) {
                 self.attach(session, jid, ask);
@@ -138,7 +139,7 @@ impl Occupancy {
     }
 
     fn refuse_one(&self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) {
-        turn.about_held(|turn| turn.refuse(&self.me.room, session, stanza, StanzaError::NOT_JOINED));
+        turn.about_held(|turn| turn.refuse(&self.base.me.room, session, stanza, StanzaError::NOT_JOINED));
     }
 }
 

@@ -20,7 +20,7 @@ const SESSION_NAMESPACES: [&str; 2] =
 impl Occupancy {
     /// A session asks the room or an occupant something.
     pub(super) fn query_sent(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) -> Verdict {
-        let Some(attachment) = self.sessions.get(session) else {
+        let Some(attachment) = self.base.sessions.get(session) else {
             return self.query_from_outside(turn, session, stanza);
         };
         let is_live = attachment.is_live();
@@ -44,7 +44,7 @@ impl Occupancy {
     /// A session that is not in pings the account's occupant JID: it is told so, as the room would (I2).
     fn query_from_outside(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) -> Verdict {
         if matches!(self.phase, Phase::In(_)) && self.is_self_ping(turn, session, stanza) {
-            turn.refuse(&self.me.room, session, stanza, StanzaError::NOT_JOINED);
+            turn.refuse(&self.base.me.room, session, stanza, StanzaError::NOT_JOINED);
             return Verdict::Handled;
         }
         Verdict::Pass("the session is not in the room")
@@ -55,7 +55,7 @@ impl Occupancy {
     pub(super) fn query_up(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) {
         let is_self_ping = self.is_self_ping(turn, session, stanza);
         match &mut self.phase {
-            Phase::In(stay) if is_self_ping => stay.pinged(turn, session, stanza, &self.me),
+            Phase::In(stay) if is_self_ping => stay.pinged(turn, session, stanza, &self.base.me),
             Phase::In(_) | Phase::Joining(_) | Phase::Out(_) => self.map_up(turn, Some(session), stanza),
         }
     }
@@ -72,37 +72,37 @@ impl Occupancy {
     /// occupant has time to answer a session for as long as the account is in.
     pub(super) fn map_up(&mut self, turn: &mut Turn<'_>, session: Option<SessionId>, stanza: &Stanza) {
         let (Some(id), Some(peer)) = (stanza.id.clone(), stanza.to.clone()) else { return };
-        if !self.queries.has_room() {
+        if !self.base.queries.has_room() {
             return self.wait_with_query(turn, session, stanza);
         }
         let mapped = turn.fresh_id();
         let deadline_ms = turn.after(limit::QUERY_MS);
-        let before = self.queries.cost();
+        let before = self.base.queries.cost();
         let query = Query { session, id, peer: Peer::new(peer.nick()) };
         match (session, peer.nick()) {
             (Some(session), Some(nick)) if matches!(self.phase, Phase::In(_)) => {
-                self.queries.propose(&nick, &exchanges::ids(stanza), session, &mapped);
-                self.queries.ask_occupant(mapped.clone(), deadline_ms, query);
+                self.base.queries.propose(&nick, &exchanges::ids(stanza), session, &mapped);
+                self.base.queries.ask_occupant(mapped.clone(), deadline_ms, query);
             }
-            _ => self.queries.ask_room(mapped.clone(), deadline_ms, query),
+            _ => self.base.queries.ask_room(mapped.clone(), deadline_ms, query),
         }
-        turn.note_growth(before, self.queries.cost());
-        turn.go_up(&self.me.account, stanza, Id::Set(mapped));
+        turn.note_growth(before, self.base.queries.cost());
+        turn.go_up(&self.base.me.account, stanza, Id::Set(mapped));
     }
 
     fn wait_with_query(&mut self, turn: &mut Turn<'_>, session: Option<SessionId>, query: &Stanza) {
-        let before = self.queries.waiting_cost();
+        let before = self.base.queries.waiting_cost();
         let most = turn.most(before, limit::QUERIES_WAITING_COST);
-        let waits = self.queries.wait(session, Kept::own(query.clone()), most);
-        turn.note_growth(before, self.queries.waiting_cost());
+        let waits = self.base.queries.wait(session, Kept::own(query.clone()), most);
+        turn.note_growth(before, self.base.queries.waiting_cost());
         if let (false, Some(session)) = (waits, session) {
-            turn.refuse(&self.me.room, session, query, StanzaError::OVER_LIMIT);
+            turn.refuse(&self.base.me.room, session, query, StanzaError::OVER_LIMIT);
         }
     }
 
     /// Sends up the queries whose turn has come.
     pub(super) fn send_waiting_queries(&mut self, turn: &mut Turn<'_>) {
-        while let Some((session, query)) = self.queries.next_waiting() {
+        while let Some((session, query)) = self.base.queries.next_waiting() {
             turn.about_held(|turn| self.map_up(turn, session, &query));
         }
     }
@@ -113,7 +113,7 @@ impl Occupancy {
             && stanza.has("ping", NS_PING)
             && stanza.target_nick().is_some_and(|nick| {
                 self.is_own_nick(turn, session, &nick)
-                    || (self.me.had(&nick, turn) && !self.room.roster.has(&nick))
+                    || (self.base.me.had(&nick, turn) && !self.base.room.roster.has(&nick))
             })
     }
 
@@ -126,8 +126,8 @@ impl Occupancy {
         {
             return Verdict::Handled;
         }
-        let Some(query) = self.queries.answered(answer) else {
-            log::debug!("an answer from {} to nothing that was asked", self.me.room);
+        let Some(query) = self.base.queries.answered(answer) else {
+            log::debug!("an answer from {} to nothing that was asked", self.base.me.room);
             return Verdict::Handled;
         };
         if let Some(session) = query.session {
@@ -142,15 +142,15 @@ impl Occupancy {
     /// The room has not answered in time, or an occupant not for so long that others may have its place.
     pub(super) fn expire_queries(&mut self, turn: &mut Turn<'_>) {
         let now_ms = turn.now.monotonic_ms;
-        let unanswered = self.queries.take_unanswered(now_ms);
+        let unanswered = self.base.queries.take_unanswered(now_ms);
         self.answer_for_peers(turn, unanswered, StanzaError::TIMEOUT);
-        let too_many = self.queries.take_too_many(now_ms);
+        let too_many = self.base.queries.take_too_many(now_ms);
         self.answer_for_peers(turn, too_many, StanzaError::OVER_LIMIT);
     }
 
     /// The account is out, and so nobody in the room answers it.
     pub(super) fn end_queries(&mut self, turn: &mut Turn<'_>) {
-        let unanswered = self.queries.end_stay();
+        let unanswered = self.base.queries.end_stay();
         self.answer_for_peers(turn, unanswered, StanzaError::NOT_JOINED);
     }
 
@@ -158,9 +158,11 @@ impl Occupancy {
     pub(super) fn answer_for_peers(&self, turn: &mut Turn<'_>, queries: Vec<Query>, error: StanzaError) {
         for Query { session, id, peer } in queries {
             let Some(session) = session else { continue };
-            let from = peer.nick().map_or_else(|| self.me.room.to_jid(), |nick| self.me.room.occupant(nick));
+            let from = peer
+                .nick()
+                .map_or_else(|| self.base.me.room.to_jid(), |nick| self.base.me.room.occupant(nick));
             let answer = Stanza::new(Kind::Iq(IqType::Error)).from(from).id(Some(&id));
-            turn.deliver(session, answer.child(error.element(self.me.room.as_str())));
+            turn.deliver(session, answer.child(error.element(self.base.me.room.as_str())));
         }
     }
 }

@@ -19,7 +19,7 @@ impl Occupancy {
             return Verdict::Pass("a join without a nick"); // the room's to refuse, no state is left (J10)
         };
         let replaces = |attachment: &Attachment| attachment.asks_the_same_again(&ask.nick);
-        if self.is_early(session) && !self.sessions.get(session).is_some_and(replaces) {
+        if self.is_early(session) && !self.base.sessions.get(session).is_some_and(replaces) {
             self.hold(turn, session, join);
             return Verdict::Handled;
         }
@@ -37,17 +37,17 @@ impl Occupancy {
 
     /// The account's own join goes up as that session's would (J13, J15).
     pub(super) fn try_join(&mut self, turn: &mut Turn<'_>, session: SessionId) {
-        let Some(attachment) = self.sessions.get(session) else { return };
+        let Some(attachment) = self.base.sessions.get(session) else { return };
         let Some(ask) = attachment.ask() else { return };
         let id = turn.fresh_id();
-        self.me.nick = ask.nick.clone();
-        let mut join = self.me.presence(PresenceType::Available, &id);
+        self.base.me.nick = ask.nick.clone();
+        let mut join = self.base.me.presence(PresenceType::Available, &id);
         join.attributes.clone_from(&ask.join.attributes);
         let history = self.asks_history(turn);
         join.children = account_payload(&ask.join, &history.element());
-        self.sessions.avatar.put_into(turn.profile, &mut join.children);
+        self.base.sessions.avatar.put_into(turn.profile, &mut join.children);
         let mut sent = Stanza::clone(&attachment.presence);
-        self.sessions.avatar.put_into(turn.profile, &mut sent.children);
+        self.base.sessions.avatar.put_into(turn.profile, &mut sent.children);
         let request = Request {
             id,
             asked_by: Some(session),
@@ -58,7 +58,7 @@ impl Occupancy {
             is_reflected: false,
         };
         self.begin_joining(turn, request);
-        self.sessions.begin_with(session);
+        self.base.sessions.begin_with(session);
         self.note_versions_asked(session);
         turn.send(join);
     }
@@ -67,25 +67,25 @@ impl Occupancy {
     pub(super) fn begin_joining(&mut self, turn: &Turn<'_>, request: Request) {
         let past = Past { inquiry: None, ..self.take_past() };
         let history = request.history;
-        self.enter(Phase::Joining(Box::new(Joining::new(turn, request, past, &self.me.room))));
-        self.room.history.begin_fetch(history);
-        log::debug!("{} asks to join {}", self.me.account, self.me.room);
+        self.enter(Phase::Joining(Box::new(Joining::new(turn, request, past, &self.base.me.room))));
+        self.base.room.history.begin_fetch(history);
+        log::debug!("{} asks to join {}", self.base.me.account, self.base.me.room);
     }
 
     /// What the account's own join asks for: as much as is kept, or more if a session wants more (H13).
     pub(super) fn asks_history(&self, turn: &Turn<'_>) -> Asked {
-        let wanted = self.sessions.asks().map(|ask| ask.history.most(turn.config));
+        let wanted = self.base.sessions.asks().map(|ask| ask.history.most(turn.config));
         Asked { most: wanted.chain([turn.config.history]).max(), since_ms: None }
     }
 
     fn join_while_in(&mut self, turn: &mut Turn<'_>, session: SessionId, jid: FullJid, mut ask: Ask) {
-        let asks_again = self.sessions.get(session).is_some_and(Attachment::is_live);
+        let asks_again = self.base.sessions.get(session).is_some_and(Attachment::is_live);
         if asks_again && !self.resyncs(turn, session, &ask.nick) {
             self.wish_nick(turn, session, ask.nick.clone(), ask.join.id.clone(), Some(ask));
             return;
         }
         self.note_addressed(turn, session, Some(&ask.nick));
-        if ask.nick != self.me.nick {
+        if ask.nick != self.base.me.nick {
             self.release_held_leave(turn); // it goes first (L3)
         }
         ask.later.append(&mut self.cancel_held_leave());
@@ -98,22 +98,26 @@ impl Occupancy {
     /// Whether a join of an attached session to that nick only wants to see the room again (design decision 5):
     /// profanity rejoins after a resumption with the nick that it knew.
     fn resyncs(&self, turn: &Turn<'_>, session: SessionId, nick: &Nick) -> bool {
-        let just_resumed =
-            self.sessions.get(session).is_some_and(|attachment| attachment.connection.was_just_resumed(turn));
-        self.is_own_nick(turn, session, nick) || (just_resumed && self.me.had(nick, turn))
+        let just_resumed = self
+            .base
+            .sessions
+            .get(session)
+            .is_some_and(|attachment| attachment.connection.was_just_resumed(turn));
+        self.is_own_nick(turn, session, nick) || (just_resumed && self.base.me.had(nick, turn))
     }
 
     /// Whether the session means the account by that nick: the real one, its alias, or a former one that it
     /// does not know to be former.
     pub(super) fn is_own_nick(&self, turn: &Turn<'_>, session: SessionId, nick: &Nick) -> bool {
-        if *nick == self.me.nick {
+        if *nick == self.base.me.nick {
             return true;
         }
-        if self.room.roster.has(nick) {
+        if self.base.room.roster.has(nick) {
             return false; // by now that is somebody else
         }
-        let is_alias = self.sessions.get(session).is_some_and(|attachment| attachment.means_account_by(nick));
-        is_alias || self.me.crossed(nick, session, turn)
+        let is_alias =
+            self.base.sessions.get(session).is_some_and(|attachment| attachment.means_account_by(nick));
+        is_alias || self.base.me.crossed(nick, session, turn)
     }
 }
 

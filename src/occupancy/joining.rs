@@ -165,13 +165,13 @@ impl Occupancy {
         match presence_type {
             PresenceType::Available if is_self => self.own_join_came(turn, stanza, &occupant),
             PresenceType::Available => {
-                self.room.fold_presence(stanza);
+                self.base.room.fold_presence(stanza);
             }
             PresenceType::Unavailable if is_own && !occupant.has(status::NICK_CHANGE) => {
                 self.removed_while_joining(turn, stanza, &occupant);
             }
             PresenceType::Unavailable => {
-                self.room.fold_unavailable(stanza, &occupant);
+                self.base.room.fold_unavailable(stanza, &occupant);
                 self.note_gone(turn, stanza, &occupant);
             }
             PresenceType::Error if self.answers_repetition(stanza) => {}
@@ -191,18 +191,18 @@ impl Occupancy {
         let is_new = joining.own_came(turn, stanza);
         let early = if was_asked || is_new { joining.early.clone() } else { Backlog::default() };
         if is_new {
-            self.room.outdated = false;
-            self.room.history = History::default(); // of an earlier join, which asked for less
-            self.room.history.begin_fetch(joining.request.history);
+            self.base.room.outdated = false;
+            self.base.room.history = History::default(); // of an earlier join, which asked for less
+            self.base.room.history.begin_fetch(joining.request.history);
         }
         for message in early {
             self.take_in_history(turn, &message); // for those who come later (J2)
         }
-        self.room.roster.remove(&nick);
-        self.me.nick = nick;
-        self.room.is_entered = true;
-        self.room.flags.fold(&occupant.codes);
-        self.room.versioned |= tells_versions(stanza);
+        self.base.room.roster.remove(&nick);
+        self.base.me.nick = nick;
+        self.base.room.is_entered = true;
+        self.base.room.flags.fold(&occupant.codes);
+        self.base.room.versioned |= tells_versions(stanza);
         if occupant.has(status::CREATED) {
             self.note_created(turn, asked_by);
         }
@@ -211,12 +211,12 @@ impl Occupancy {
     /// The session whose join created the room configures it; if it has gone, another that waits (J9). A room that
     /// nobody asked for is left.
     fn note_created(&mut self, turn: &mut Turn<'_>, asked_by: Option<SessionId>) {
-        let asked_by_present = asked_by.filter(|session| self.sessions.has(*session));
-        let creator = asked_by_present.or_else(|| self.sessions.waiting().first().copied());
+        let asked_by_present = asked_by.filter(|session| self.base.sessions.has(*session));
+        let creator = asked_by_present.or_else(|| self.base.sessions.waiting().first().copied());
         if asked_by.is_none() && creator.is_none() {
             return self.leave_created(turn);
         }
-        let attachment = creator.and_then(|session| self.sessions.get_mut(session));
+        let attachment = creator.and_then(|session| self.base.sessions.get_mut(session));
         if let Some(Attachment { stage: Stage::Waiting(ask), .. }) = attachment {
             ask.created = true;
         }
@@ -230,10 +230,10 @@ impl Occupancy {
         {
             joining.start_over();
             let asked = joining.request.history;
-            self.sessions.forget_first();
+            self.base.sessions.forget_first();
             self.end_queries(turn);
-            self.room = Room::default();
-            self.room.history.begin_fetch(asked);
+            self.base.room = Room::default();
+            self.base.room.history.begin_fetch(asked);
             return;
         }
         self.complete(turn);
@@ -249,20 +249,20 @@ impl Occupancy {
         let asked = joining.request.history;
         let password = joining.request.password.take().map(Into::into);
         let (early, orphans) = (std::mem::take(&mut joining.early), std::mem::take(&mut joining.orphans));
-        log::debug!("{} joins {} as {}", self.me.account, self.me.room, self.me.nick);
-        let is_bookmarked = turn.profile.bookmarks.holds(&self.me.room);
+        log::debug!("{} joins {} as {}", self.base.me.account, self.base.me.room, self.base.me.nick);
+        let is_bookmarked = turn.profile.bookmarks.holds(&self.base.me.room);
         self.enter(Phase::In(Box::new(Stay { is_bookmarked, password, ..Stay::new(turn, own, upstream) })));
         self.release_orphans(turn, orphans);
         self.end_fetch(turn);
-        for ask in self.sessions.asks_mut() {
+        for ask in self.base.sessions.asks_mut() {
             ask.first.prepend(&early);
         }
-        for session in self.sessions.waiting() {
+        for session in self.base.sessions.waiting() {
             if asked.is_enough_for(self.wanted_history(turn, session)) || !self.lacks_history(turn, session) {
                 self.start_replay(turn, session);
             }
         }
-        self.room.history.trim(turn.now, turn.config);
+        self.base.room.history.trim(turn.now, turn.config);
         self.forget_versions();
     }
 
@@ -281,7 +281,7 @@ impl Occupancy {
         let same = |(session, attachment): (SessionId, &Attachment)| {
             joining.asks_the_same(attachment).then_some(session)
         };
-        let refused: Vec<_> = self.sessions.iter().filter_map(same).collect();
+        let refused: Vec<_> = self.base.sessions.iter().filter_map(same).collect();
         if error.error_condition() == Some("jid-malformed") {
             for session in refused {
                 self.try_directly(turn, session);
@@ -295,7 +295,7 @@ impl Occupancy {
 
     /// Tries the join of the next session that waits; with none left the account is out.
     pub(super) fn try_next(&mut self, turn: &mut Turn<'_>) {
-        if let Some(next) = self.sessions.waiting().first() {
+        if let Some(next) = self.base.sessions.waiting().first() {
             return self.try_join(turn, *next);
         }
         let past = self.take_past();
@@ -313,7 +313,7 @@ impl Occupancy {
 
     /// The room does not answer the join (J26).
     pub(super) fn give_up_joining(&mut self, turn: &mut Turn<'_>) {
-        log::debug!("{} does not answer the join of {}", self.me.room, self.me.account);
+        log::debug!("{} does not answer the join of {}", self.base.me.room, self.base.me.account);
         self.time_out_waiting(turn);
         self.depart(turn, Departure::Technical, None);
     }

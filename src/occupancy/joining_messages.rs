@@ -41,7 +41,7 @@ impl Occupancy {
             self.take_in_history(turn, stanza);
             return;
         }
-        self.room.fold_subject(stanza, delay::stamp(stanza, &self.me.room));
+        self.base.room.fold_subject(stanza, delay::stamp(stanza, &self.base.me.room));
         if matches!(&self.phase, Phase::Joining(joining) if joining.entry.is_let_in()) {
             self.complete(turn);
         }
@@ -50,8 +50,8 @@ impl Occupancy {
     /// A message that went up before a leave has come back: no error for it will follow (M5).
     pub(super) fn note_late_reflection(&mut self, stanza: &Stanza) {
         let is_live = stanza.kind == Kind::Message(MessageType::Groupchat) && !delay::is_delayed(stanza);
-        if is_live && stanza.sender_nick().as_ref() == Some(&self.me.nick) {
-            self.senders.reflected(stanza.id.as_deref());
+        if is_live && stanza.sender_nick().as_ref() == Some(&self.base.me.nick) {
+            self.base.senders.reflected(stanza.id.as_deref());
         }
     }
 
@@ -66,7 +66,7 @@ impl Occupancy {
         }
         if comes_first && may_answer_captcha(stanza) {
             joining.await_human(turn);
-            let waiting = self.sessions.waiting();
+            let waiting = self.base.sessions.waiting();
             turn.relay(waiting.into_iter().map(|session| (session, Id::Keep)).collect());
         } else if comes_first {
             match joining.request.asked_by {
@@ -81,7 +81,7 @@ impl Occupancy {
 
     fn keep_for_waiting(&mut self, turn: &mut Turn<'_>, stanza: &Kept) {
         let mut is_kept = false;
-        for (_, attachment) in self.sessions.iter_mut() {
+        for (_, attachment) in self.base.sessions.iter_mut() {
             if let Stage::Waiting(ask) = &mut attachment.stage {
                 is_kept |= ask.keep_for_later(turn, stanza);
             }

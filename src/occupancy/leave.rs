@@ -18,10 +18,10 @@ use crate::xmpp::stanza::{Kept, PresenceType, Stanza};
 impl Occupancy {
     /// A session sent `unavailable` to the room or to any occupant: a stock room asks for no more (L1).
     pub(super) fn leave_asked(&mut self, turn: &mut Turn<'_>, session: SessionId, leave: &Stanza) -> Verdict {
-        let Some(attachment) = self.sessions.get(session) else {
+        let Some(attachment) = self.base.sessions.get(session) else {
             return Verdict::Handled; // not joined, nothing to say (L6)
         };
-        log::debug!("{} leaves {}", attachment.jid, self.me.room);
+        log::debug!("{} leaves {}", attachment.jid, self.base.me.room);
         let answer = self.leave_answer(attachment, leave);
         self.refuse_unsent(turn, Some(session));
         turn.deliver(session, answer);
@@ -29,7 +29,7 @@ impl Occupancy {
             self.withdraw(turn, session);
             self.release_held(turn, session, attachment);
         }
-        if !self.sessions.is_empty() {
+        if !self.base.sessions.is_empty() {
             return Verdict::Handled;
         }
         match &mut self.phase {
@@ -37,7 +37,7 @@ impl Occupancy {
                 let orphans = std::mem::take(&mut joining.orphans);
                 self.give_up_join(turn, orphans, leave);
             }
-            Phase::In(_) if self.room.roster.is_empty() => self.leave(turn, Some(leave)),
+            Phase::In(_) if self.base.room.roster.is_empty() => self.leave(turn, Some(leave)),
             Phase::In(stay) => {
                 stay.attendance = Attendance::LeaveHeld(Box::new(HeldLeave::new(turn, session, leave)));
             }
@@ -59,7 +59,7 @@ impl Occupancy {
         if let Some(verdict) = self.sent_directly(session, leave) {
             return verdict;
         }
-        if let Some(attachment) = self.sessions.get(session) {
+        if let Some(attachment) = self.base.sessions.get(session) {
             let answer = self.leave_answer(attachment, leave);
             turn.deliver(session, answer);
             self.withdraw(turn, session);
@@ -77,16 +77,16 @@ impl Occupancy {
             .map(|alias| &alias.nick)
             .filter(|alias| addressed.as_ref() == Some(alias));
         let waiting = attachment.ask().map(|ask| &ask.nick);
-        let nick = by_alias.or(waiting).unwrap_or(&self.me.nick);
+        let nick = by_alias.or(waiting).unwrap_or(&self.base.me.nick);
         let answer = match &self.phase {
-            Phase::In(stay) => stay.own.left(&self.me.account, leave),
+            Phase::In(stay) => stay.own.left(&self.base.me.account, leave),
             Phase::Joining(joining) => match joining.own() {
-                Some(own) => own.left(&self.me.account, leave),
+                Some(own) => own.left(&self.base.me.account, leave),
                 None => left_unseen(leave),
             },
             Phase::Out(_) => left_unseen(leave),
         };
-        answer.from(self.me.room.occupant(nick))
+        answer.from(self.base.me.room.occupant(nick))
     }
 
     /// Keeps a private message that comes while a leave waits. It counts as sent after the leave, unless that
@@ -114,13 +114,13 @@ impl Occupancy {
 
     /// The account leaves, with what a session said at its own leave.
     pub(super) fn depart(&mut self, turn: &mut Turn<'_>, departure: Departure, said: Option<&Stanza>) {
-        log::debug!("{} leaves {}: {departure:?}", self.me.account, self.me.room);
+        log::debug!("{} leaves {}: {departure:?}", self.base.me.account, self.base.me.room);
         let leave = self.leave_stanza(turn, said);
         self.refuse_orphans(turn);
         self.refuse_unsent(turn, None);
         let mut past = self.become_past(turn);
         past.await_answer(turn);
-        self.queries.hurry(turn.after(limit::QUERY_MS));
+        self.base.queries.hurry(turn.after(limit::QUERY_MS));
         self.enter(Phase::Out(past));
         turn.send(leave);
     }
@@ -134,7 +134,7 @@ impl Occupancy {
                 Past { own: joining.entry.own().cloned().or(past.own), ..past }
             }
             Phase::In(stay) => {
-                stay.answer_pingers(turn, Some(StanzaError::NOT_JOINED), &self.me);
+                stay.answer_pingers(turn, Some(StanzaError::NOT_JOINED), &self.base.me);
                 Past {
                     left_ms: Some(turn.now.monotonic_ms),
                     unanswered: None,
@@ -150,7 +150,7 @@ impl Occupancy {
     /// A leave of the account, with what a session said at its own.
     pub(super) fn leave_stanza(&self, turn: &mut Turn<'_>, said: Option<&Stanza>) -> Stanza {
         let id = turn.fresh_id();
-        let mut leave = self.me.presence(PresenceType::Unavailable, &id);
+        let mut leave = self.base.me.presence(PresenceType::Unavailable, &id);
         if let Some(said) = said {
             leave.attributes.clone_from(&said.attributes);
             leave.children = client_payload(said);

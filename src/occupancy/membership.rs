@@ -104,7 +104,7 @@ impl Occupancy {
     /// left.
     pub(super) fn note_attendance(&mut self, turn: &Turn<'_>) {
         let Phase::In(stay) = &mut self.phase else { return };
-        match (&stay.attendance, self.sessions.is_empty()) {
+        match (&stay.attendance, self.base.sessions.is_empty()) {
             (Attendance::Attended, true) => {
                 stay.attendance = Attendance::Unattended { since_ms: turn.now.monotonic_ms };
             }

@@ -26,7 +26,7 @@ impl Occupancy {
     ) -> Verdict {
         let to_occupant = stanza.target_nick().is_some();
         let is_groupchat = stanza.kind == Kind::Message(MessageType::Groupchat);
-        let Some(attachment) = self.sessions.get(session) else {
+        let Some(attachment) = self.base.sessions.get(session) else {
             return self.message_from_outside(turn, session, stanza, is_groupchat || to_occupant);
         };
         if attachment.is_live() || self.answers_captcha(stanza) {
@@ -49,7 +49,7 @@ impl Occupancy {
             return Verdict::Pass("the account is not in the room");
         }
         if needs_occupant {
-            turn.refuse(&self.me.room, session, stanza, StanzaError::NOT_JOINED);
+            turn.refuse(&self.base.me.room, session, stanza, StanzaError::NOT_JOINED);
             return Verdict::Handled;
         }
         Verdict::Pass("the session is not in the room") // a decline needs no occupant (B3)
@@ -62,30 +62,31 @@ impl Occupancy {
         let up_as = if invented { Id::Set(id.clone()) } else { Id::Keep };
         let to = stanza.target_nick();
         if let (Some(session), Some(peer)) = (session, &to) {
-            self.queries.note_said(peer, stanza, session);
+            self.base.queries.note_said(peer, stanza, session);
         }
         let is_for_all = to.is_none() && stanza.kind == Kind::Message(MessageType::Groupchat);
         if is_for_all && self.holds_back(turn, session, &id, stanza) {
             return;
         }
         let sent = Sent { to: Peer::new(to), session, invented };
-        let before = self.senders.cost();
-        self.senders.remember(id, sent, turn.now.monotonic_ms, turn.most(before, limit::SENT_COST));
-        turn.note_growth(before, self.senders.cost());
+        let before = self.base.senders.cost();
+        self.base.senders.remember(id, sent, turn.now.monotonic_ms, turn.most(before, limit::SENT_COST));
+        turn.note_growth(before, self.base.senders.cost());
         if let Some(session) = session {
             self.mirror_private(turn, session, stanza);
         }
-        turn.go_up(&self.me.account, stanza, up_as);
+        turn.go_up(&self.base.me.account, stanza, up_as);
     }
 
     /// A private message is shown to the account's other sessions in the room (P5); one to our own nick comes
     /// back from the room.
     fn mirror_private(&self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) {
         let Some(nick) = stanza.target_nick() else { return };
-        if nick == self.me.nick || stanza.kind == Kind::Message(MessageType::Groupchat) {
+        if nick == self.base.me.nick || stanza.kind == Kind::Message(MessageType::Groupchat) {
             return; // the room refuses a groupchat message to an occupant (M15)
         }
         let others: Vec<_> = self
+            .base
             .sessions
             .iter()
             .filter(|(other, attachment)| *other != session && attachment.is_live())
@@ -121,8 +122,8 @@ impl Occupancy {
             return;
         }
         let nick = stanza.from.as_ref().and_then(Jid::resource);
-        if nick == Some(self.me.nick.as_str()) {
-            self.senders.reflected(stanza.id.as_deref());
+        if nick == Some(self.base.me.nick.as_str()) {
+            self.base.senders.reflected(stanza.id.as_deref());
             self.note_said(stanza);
         }
         if nick.is_none() {
@@ -137,11 +138,11 @@ impl Occupancy {
     /// Takes in a live groupchat message: it is the next in the history, or sets the subject.
     pub(super) fn take_in_live(&mut self, turn: &Turn<'_>, stanza: &Kept, is_delayed: bool) {
         if sets_subject(stanza) {
-            self.room.fold_subject(stanza, Some(turn.now.utc_ms));
+            self.base.room.fold_subject(stanza, Some(turn.now.utc_ms));
         } else {
-            let room = &self.me.room;
+            let room = &self.base.me.room;
             let dated_ms = if is_delayed { delay::stamp_by_room(stanza, room) } else { None };
-            self.room.history.keep(stanza, dated_ms, room, turn.now, turn.config);
+            self.base.room.history.keep(stanza, dated_ms, room, turn.now, turn.config);
         }
     }
 
@@ -149,7 +150,7 @@ impl Occupancy {
     /// account's name (A5); in other messages those are of the account's archive, which has removed forged
     /// ones. A private message loses the carbons hint of its sender's server (XEP-0280 §10).
     pub(super) fn as_shown(&self, stanza: &Stanza) -> Option<Kept> {
-        let account = self.me.account.as_str();
+        let account = self.base.me.account.as_str();
         let is_hidden = |child: &Element| match stanza.kind {
             Kind::Message(MessageType::Groupchat) => {
                 child.is("stanza-id", NS_STANZA_ID) && child.attribute("by") == Some(account)
@@ -168,7 +169,7 @@ impl Occupancy {
     /// A private message goes to each attached session once, to a waiting one after its subject. If none gets or
     /// keeps it, it goes into the offline storage (P3, P4).
     fn private_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept) {
-        let is_kept = if self.sessions.is_empty() {
+        let is_kept = if self.base.sessions.is_empty() {
             !is_worth_storing(stanza) || self.keep_with_held_leave(turn, stanza)
         } else {
             self.relay(turn, stanza)
@@ -181,7 +182,7 @@ impl Occupancy {
     /// A stanza was lost with its session. If no other session is attached, a private message is stored (P4).
     /// Prosody does that only if the account has no session at all.
     pub(crate) fn nobody_got(&self, turn: &mut Turn<'_>, stanza: &Stanza) {
-        let is_for_nobody = self.sessions.is_empty() && !self.hides(stanza);
+        let is_for_nobody = self.base.sessions.is_empty() && !self.hides(stanza);
         if is_private(stanza) && is_for_nobody && is_worth_storing(stanza) {
             turn.act(Action::StoreOffline { stanza: None });
         }
@@ -207,9 +208,9 @@ impl Occupancy {
     /// Takes in what the room says of itself; after a change of anonymity the kept presences are no longer
     /// what a join would show (J8).
     pub(super) fn fold_flags(&mut self, occupant: &MucUser) {
-        self.room.outdated |= self.room.flags.fold(&occupant.codes);
+        self.base.room.outdated |= self.base.room.flags.fold(&occupant.codes);
         if occupant.has(status::CONFIGURED) {
-            self.room.history.forget_room_limit();
+            self.base.room.history.forget_room_limit();
         }
     }
 
@@ -219,13 +220,13 @@ impl Occupancy {
         if error.sender_nick().is_none() && self.holds_refused(turn, error) {
             return Verdict::Handled;
         }
-        let sent = self.senders.refused(error);
+        let sent = self.base.senders.refused(error);
         match &sent {
             Some(Sent { session: Some(session), invented, .. }) => {
                 turn.relay(vec![(*session, if *invented { Id::Remove } else { Id::Keep })]);
             }
             Some(_) => {}
-            None => log::debug!("an error from {} that answers nothing", self.me.room),
+            None => log::debug!("an error from {} that answers nothing", self.base.me.room),
         }
         let is_from_room = error.sender_nick().is_none();
         if (sent.is_some() || is_from_room) && error.error_condition() == Some("not-acceptable") {

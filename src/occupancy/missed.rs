@@ -20,7 +20,7 @@ impl Occupancy {
         let query = archive::query(&id, &filling.hole.wanted(), limit::GAP_PAGE);
         filling.source = Source::Archive { id: id.clone(), before: filling.received };
         let query = Stanza::new(Kind::Iq(IqType::Set)).id(Some(&id)).child(query);
-        turn.send(query.from(self.me.account.to_jid()).to(self.me.room.to_jid()));
+        turn.send(query.from(self.base.me.account.to_jid()).to(self.base.me.room.to_jid()));
     }
 
     /// Takes in a result of the archive; false if it is none that a gap waits for.
@@ -37,18 +37,18 @@ impl Occupancy {
         if self.has_come_live(&missed) {
             return true;
         }
-        if missed.sender_nick().as_ref() == Some(&self.me.nick) {
-            self.senders.reflected(missed.id.as_deref());
+        if missed.sender_nick().as_ref() == Some(&self.base.me.nick) {
+            self.base.senders.reflected(missed.id.as_deref());
             self.note_said(&missed);
         }
-        if self.room.history.take_in(&missed, &self.me.room, turn.now, turn.config) {
+        if self.base.room.history.take_in(&missed, &self.base.me.room, turn.now, turn.config) {
             self.show_past(turn, &missed);
         }
         true
     }
 
     fn has_come_live(&mut self, missed: &Stanza) -> bool {
-        let room = self.me.room.clone();
+        let room = self.base.me.room.clone();
         self.filling_mut().is_some_and(|filling| filling.has_live(missed, &room))
     }
 
@@ -56,21 +56,21 @@ impl Occupancy {
     /// told by the resync.
     fn as_missed(&mut self, archived: Archived) -> Option<Kept> {
         let Archived { id, stamp_ms, message } = archived;
-        let is_of_room = message.from.as_ref().map(Jid::bare) == Some(self.me.room.as_str());
+        let is_of_room = message.from.as_ref().map(Jid::bare) == Some(self.base.me.room.as_str());
         if !is_of_room || message.kind != Kind::Message(MessageType::Groupchat) || sets_subject(&message) {
             return None;
         }
         let hole = self.gap_mut().and_then(Gap::hole_mut)?;
         let stamp_ms = stamp_ms.or(hole.last_ms());
         hole.note_last(Some(id.clone()), stamp_ms);
-        let message = Kept::without_to(with_stanza_id(message, &id, &self.me.room));
+        let message = Kept::without_to(with_stanza_id(message, &id, &self.base.me.room));
         let message = self.as_shown(&message).unwrap_or(message);
-        Some(delayed(&message, stamp_ms, &self.me.room))
+        Some(delayed(&message, stamp_ms, &self.base.me.room))
     }
 
     /// Takes in an answer of the archive; false if it is none.
     pub(super) fn gap_answered(&mut self, turn: &mut Turn<'_>, answer: &Stanza) -> bool {
-        let is_from_room = answer.from.as_ref().map(Jid::as_str) == Some(self.me.room.as_str());
+        let is_from_room = answer.from.as_ref().map(Jid::as_str) == Some(self.base.me.room.as_str());
         let id = answer.id.as_deref().unwrap_or_default();
         let Some(filling) = self.filling_mut().filter(|filling| is_from_room && filling.is_asked_as(id))
         else {

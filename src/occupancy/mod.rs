@@ -7,6 +7,7 @@
 
 mod alias;
 mod attach;
+mod base;
 mod blocked;
 mod bookmark;
 mod check;
@@ -50,15 +51,10 @@ mod wishes;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{SessionId, Verdict};
-use crate::pending::queries::Queries;
-use crate::pending::senders::Senders;
-use crate::pending::subscriptions::Subscriptions;
 use crate::room::Room;
 use crate::room::own::Own;
-use crate::sessions::Sessions;
-use crate::sessions::identity::Identity;
 use crate::turn::Turn;
-use crate::xmpp::jid::{BareJid, Jid, Nick};
+use crate::xmpp::jid::{BareJid, Jid};
 use crate::xmpp::muc::asks_to_join;
 use crate::xmpp::stanza::{IqType, Kept, Kind, MessageType, PresenceType, Stanza};
 
@@ -66,9 +62,8 @@ pub(crate) use direct::is_of_one_session;
 pub(crate) use refusal::join_error;
 pub(crate) use stored::{Glance, Restart};
 
-use blocked::Blocked;
+use base::Base;
 use check::{Check, Trust};
-use direct::Directs;
 use gap::{Gap, Last};
 use joining::Joining;
 use membership::Attendance;
@@ -76,22 +71,13 @@ use outbox::Outbox;
 use past::Past;
 use probe::Probes;
 use recovery::Loss;
-use room_archive::RoomArchive;
 use upstream::Upstream;
 
 /// An account's being in a room.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Occupancy {
-    me: Identity,
     phase: Phase,
-    sessions: Sessions,
-    room: Room,
-    senders: Senders,
-    subscriptions: Subscriptions,
-    queries: Queries,
-    directs: Directs,
-    blocked: Blocked,
-    room_archive: RoomArchive,
+    base: Base,
 }
 
 /// Where the account is.
@@ -136,26 +122,15 @@ struct Stay {
 impl Occupancy {
     /// Starts outside of the room.
     pub(crate) fn new(account: BareJid, room: BareJid) -> Self {
-        Self {
-            me: Identity::new(account, room, Nick::new("")),
-            phase: Phase::Out(Past::default()),
-            sessions: Sessions::default(),
-            room: Room::default(),
-            senders: Senders::default(),
-            subscriptions: Subscriptions::default(),
-            queries: Queries::default(),
-            directs: Directs::default(),
-            blocked: Blocked::default(),
-            room_archive: RoomArchive::default(),
-        }
+        Self { phase: Phase::Out(Past::default()), base: Base::new(account, room) }
     }
 
     pub(crate) fn account(&self) -> &BareJid {
-        &self.me.account
+        &self.base.me.account
     }
 
     pub(crate) fn room(&self) -> &BareJid {
-        &self.me.room
+        &self.base.me.room
     }
 
     /// A session sent a stanza to the room or to an occupant.
@@ -184,7 +159,7 @@ impl Occupancy {
             Kind::Presence(PresenceType::Probe) => self.probe_sent(turn, session, stanza),
             Kind::Presence(PresenceType::Error) | Kind::Message(MessageType::Error) => {
                 // A room throws out whoever answers it with an error (R6).
-                log::debug!("an error that a session answered to {} goes no further", self.me.room);
+                log::debug!("an error that a session answered to {} goes no further", self.base.me.room);
                 Verdict::Handled
             }
             Kind::Presence(PresenceType::Other) => Verdict::Pass("a subscription"),
@@ -259,7 +234,7 @@ impl Occupancy {
     /// The only way into a phase. Of a room that the account is not in there is no copy.
     fn enter(&mut self, phase: Phase) {
         if !matches!(phase, Phase::In(_)) {
-            self.room = Room::default();
+            self.base.room = Room::default();
         }
         self.phase = phase;
     }
@@ -272,7 +247,9 @@ impl Occupancy {
     /// When it may be forgotten, if nothing else happens.
     pub(crate) fn over_ms(&self) -> Option<u64> {
         match &self.phase {
-            Phase::Out(_) if self.has_directs() || self.queries.are_open() || self.is_inquiring() => None,
+            Phase::Out(_) if self.has_directs() || self.base.queries.are_open() || self.is_inquiring() => {
+                None
+            }
             Phase::Out(past) => Some(past.over_ms().unwrap_or_default()),
             Phase::Joining(_) | Phase::In(_) => None,
         }
@@ -281,7 +258,7 @@ impl Occupancy {
     /// Whether only sessions, never the account, have sent to this address; it may be a contact.
     fn is_foreign(&self) -> bool {
         match &self.phase {
-            Phase::Out(past) => past.over_ms().is_none() && !self.queries.are_open(),
+            Phase::Out(past) => past.over_ms().is_none() && !self.base.queries.are_open(),
             Phase::Joining(_) | Phase::In(_) => false,
         }
     }
@@ -293,9 +270,11 @@ impl Occupancy {
             Phase::Joining(joining) => joining.early.cost() + joining.orphans.cost(),
             Phase::In(stay) => stay.waiting_cost(),
         };
-        let asked =
-            self.senders.cost() + self.subscriptions.cost() + self.queries.cost() + self.room_archive.cost();
-        in_phase + asked + self.sessions.waiting_cost()
+        let asked = self.base.senders.cost()
+            + self.base.subscriptions.cost()
+            + self.base.queries.cost()
+            + self.base.room_archive.cost();
+        in_phase + asked + self.base.sessions.waiting_cost()
     }
 
     /// Whether the account is in or about to be.
@@ -305,12 +284,12 @@ impl Occupancy {
 
     /// Whether the account is in as that occupant.
     pub(crate) fn is_ourselves(&self, occupant: &str) -> bool {
-        self.stay().is_some() && Jid::new(occupant).nick().as_ref() == Some(&self.me.nick)
+        self.stay().is_some() && Jid::new(occupant).nick().as_ref() == Some(&self.base.me.nick)
     }
 
     /// Whether that session is attached.
     pub(crate) fn has_session(&self, session: SessionId) -> bool {
-        self.sessions.has(session)
+        self.base.sessions.has(session)
     }
 
     /// Whether a failed delivery must not bounce: the account is in or about to be, or has just left (L5).

@@ -23,7 +23,7 @@ impl Occupancy {
         ask: Option<Ask>,
     ) {
         if let Some(ask) = &ask {
-            self.sessions.update(session, super::join::shown_presence(&ask.join));
+            self.base.sessions.update(session, super::join::shown_presence(&ask.join));
         }
         let wish = NickWish::new(session, nick, id, ask);
         let Phase::In(stay) = &mut self.phase else { return };
@@ -34,9 +34,9 @@ impl Occupancy {
 
     pub(super) fn refuse_nick(&mut self, turn: &mut Turn<'_>, wish: &NickWish, error: StanzaError) {
         let refused = Stanza::new(Kind::Presence(PresenceType::Error))
-            .from(self.me.room.occupant(&wish.nick))
+            .from(self.base.me.room.occupant(&wish.nick))
             .id(wish.id.as_deref())
-            .child(error.element(self.me.room.as_str()));
+            .child(error.element(self.base.me.room.as_str()));
         if let Some(session) = wish.session {
             self.answer(turn, session, refused);
         }
@@ -60,9 +60,9 @@ impl Occupancy {
 
     fn tell_nick_change(&mut self, turn: &mut Turn<'_>, stanza: &Stanza, asker: Option<&Echo>) {
         for session in self.shown_sessions() {
-            let Some(attachment) = self.sessions.get(session) else { continue };
+            let Some(attachment) = self.base.sessions.get(session) else { continue };
             let mut told = stanza.clone();
-            name_session(&mut told, &self.me.account, &attachment.jid);
+            name_session(&mut told, &self.base.me.account, &attachment.jid);
             add_code(&mut told, status::SELF);
             let is_asker = |asker: &&Echo| asker.session == session && stanza.id.is_some();
             told.id = asker.filter(is_asker).and_then(|asker| asker.id.clone());
@@ -72,19 +72,19 @@ impl Occupancy {
 
     fn tell_silent_nick_change(&mut self, turn: &mut Turn<'_>, new: &Nick, asker: Option<&Echo>) {
         if let Some(stay) = self.stay() {
-            let gone = renamed(stay.own.without_claims(), new).from(self.me.occupant());
+            let gone = renamed(stay.own.without_claims(), new).from(self.base.me.occupant());
             self.tell_nick_change(turn, &gone, asker);
         }
         self.rename(turn, new.clone(), asker);
     }
 
     fn rename(&mut self, turn: &mut Turn<'_>, nick: Nick, asker: Option<&Echo>) {
-        log::debug!("{} is now {nick} in {}", self.me.account, self.me.room);
-        self.follow(&self.me.nick.clone(), &nick);
-        self.room.roster.remove(&nick);
-        self.room.history.note_renamed(&self.me.nick, &nick);
+        log::debug!("{} is now {nick} in {}", self.base.me.account, self.base.me.room);
+        self.follow(&self.base.me.nick.clone(), &nick);
+        self.base.room.roster.remove(&nick);
+        self.base.room.history.note_renamed(&self.base.me.nick, &nick);
         self.end_aliases(&nick);
-        self.me.rename(nick, asker.map(|asker| asker.session), turn);
+        self.base.me.rename(nick, asker.map(|asker| asker.session), turn);
         if let Some(asker) = asker {
             self.retire_alias(turn, asker.session);
         }
@@ -108,7 +108,9 @@ impl Occupancy {
         let session = echo.session;
         let Some(ask) = wish.ask else { return self.show_echoes(turn, &[echo], renamed) };
         self.finish_replay(turn, session);
-        if let Some(attachment) = self.sessions.get_mut(session).filter(|attachment| attachment.is_live()) {
+        if let Some(attachment) =
+            self.base.sessions.get_mut(session).filter(|attachment| attachment.is_live())
+        {
             attachment.stage = Stage::Waiting(ask);
             if !self.lacks_history(turn, session) {
                 self.start_replay(turn, session);
@@ -119,11 +121,11 @@ impl Occupancy {
     /// No answer to a nick change: a self-ping of the new nick tells whether it is ours, unless somebody else
     /// has it (N4).
     pub(super) fn ask_for_nick(&mut self, turn: &mut Turn<'_>, wish: NickWish) {
-        if self.room.roster.has(&wish.nick) {
+        if self.base.room.roster.has(&wish.nick) {
             return self.nick_unanswered(turn, &wish);
         }
         let id = turn.fresh_id();
-        turn.send(check::self_ping(&self.me, &wish.nick, &id));
+        turn.send(check::self_ping(&self.base.me, &wish.nick, &id));
         if let Phase::In(stay) = &mut self.phase {
             stay.upstream.await_ping_of_nick(id, wish, turn);
         }
@@ -133,7 +135,7 @@ impl Occupancy {
     pub(super) fn nick_asked_answered(&mut self, turn: &mut Turn<'_>, answer: &Stanza) -> bool {
         let Phase::In(stay) = &mut self.phase else { return false };
         let Some(wish) = stay.upstream.take_asked_nick(answer) else { return false };
-        if check::says_in(answer) && !self.room.roster.has(&wish.nick) {
+        if check::says_in(answer) && !self.base.room.roster.has(&wish.nick) {
             self.adopt_nick(turn, wish);
         } else {
             self.nick_unanswered(turn, &wish);
@@ -145,7 +147,7 @@ impl Occupancy {
     fn adopt_nick(&mut self, turn: &mut Turn<'_>, wish: NickWish) {
         self.tell_silent_nick_change(turn, &wish.nick, wish.echo().as_ref());
         if let Phase::In(stay) = &mut self.phase {
-            stay.own.amend(|shown| shown.from(self.me.occupant()));
+            stay.own.amend(|shown| shown.from(self.base.me.occupant()));
         }
         self.nick_changed(turn, wish);
     }

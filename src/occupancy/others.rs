@@ -24,13 +24,13 @@ impl Occupancy {
 
     /// An occupant goes on under another nick.
     pub(super) fn follow(&mut self, old: &Nick, new: &Nick) {
-        self.queries.follow(old, new);
-        self.senders.follow(old, new);
+        self.base.queries.follow(old, new);
+        self.base.senders.follow(old, new);
     }
 
     /// An occupant has left: it answers nothing any more.
     fn end_with(&mut self, turn: &mut Turn<'_>, nick: &Nick) {
-        let unanswered = self.queries.end_with(nick);
+        let unanswered = self.base.queries.end_with(nick);
         self.answer_for_peers(turn, unanswered, StanzaError::OCCUPANT_GONE);
     }
 }

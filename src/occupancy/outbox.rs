@@ -216,9 +216,9 @@ impl Occupancy {
     pub(super) fn ask_for_held(&mut self, turn: &mut Turn<'_>) {
         self.ask_for_held_later(turn);
         if let Phase::In(stay) = &mut self.phase
-            && !turn.services.troubles.is_out(self.me.room.domain())
+            && !turn.services.troubles.is_out(self.base.me.room.domain())
         {
-            stay.check(turn, &self.me);
+            stay.check(turn, &self.base.me);
         }
     }
 
@@ -244,7 +244,7 @@ impl Occupancy {
         let (id, stanza, since_ms) = (id.into(), Kept::own(stanza.clone()), turn.now.monotonic_ms);
         let is_kept = stay.outbox.add(turn, Said { id, session, stanza: stanza.clone(), since_ms, fate });
         if let (true, false, Some(session)) = (is_held, is_kept, session) {
-            turn.refuse(&self.me.room, session, &stanza, StanzaError::OVER_LIMIT);
+            turn.refuse(&self.base.me.room, session, &stanza, StanzaError::OVER_LIMIT);
         }
         is_held
     }
@@ -258,7 +258,7 @@ impl Occupancy {
         }
         turn.note_growth(before, stay.outbox.cost());
         stay.outbox.ask_ms = turn.after(limit::HELD_ASK_MS);
-        stay.suspect(turn, &self.me);
+        stay.suspect(turn, &self.base.me);
         let is_meant = error.error_condition() == Some("not-acceptable");
         if is_meant && stay.check.is_none() && stay.loss.is_none() {
             self.found_still_in(turn); // it has just been asked
@@ -272,7 +272,7 @@ impl Occupancy {
         for said in stay.outbox.said.iter_mut().filter(|said| said.fate == Fate::Up) {
             said.fate = Fate::Missed;
         }
-        stay.suspect(turn, &self.me);
+        stay.suspect(turn, &self.base.me);
     }
 
     /// The account is in, and has been all the time. What the room does not show pends; what it refused it meant so; of
@@ -301,7 +301,7 @@ impl Occupancy {
         for said in stay.outbox.take(|said| said.fate.is_held()) {
             let is_certain = is_certain && is_historic(&said.stanza); // an archive shows nothing else
             if is_certain || matches!(said.fate, Fate::Untaken { .. }) {
-                self.senders.forget(&said.id);
+                self.base.senders.forget(&said.id);
                 self.release(turn, said.session, &said.stanza);
             } else {
                 self.tell_unsent(turn, said);
@@ -319,7 +319,7 @@ impl Occupancy {
     }
 
     fn tell_unsent(&mut self, turn: &mut Turn<'_>, said: Said) {
-        self.senders.forget(&said.id);
+        self.base.senders.forget(&said.id);
         let Some(session) = said.session else { return };
         match said.fate {
             Fate::Doubted { error: Some(error) } | Fate::Untaken { error: Some(error) } => {
@@ -327,7 +327,7 @@ impl Occupancy {
             }
             Fate::Up | Fate::Missed | Fate::Doubted { .. } | Fate::Untaken { .. } => {
                 turn.about_held(|turn| {
-                    turn.refuse(&self.me.room, session, &said.stanza, StanzaError::TIMEOUT);
+                    turn.refuse(&self.base.me.room, session, &said.stanza, StanzaError::TIMEOUT);
                 });
             }
         }

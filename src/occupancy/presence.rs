@@ -21,7 +21,7 @@ impl Occupancy {
         session: SessionId,
         stanza: &Stanza,
     ) -> Verdict {
-        if !self.sessions.has(session) {
+        if !self.base.sessions.has(session) {
             return self.tell_not_joined(turn, session, stanza);
         }
         if self.is_early(session) {
@@ -30,7 +30,7 @@ impl Occupancy {
         }
         let nick = stanza.target_nick();
         let is_own = nick.as_ref().is_none_or(|nick| self.keeps_nick(turn, session, nick));
-        self.sessions.update(session, super::join::shown_presence(stanza));
+        self.base.sessions.update(session, super::join::shown_presence(stanza));
         match nick {
             Some(nick) if !is_own => self.wish_nick(turn, session, nick, stanza.id.clone(), None),
             _ => {
@@ -57,7 +57,7 @@ impl Occupancy {
             let nobody = Stanza::new(Kind::Presence(PresenceType::Available)).children(nobody_there());
             self.is_away(turn).then(|| Kept::own(nobody))
         };
-        self.sessions.shown(turn.profile).or_else(away)
+        self.base.sessions.shown(turn.profile).or_else(away)
     }
 
     /// Tells the session that it is out, if it could believe otherwise (J14).
@@ -66,7 +66,7 @@ impl Occupancy {
             return Verdict::Pass("the account is not in the room");
         }
         let Some(from) = stanza.to.clone() else { return Verdict::Pass("presence to nobody") };
-        let from = if from.resource().is_some() { from } else { self.me.occupant() };
+        let from = if from.resource().is_some() { from } else { self.base.me.occupant() };
         let occupant_id = self.own().and_then(|own| crate::room::self_presence::occupant_id(own));
         let told = technical(from, occupant_id).id(stanza.id.as_deref());
         turn.deliver(session, told);
@@ -82,7 +82,7 @@ impl Occupancy {
     ) -> Verdict {
         let occupant = MucUser::read(stanza);
         let nick = stanza.sender_nick();
-        let is_self = occupant.has(status::SELF) || nick.as_ref() == Some(&self.me.nick);
+        let is_self = occupant.has(status::SELF) || nick.as_ref() == Some(&self.base.me.nick);
         match presence_type {
             PresenceType::Error => self.presence_error_came(turn, stanza),
             _ if self.answers_probe(turn, stanza) => {}
@@ -106,14 +106,14 @@ impl Occupancy {
 
     /// An occupant is not there any more, or goes on under another nick.
     pub(super) fn occupant_went(&mut self, stanza: &Kept, occupant: &MucUser) {
-        self.room.fold_unavailable(stanza, occupant);
+        self.base.room.fold_unavailable(stanza, occupant);
         if let (Some(new), true) = (&occupant.nick, occupant.has(status::NICK_CHANGE)) {
             self.end_aliases(&Nick::new(new));
         }
     }
 
     fn occupant_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept, nick: Option<&Nick>) {
-        let change = self.room.fold_presence(stanza);
+        let change = self.base.room.fold_presence(stanza);
         if let Some(nick) = nick {
             self.end_aliases(nick);
         }
@@ -127,13 +127,13 @@ impl Occupancy {
     /// say, or speaks of its own accord, all do. Each session sees its own presence in it (N2, N7, N12, N13).
     fn own_presence_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept, occupant: &MucUser) {
         let Some(nick) = stanza.sender_nick() else { return };
-        if nick != self.me.nick {
+        if nick != self.base.me.nick {
             self.note_other_nick(turn, &nick);
         }
         let is_news = self.room_says_otherwise(stanza);
         self.note_role(occupant);
-        self.room.flags.fold(&occupant.codes);
-        let author = self.stay().and_then(|stay| self.sessions.author(&stay.own.sent, turn.profile));
+        self.base.room.flags.fold(&occupant.codes);
+        let author = self.stay().and_then(|stay| self.base.sessions.author(&stay.own.sent, turn.profile));
         let claimed = author.and_then(|author| self.as_seen_by(turn, author));
         let Phase::In(stay) = &mut self.phase else { return };
         let renamed = stay.own.shown().sender_nick() != Some(nick.clone());
@@ -165,7 +165,7 @@ impl Occupancy {
 
     /// The account's presence as that session has been shown it, or would be.
     fn as_seen_by(&self, turn: &Turn<'_>, session: SessionId) -> Option<Stanza> {
-        let mut seen = self.own_update(turn, self.sessions.get(session)?, false)?.id(None);
+        let mut seen = self.own_update(turn, self.base.sessions.get(session)?, false)?.id(None);
         super::versions::strip_version(&mut seen); // shown in a join only
         Some(seen)
     }
@@ -181,7 +181,7 @@ impl Occupancy {
         let moderates = |role: &Option<Box<str>>| role.as_deref() == Some("moderator");
         if moderates(&before.role) != moderates(&occupant.role) && before.affiliation == occupant.affiliation
         {
-            self.room.outdated = true;
+            self.base.room.outdated = true;
         }
     }
 
@@ -199,17 +199,17 @@ impl Occupancy {
     /// (N7).
     pub(super) fn show_echoes(&mut self, turn: &mut Turn<'_>, echoes: &[Echo], renamed: bool) {
         for echo in echoes {
-            let Some(attachment) = self.sessions.get(echo.session) else { continue };
+            let Some(attachment) = self.base.sessions.get(echo.session) else { continue };
             let Some(mut shown) = self.own_update(turn, attachment, renamed) else { continue };
             if let Some(alias) = self.use_alias(echo.session) {
-                shown.from = Some(self.me.room.occupant(&alias));
+                shown.from = Some(self.base.me.room.occupant(&alias));
             }
             self.answer(turn, echo.session, shown.id(echo.id.as_deref()));
         }
     }
 
     pub(super) fn show_own_to(&mut self, turn: &mut Turn<'_>, session: SessionId, renamed: bool) {
-        let Some(attachment) = self.sessions.get(session) else { return };
+        let Some(attachment) = self.base.sessions.get(session) else { return };
         let Some(shown) = self.own_update(turn, attachment, renamed) else { return };
         self.show(turn, session, shown.id(None));
     }
@@ -232,7 +232,7 @@ impl Occupancy {
         if self.refuse_probe(turn, error)
             || !(self.answers_repetition(error) || self.presence_refused(turn, error))
         {
-            log::debug!("{} answers a presence of {} with an error", self.me.room, self.me.account);
+            log::debug!("{} answers a presence of {} with an error", self.base.me.room, self.base.me.account);
             self.suspect(turn);
         }
     }

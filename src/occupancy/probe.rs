@@ -43,21 +43,22 @@ impl Occupancy {
             self.hold(turn, session, &stanza);
             return Verdict::Handled;
         }
-        let is_attached = self.sessions.has(session);
+        let is_attached = self.base.sessions.has(session);
         let addressed = stanza.target_nick();
         let is_own = addressed.as_ref().is_some_and(|nick| self.is_own_nick(turn, session, nick));
-        let nick = if is_own { Some(self.me.nick.clone()) } else { addressed.clone() };
+        let nick = if is_own { Some(self.base.me.nick.clone()) } else { addressed.clone() };
         match &mut self.phase {
             Phase::In(stay) if is_attached => {
-                let alias = addressed.filter(|_| is_own).filter(|alias| *alias != self.me.nick);
+                let alias = addressed.filter(|_| is_own).filter(|alias| *alias != self.base.me.nick);
                 let probe = Probe { session, id: stanza.id.clone(), alias };
                 let deadline_ms = turn.after(limit::QUERY_MS);
                 let before = stay.probes.cost();
                 let most = turn.most(before, limit::WISHES_COST);
                 stay.probes.insert_within(most, nick.clone(), deadline_ms, probe);
                 turn.note_growth(before, stay.probes.cost());
-                let probed = nick.map_or_else(|| self.me.room.to_jid(), |nick| self.me.room.occupant(&nick));
-                turn.send(stanza.from(self.me.account.to_jid()).to(probed));
+                let probed =
+                    nick.map_or_else(|| self.base.me.room.to_jid(), |nick| self.base.me.room.occupant(&nick));
+                turn.send(stanza.from(self.base.me.account.to_jid()).to(probed));
                 Verdict::Handled
             }
             Phase::In(_) | Phase::Joining(_) | Phase::Out(_) => Verdict::Pass("a probe from outside"),
@@ -79,7 +80,7 @@ impl Occupancy {
             return false;
         }
         let Some(probe) = self.take_probe(nick.as_ref(), |_| true) else { return false };
-        if nick.as_ref() == Some(&self.me.nick) {
+        if nick.as_ref() == Some(&self.base.me.nick) {
             self.show_probed(turn, &probe, presence.clone());
         } else {
             self.relay_to(turn, probe.session, Id::Keep, presence);
@@ -90,12 +91,12 @@ impl Occupancy {
     /// Shows a session the account as the room showed it, under the name that the session knows. An id of ours
     /// means nothing to it.
     fn show_probed(&mut self, turn: &mut Turn<'_>, probe: &Probe, presence: Stanza) {
-        let Some(attachment) = self.sessions.get(probe.session) else { return };
+        let Some(attachment) = self.base.sessions.get(probe.session) else { return };
         let mut shown = presence;
-        name_session(&mut shown, &self.me.account, &attachment.jid);
+        name_session(&mut shown, &self.base.me.account, &attachment.jid);
         shown.id = shown.id.filter(|id| Some(id) == probe.id.as_ref());
         if let Some(alias) = &probe.alias {
-            shown.from = Some(self.me.room.occupant(alias));
+            shown.from = Some(self.base.me.room.occupant(alias));
             self.use_alias(probe.session);
         }
         self.show(turn, probe.session, shown);
@@ -106,7 +107,7 @@ impl Occupancy {
         let refused = self.take_probe(error.sender_nick().as_ref(), |probe| probe.id == error.id);
         match &refused {
             Some(Probe { session, alias: Some(alias), .. }) => {
-                let refusal = error.clone().from(self.me.room.occupant(alias));
+                let refusal = error.clone().from(self.base.me.room.occupant(alias));
                 self.show(turn, *session, refusal);
             }
             Some(probe) => self.relay_to(turn, probe.session, Id::Keep, error),
@@ -126,14 +127,14 @@ impl Occupancy {
     fn is_news(&self, presence: &Stanza) -> bool {
         let is_gone = presence.kind == Kind::Presence(PresenceType::Unavailable);
         match presence.sender_nick() {
-            Some(nick) if nick == self.me.nick => {
+            Some(nick) if nick == self.base.me.nick => {
                 let id = presence.id.as_deref();
                 let may_be_awaited = |stay: &Stay| stay.upstream.may_answer(id, stay.own.reflects_ids);
                 let is_awaited = self.stay().is_some_and(may_be_awaited);
                 is_gone || is_awaited || self.room_says_otherwise(presence)
             }
-            Some(nick) if is_gone => self.room.roster.has(&nick),
-            Some(_) => !self.room.roster.shows(presence),
+            Some(nick) if is_gone => self.base.room.roster.has(&nick),
+            Some(_) => !self.base.room.roster.shows(presence),
             None => true,
         }
     }

@@ -39,8 +39,8 @@ impl Occupancy {
         let Some(id) = question.id.clone().filter(|id| id.len() <= limit::ID_BYTES) else {
             return Verdict::Pass("a query without an id, or with one that is too long");
         };
-        let waits = self.sessions.get(session).is_some_and(|attachment| attachment.ask().is_some());
-        if waits && !self.queries.may_wait(question) {
+        let waits = self.base.sessions.get(session).is_some_and(|attachment| attachment.ask().is_some());
+        if waits && !self.base.queries.may_wait(question) {
             return Verdict::Pass("too many queries for a session that waits");
         }
         let mapped = turn.fresh_id();
@@ -68,20 +68,20 @@ impl Occupancy {
         question: Question,
     ) {
         if let Some(nick) = question.peer.nick() {
-            self.queries.propose(nick, exchanges, question.session, mapped);
+            self.base.queries.propose(nick, exchanges, question.session, mapped);
         }
-        let before = self.queries.cost();
-        if let Some(oldest) = self.queries.ask_session(mapped.into(), question) {
+        let before = self.base.queries.cost();
+        if let Some(oldest) = self.base.queries.ask_session(mapped.into(), question) {
             self.answer_for_session(turn, oldest);
         }
-        turn.note_growth(before, self.queries.cost());
+        turn.note_growth(before, self.base.queries.cost());
     }
 
     /// The session to which an exchange belongs. Else the one that the room is shown, unless the query is about
     /// what another says of itself: the room may have shown that a moment ago (XEP-0115 §5.4).
     fn answerer(&self, question: &Stanza, exchanges: &[Box<str>]) -> Option<SessionId> {
-        let other = question.sender_nick().filter(|nick| *nick != self.me.nick); // it may be either end itself
-        let of_exchange = other.and_then(|nick| self.queries.exchanges_with(&nick, exchanges));
+        let other = question.sender_nick().filter(|nick| *nick != self.base.me.nick); // it may be either end itself
+        let of_exchange = other.and_then(|nick| self.base.queries.exchanges_with(&nick, exchanges));
         if of_exchange.is_some() {
             return of_exchange;
         }
@@ -90,10 +90,11 @@ impl Occupancy {
             Phase::Joining(joining) => joining.request.asked_by,
             Phase::In(stay) => stay.upstream.sent_by,
         };
-        let shown = shown.filter(|session| self.sessions.has(*session)).or_else(|| self.sessions.best())?;
+        let shown =
+            shown.filter(|session| self.base.sessions.has(*session)).or_else(|| self.base.sessions.best())?;
         let Some(node) = capabilities_asked(question) else { return Some(shown) };
-        let claims = |session: &SessionId| self.sessions.get(*session).is_some_and(|a| claims(a, node));
-        let other = || self.sessions.iter().map(|(session, _)| session).find(claims);
+        let claims = |session: &SessionId| self.base.sessions.get(*session).is_some_and(|a| claims(a, node));
+        let other = || self.base.sessions.iter().map(|(session, _)| session).find(claims);
         Some(shown).filter(claims).or_else(other).or(Some(shown))
     }
 
@@ -105,14 +106,15 @@ impl Occupancy {
         session: SessionId,
         answer: &Stanza,
     ) -> Verdict {
-        let Some(question) = self.queries.answered_by_session(answer, session) else {
-            log::debug!("a session answers what {} did not ask", self.me.room);
+        let Some(question) = self.base.queries.answered_by_session(answer, session) else {
+            log::debug!("a session answers what {} did not ask", self.base.me.room);
             return Verdict::Handled;
         };
         let addressed = answer.target_nick();
         match question.peer.current() {
             Some(nick) if addressed.as_ref() != Some(nick) => {
-                let answer = answer.clone().from(self.me.account.to_jid()).to(self.me.room.occupant(nick));
+                let answer =
+                    answer.clone().from(self.base.me.account.to_jid()).to(self.base.me.room.occupant(nick));
                 turn.send(answer.id(Some(&question.id)));
             }
             _ => turn.act(Action::Forward { id: Id::Set(question.id) }),
@@ -123,15 +125,16 @@ impl Occupancy {
     /// An occupant asked a session something that nobody will answer.
     fn answer_for_session(&self, turn: &mut Turn<'_>, question: Question) {
         let Question { id, peer, .. } = question;
-        let room = &self.me.room;
+        let room = &self.base.me.room;
         let to = peer.current().map_or_else(|| room.to_jid(), |nick| room.occupant(nick));
-        let answer = Stanza::new(Kind::Iq(IqType::Error)).from(self.me.account.to_jid()).to(to).id(Some(&id));
-        turn.send(answer.child(StanzaError::NO_ANSWER.element(self.me.account.as_str())));
+        let answer =
+            Stanza::new(Kind::Iq(IqType::Error)).from(self.base.me.account.to_jid()).to(to).id(Some(&id));
+        turn.send(answer.child(StanzaError::NO_ANSWER.element(self.base.me.account.as_str())));
     }
 
     /// A session is no longer in: what it was asked is answered in its place, while the account can.
     pub(super) fn answer_for_detached(&mut self, turn: &mut Turn<'_>, session: SessionId) {
-        for question in self.queries.detach(session) {
+        for question in self.base.queries.detach(session) {
             if matches!(self.phase, Phase::In(_)) {
                 self.answer_for_session(turn, question);
             }

@@ -27,7 +27,7 @@ impl Occupancy {
             Kind::Presence(PresenceType::Error) => true,
             Kind::Message(MessageType::Error) | Kind::Iq(IqType::Error) => {
                 let nick = stanza.from.as_ref().and_then(Jid::nick);
-                nick.is_none_or(|nick| nick == self.me.nick)
+                nick.is_none_or(|nick| nick == self.base.me.nick)
             }
             Kind::Presence(_) | Kind::Message(_) | Kind::Iq(_) => {
                 if !turn.services.troubles.are_none() {
@@ -46,7 +46,7 @@ impl Occupancy {
     pub(super) fn ask_silent(&mut self, turn: &mut Turn<'_>) {
         let Phase::In(stay) = &mut self.phase else { return };
         stay.trust.awaits_turn_ms = Some(turn.now.monotonic_ms);
-        turn.wait_for_turn(&self.me.account, &self.me.room);
+        turn.wait_for_turn(&self.base.me.account, &self.base.me.room);
     }
 
     /// The room's turn has come: it has waited for it, or its service is up again and the room has not been heard of
@@ -75,8 +75,8 @@ impl Occupancy {
         let Phase::In(stay) = &mut self.phase else { return Load::Nothing };
         stay.trust.asked_ms = turn.now.monotonic_ms;
         match &mut stay.check {
-            Some(check) => check.repeat(turn, &self.me), // what was asked during the outage may be lost
-            None => stay.check(turn, &self.me),
+            Some(check) => check.repeat(turn, &self.base.me), // what was asked during the outage may be lost
+            None => stay.check(turn, &self.base.me),
         }
         if let Some(check) = &mut stay.check {
             check.is_paced = true;

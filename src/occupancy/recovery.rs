@@ -101,19 +101,19 @@ impl Occupancy {
         if stay.attendance.held_leave().is_some() {
             return self.lose(turn, departure, None);
         }
-        log::debug!("{} is out of {} and comes back: {departure:?}", self.me.account, self.me.room);
+        log::debug!("{} is out of {} and comes back: {departure:?}", self.base.me.account, self.base.me.room);
         self.open_gap(turn);
         let Phase::In(stay) = &mut self.phase else { return };
         if !stay.upstream.awaits_join() {
-            turn.act(Action::Drop { account: self.me.account.clone(), room: self.me.room.clone() });
+            turn.act(Action::Drop { account: self.base.me.account.clone(), room: self.base.me.room.clone() });
         }
         if departure == Departure::Shutdown {
             turn.note_contact(Contact::Unreachable);
         }
         stay.trust.end();
-        stay.answer_pingers(turn, None, &self.me);
+        stay.answer_pingers(turn, None, &self.base.me);
         stay.outbox.doubt(turn);
-        self.room.outdated = true;
+        self.base.room.outdated = true;
         let joins_at_once = stay.note_loss(turn, departure, jitter);
         stay.check = None;
         if !stay.upstream.awaits_join() {
@@ -133,17 +133,17 @@ impl Occupancy {
             && let Some(loss) = &mut stay.loss
         {
             loss.note_try(turn, jitter);
-            if turn.services.troubles.is_out(self.me.room.domain()) {
+            if turn.services.troubles.is_out(self.base.me.room.domain()) {
                 return self.time_out_waiting(turn); // the service is asked, and the room when its turn has come
             }
-            stay.check(turn, &self.me);
+            stay.check(turn, &self.base.me);
         }
     }
 
     /// The room refuses to take the account back. It is asked again if that may pass; else the account is out, and its
     /// sessions are told at once (K3). A session that has asked to join is told why.
     pub(super) fn rejoin_refused(&mut self, turn: &mut Turn<'_>, error: &Stanza) {
-        self.tell_refused(turn, error, self.sessions.waiting());
+        self.tell_refused(turn, error, self.base.sessions.waiting());
         if may_pass(error) {
             return;
         }
@@ -162,7 +162,7 @@ impl Occupancy {
         if self.stay().is_none_or(|stay| stay.loss.is_none()) {
             return false;
         }
-        if let Some(ask) = self.sessions.asks_mut().next() {
+        if let Some(ask) = self.base.sessions.asks_mut().next() {
             ask.created = true;
             return false;
         }
@@ -190,11 +190,11 @@ impl Occupancy {
         if let Phase::In(stay) = &mut self.phase
             && stay.loss.take().is_some()
         {
-            log::debug!("{} is in {} again", self.me.account, self.me.room);
+            log::debug!("{} is in {} again", self.base.me.account, self.base.me.room);
         }
     }
 
     fn jitter(&self) -> u64 {
-        spread(&self.me.account, &self.me.room)
+        spread(&self.base.me.account, &self.base.me.room)
     }
 }

@@ -34,7 +34,7 @@ impl Occupancy {
         refused: &[SessionId],
     ) {
         for session in refused {
-            let Some(ask) = self.sessions.get(*session).and_then(Attachment::ask) else { continue };
+            let Some(ask) = self.base.sessions.get(*session).and_then(Attachment::ask) else { continue };
             let asked = ask.join.find("x", NS_MUC);
             let restored = |child: &Element| if child == echo { asked } else { Some(child) }.cloned();
             let mut told = error.clone().id(ask.join.id.as_deref());
@@ -45,7 +45,7 @@ impl Occupancy {
 
     /// The id under which a session expects the answer to its join.
     fn join_id(&self, session: SessionId) -> Id {
-        let ask = self.sessions.get(session).and_then(Attachment::ask);
+        let ask = self.base.sessions.get(session).and_then(Attachment::ask);
         ask.and_then(|ask| ask.join.id.clone()).map_or(Id::Remove, Id::Set)
     }
 
@@ -59,15 +59,15 @@ impl Occupancy {
     /// Tells every waiting session that the room does not answer (J26). The joins that are held get no other
     /// answer.
     pub(super) fn time_out_waiting(&mut self, turn: &mut Turn<'_>) {
-        for session in self.sessions.all() {
+        for session in self.base.sessions.all() {
             if self.gives_up_adopting(turn, session) {
                 continue;
             }
-            let Some(attachment) = self.sessions.get_mut(session) else { continue };
+            let Some(attachment) = self.base.sessions.get_mut(session) else { continue };
             let asked = attachment.ask().map(|ask| ask.join.clone());
             let waits = asked.is_some();
             for join in asked.into_iter().chain(attachment.take_held_joins()) {
-                turn.deliver(session, join_error(StanzaError::JOIN_TIMEOUT, &join, &self.me.room));
+                turn.deliver(session, join_error(StanzaError::JOIN_TIMEOUT, &join, &self.base.me.room));
             }
             if waits {
                 self.refuse_waiting(turn, session);

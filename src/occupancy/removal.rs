@@ -23,8 +23,8 @@ impl Occupancy {
     /// The occupancy ends. Sessions that have seen the room are told. The joins of waiting sessions go up
     /// (K2).
     pub(super) fn lose(&mut self, turn: &mut Turn<'_>, departure: Departure, told: Option<&Stanza>) {
-        log::debug!("{} is out of {}: {departure:?}", self.me.account, self.me.room);
-        turn.act(Action::Drop { account: self.me.account.clone(), room: self.me.room.clone() });
+        log::debug!("{} is out of {}: {departure:?}", self.base.me.account, self.base.me.room);
+        turn.act(Action::Drop { account: self.base.me.account.clone(), room: self.base.me.room.clone() });
         self.give_up_gap(turn);
         self.refuse_orphans(turn);
         self.refuse_unsent(turn, None);
@@ -34,7 +34,7 @@ impl Occupancy {
         }
         let own = past.own.clone();
         self.enter(Phase::Out(past));
-        for (session, attachment) in self.sessions.detach_shown() {
+        for (session, attachment) in self.base.sessions.detach_shown() {
             self.tell_removed(turn, session, &attachment, own.as_ref(), told);
             self.refuse_held(turn, session, attachment);
         }
@@ -52,11 +52,11 @@ impl Occupancy {
     ) {
         let Some(told) = told else {
             let occupant_id = own.and_then(|own| occupant_id(own));
-            turn.deliver(session, technical(self.me.occupant(), occupant_id));
+            turn.deliver(session, technical(self.base.me.occupant(), occupant_id));
             return;
         };
         let mut told = told.clone();
-        name_session(&mut told, &self.me.account, &attachment.jid);
+        name_session(&mut told, &self.base.me.account, &attachment.jid);
         add_code(&mut told, status::SELF); // Converse trusts nothing else
         turn.deliver(session, told);
     }
@@ -64,11 +64,11 @@ impl Occupancy {
     /// A stanza could not be written to a session, so the session is out. If it is connected all the same, it is told
     /// that, and joins again (K3).
     pub(crate) fn delivery_failed(&mut self, turn: &mut Turn<'_>, session: SessionId) {
-        let was_in = self.sessions.has(session);
+        let was_in = self.base.sessions.has(session);
         self.session_ended(turn, session);
         if was_in {
             let occupant_id = self.own().and_then(|own| occupant_id(own));
-            turn.deliver(session, technical(self.me.occupant(), occupant_id));
+            turn.deliver(session, technical(self.base.me.occupant(), occupant_id));
         }
     }
 

@@ -16,8 +16,8 @@ use crate::xmpp::stanza::{Kept, Stanza};
 impl Occupancy {
     /// Shows waiting sessions the room, without what has been kept for too long.
     pub(super) fn serve_anew(&mut self, turn: &mut Turn<'_>) {
-        if self.sessions.any_waits() {
-            self.room.history.trim(turn.now, turn.config);
+        if self.base.sessions.any_waits() {
+            self.base.room.history.trim(turn.now, turn.config);
             self.serve(turn);
         }
     }
@@ -28,7 +28,7 @@ impl Occupancy {
         if !matches!(self.phase, Phase::In(_)) {
             return;
         }
-        for session in self.sessions.waiting() {
+        for session in self.base.sessions.waiting() {
             if self.is_servable(turn, session) {
                 self.start_replay(turn, session);
             }
@@ -37,13 +37,13 @@ impl Occupancy {
 
     /// Whether a waiting session may be shown the room from the copy. What has to come first is asked for.
     fn is_servable(&mut self, turn: &mut Turn<'_>, session: SessionId) -> bool {
-        let Some(ask) = self.sessions.get(session).and_then(Attachment::ask) else { return false };
-        let asks_versions = self.room.versioned && ask.asks_versions();
+        let Some(ask) = self.base.sessions.get(session).and_then(Attachment::ask) else { return false };
+        let asks_versions = self.base.room.versioned && ask.asks_versions();
         let lacks = match ask.resync {
             ResyncFor::Wished | ResyncFor::Asked => return false,
             ResyncFor::Answered => asks_versions,
-            ResyncFor::Unanswered => self.room.outdated,
-            ResyncFor::Nothing => asks_versions || self.room.outdated || !self.has_history(turn, ask),
+            ResyncFor::Unanswered => self.base.room.outdated,
+            ResyncFor::Nothing => asks_versions || self.base.room.outdated || !self.has_history(turn, ask),
         };
         let is_answered = ask.resync == ResyncFor::Answered;
         let Phase::In(stay) = &mut self.phase else { return false };
@@ -54,7 +54,7 @@ impl Occupancy {
         let is_filling = stay.gap.is_filling();
         if !is_answered && !stay.trust.is_fresh(turn) {
             if !stay.upstream.resyncs() {
-                stay.check(turn, &self.me);
+                stay.check(turn, &self.base.me);
             }
             return false;
         }
@@ -66,7 +66,7 @@ impl Occupancy {
 
     /// Shows a waiting session the whole room, after what has to come first.
     pub(super) fn start_replay(&mut self, turn: &mut Turn<'_>, session: SessionId) {
-        let Some(attachment) = self.sessions.get(session) else { return };
+        let Some(attachment) = self.base.sessions.get(session) else { return };
         let Some(ask) = attachment.ask() else { return };
         // what has come since it asked is no history, however little of that it wants
         let is_news =
@@ -74,9 +74,9 @@ impl Occupancy {
         let room = self.whole_room(turn, attachment, ask, is_news);
         let all = ask.first.iter().cloned().chain(room).chain(ask.later.iter().cloned());
         let mut queue: VecDeque<Kept> = all.filter(|stanza| !self.hides(stanza)).collect();
-        queue.extend(self.queries.take_unasked(session));
+        queue.extend(self.base.queries.take_unasked(session));
         let alias = self.alias_for(&ask.nick);
-        if let Some(attachment) = self.sessions.get_mut(session) {
+        if let Some(attachment) = self.base.sessions.get_mut(session) {
             attachment.begin_replay(queue, alias);
         }
         self.withdraw(turn, session);
@@ -91,7 +91,7 @@ impl Occupancy {
         ask: &Ask,
         is_news: impl Fn(&Stanza) -> bool,
     ) -> Vec<Kept> {
-        let room = &self.room;
+        let room = &self.base.room;
         // Swift takes an `unavailable` that comes first for a failed join (J21).
         let nobody_before = room.roster.is_empty();
         let is_late = |aside: &Aside| aside.after_self || (nobody_before && aside.is_absence());
@@ -103,15 +103,15 @@ impl Occupancy {
         shown.extend(aside(false));
         shown.extend(self.join_presence(turn, attachment, ask).map(Kept::without_to));
         shown.extend(aside(true));
-        shown.extend(room.history.select(&ask.history, is_news, &self.me.room, turn.now, turn.config));
-        shown.push(room.subject_message(&self.me.room, |subject| self.hides(subject)));
+        shown.extend(room.history.select(&ask.history, is_news, &self.base.me.room, turn.now, turn.config));
+        shown.push(room.subject_message(&self.base.me.room, |subject| self.hides(subject)));
         shown
     }
 
     /// The self-presence that ends the occupants of a join (J4, J5, J7, J8, J9).
     fn join_presence(&self, turn: &Turn<'_>, attachment: &Attachment, ask: &Ask) -> Option<Stanza> {
-        let flags = self.room.flags;
-        let other_nick = ask.nick != self.me.nick;
+        let flags = self.base.room.flags;
+        let other_nick = ask.nick != self.base.me.nick;
         let mut shown = self.personal(turn, attachment)?.id(ask.join.id.as_deref());
         retain_codes(&mut shown, |code| match code {
             status::CREATED => ask.created,
@@ -137,14 +137,14 @@ impl Occupancy {
 
     /// The room's self-presence as that session has to see it (N13).
     pub(super) fn personal(&self, turn: &Turn<'_>, attachment: &Attachment) -> Option<Stanza> {
-        let presence = self.sessions.presence_of(attachment, turn.profile);
-        let shown = self.stay()?.own.personal(&self.me.account, &attachment.jid, &presence);
-        Some(shown.from(self.me.occupant())) // after a 303 the room has not shown us under the new nick yet
+        let presence = self.base.sessions.presence_of(attachment, turn.profile);
+        let shown = self.stay()?.own.personal(&self.base.me.account, &attachment.jid, &presence);
+        Some(shown.from(self.base.me.occupant())) // after a 303 the room has not shown us under the new nick yet
     }
 
     /// Hands out the next part of a replay.
     fn hand_out(&mut self, turn: &mut Turn<'_>, session: SessionId, most: usize) {
-        let Some(attachment) = self.sessions.get_mut(session) else { return };
+        let Some(attachment) = self.base.sessions.get_mut(session) else { return };
         let Stage::Replaying(replay) = &mut attachment.stage else { return };
         let (shown, is_complete) = replay.take(most);
         for stanza in shown {
@@ -162,6 +162,7 @@ impl Occupancy {
 
     pub(super) fn go_on_replaying(&mut self, turn: &mut Turn<'_>) {
         let replaying: Vec<_> = self
+            .base
             .sessions
             .iter()
             .filter(|(_, attachment)| matches!(attachment.stage, Stage::Replaying(_)))
@@ -191,7 +192,7 @@ impl Occupancy {
         let mut crowded = Vec::new();
         let mut copy = None;
         let mut is_kept = false;
-        for (session, attachment) in self.sessions.iter_mut() {
+        for (session, attachment) in self.base.sessions.iter_mut() {
             match &mut attachment.stage {
                 Stage::Live => live.push((session, Id::Keep)),
                 Stage::Replaying(replay) => {
@@ -216,8 +217,12 @@ impl Occupancy {
     /// The sessions that get a live message which can't be taken in: all that have been shown the room, or none
     /// if somebody there is blocked. Nothing else is looked at, because a panic may have left it half done.
     pub(crate) fn fallback_receivers(&self) -> impl Iterator<Item = SessionId> {
-        let is_live = |attachment: &Attachment| self.blocked.is_empty() && attachment.is_live();
-        self.sessions.iter().filter(move |(_, attachment)| is_live(attachment)).map(|(session, _)| session)
+        let is_live = |attachment: &Attachment| self.base.blocked.is_empty() && attachment.is_live();
+        self.base
+            .sessions
+            .iter()
+            .filter(move |(_, attachment)| is_live(attachment))
+            .map(|(session, _)| session)
     }
 
     /// Relays the stanza in hand to the session that it answers, in its place.
@@ -225,7 +230,7 @@ impl Occupancy {
         if self.hides(stanza) {
             return;
         }
-        match self.sessions.get(session).map(|attachment| &attachment.stage) {
+        match self.base.sessions.get(session).map(|attachment| &attachment.stage) {
             Some(Stage::Live) => turn.relay(vec![(session, id)]),
             Some(Stage::Replaying(_) | Stage::Waiting(_)) => {
                 self.answer(turn, session, id.put_on(stanza.clone()));
@@ -236,7 +241,7 @@ impl Occupancy {
 
     /// Answers what a session sent, in its place: a session that has asked to join since is answered that first.
     pub(super) fn answer(&mut self, turn: &mut Turn<'_>, session: SessionId, answer: Stanza) {
-        match self.sessions.get_mut(session).map(|attachment| &mut attachment.stage) {
+        match self.base.sessions.get_mut(session).map(|attachment| &mut attachment.stage) {
             Some(Stage::Waiting(ask)) => ask.keep_answer(turn, answer),
             Some(Stage::Replaying(_) | Stage::Live) | None => self.show(turn, session, answer),
         }
@@ -247,7 +252,7 @@ impl Occupancy {
         if self.hides(&stanza) {
             return;
         }
-        match self.sessions.get_mut(session).map(|attachment| &mut attachment.stage) {
+        match self.base.sessions.get_mut(session).map(|attachment| &mut attachment.stage) {
             Some(Stage::Live) => turn.deliver(session, stanza),
             Some(Stage::Replaying(replay)) => {
                 replay.add(turn, Kept::without_to(stanza));
@@ -258,7 +263,7 @@ impl Occupancy {
 
     /// The sessions that have been shown the room, or are being shown it.
     pub(super) fn shown_sessions(&self) -> Vec<SessionId> {
-        self.sessions.iter().filter(|(_, a)| a.ask().is_none()).map(|(session, _)| session).collect()
+        self.base.sessions.iter().filter(|(_, a)| a.ask().is_none()).map(|(session, _)| session).collect()
     }
 }
 

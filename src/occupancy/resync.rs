@@ -55,22 +55,22 @@ impl Occupancy {
             Some(version) => x.child(version).done(),
             None => x.done(),
         };
-        for ask in self.sessions.asks_mut().filter(|ask| ask.resync == ResyncFor::Wished) {
+        for ask in self.base.sessions.asks_mut().filter(|ask| ask.resync == ResyncFor::Wished) {
             ask.resync = ResyncFor::Asked;
         }
         if let Some(session) = versions_for {
             self.note_versions_asked(session);
         }
-        (Resync::asked(turn, &self.me.room, history, versions_for), asks)
+        (Resync::asked(turn, &self.base.me.room, history, versions_for), asks)
     }
 
     /// What a resync asks for: the messages since the newest one, and all that waiting sessions want (F32).
     fn asks_history_again(&self, turn: &Turn<'_>) -> Asked {
         let is_unknown = self.stay().is_some_and(|stay| stay.is_unknown);
-        let newest_ms = self.room.history.newest_ms().filter(|_| !is_unknown);
+        let newest_ms = self.base.room.history.newest_ms().filter(|_| !is_unknown);
         let newest_ms = newest_ms.or_else(|| self.stay()?.missing_since_ms(turn));
         let newest_ms = newest_ms.map(|newest_ms| newest_ms.saturating_sub(STAMP_SLACK_MS));
-        let lacking = || self.sessions.asks().filter(|ask| !self.has_history(turn, ask));
+        let lacking = || self.base.sessions.asks().filter(|ask| !self.has_history(turn, ask));
         let Some(most) = lacking().map(|ask| ask.history.most(turn.config)).max() else {
             let most = newest_ms.is_none().then_some(turn.config.history);
             return Asked { most, since_ms: newest_ms };
@@ -87,7 +87,7 @@ impl Occupancy {
             return; // what it brings may be enough
         }
         stay.upstream.wish_resync();
-        if let Some(Attachment { stage: Stage::Waiting(ask), .. }) = self.sessions.get_mut(session) {
+        if let Some(Attachment { stage: Stage::Waiting(ask), .. }) = self.base.sessions.get_mut(session) {
             ask.resync = ResyncFor::Wished;
         }
     }
@@ -138,11 +138,11 @@ impl Occupancy {
         let Some(resync) = self.resync_mut().filter(|resync| !resync.is_compared) else { return };
         resync.is_compared = true;
         let seen = std::mem::take(&mut resync.seen);
-        let nicks = self.room.roster.iter().filter_map(|presence| presence.sender_nick());
+        let nicks = self.base.room.roster.iter().filter_map(|presence| presence.sender_nick());
         let gone: Vec<Nick> = nicks.filter(|nick| !seen.contains(nick)).collect();
         for nick in gone {
-            let presence = crate::room::roster::gone(&self.me.room, &nick);
-            self.room.fold_unavailable(&Kept::own(presence.clone()), &MucUser::default());
+            let presence = crate::room::roster::gone(&self.base.me.room, &nick);
+            self.base.room.fold_unavailable(&Kept::own(presence.clone()), &MucUser::default());
             for session in self.shown_sessions() {
                 self.show(turn, session, presence.clone());
             }
@@ -153,10 +153,10 @@ impl Occupancy {
     /// The room has not shown itself again. A copy that is not what a join would show is shown to nobody. Else a check
     /// decides whether it may be shown as it is: the room has nothing more for those who wait.
     pub(super) fn resync_unanswered(&mut self, turn: &mut Turn<'_>) {
-        if self.room.outdated {
+        if self.base.room.outdated {
             return self.time_out_waiting(turn);
         }
-        for ask in self.sessions.asks_mut().filter(|ask| ask.resync == ResyncFor::Asked) {
+        for ask in self.base.sessions.asks_mut().filter(|ask| ask.resync == ResyncFor::Asked) {
             ask.resync = ResyncFor::Unanswered;
         }
     }
@@ -168,8 +168,8 @@ impl Occupancy {
             stay.is_unknown = false;
         }
         self.recovered();
-        self.room.outdated = false;
-        for ask in self.sessions.asks_mut().filter(|ask| ask.resync == ResyncFor::Asked) {
+        self.base.room.outdated = false;
+        for ask in self.base.sessions.asks_mut().filter(|ask| ask.resync == ResyncFor::Asked) {
             ask.resync = ResyncFor::Answered;
         }
         self.fill_gap(turn);
@@ -182,7 +182,7 @@ impl Occupancy {
     pub(super) fn show_the_rest(&mut self, turn: &mut Turn<'_>) {
         self.end_fetch(turn);
         self.serve(turn);
-        self.room.history.trim(turn.now, turn.config);
+        self.base.room.history.trim(turn.now, turn.config);
         self.forget_versions();
     }
 
@@ -201,7 +201,7 @@ impl Occupancy {
         if sets_subject(stanza) {
             self.tell_unseen_gone(turn);
             if !self.knows_subject(stanza) {
-                self.room.fold_subject(stanza, delay::stamp(stanza, &self.me.room));
+                self.base.room.fold_subject(stanza, delay::stamp(stanza, &self.base.me.room));
                 self.relay_news(turn, stanza);
             }
             self.resynced(turn);
@@ -214,8 +214,8 @@ impl Occupancy {
     /// A delayed message comes outside of a join. Before the subject it is history, however late it comes (H10).
     /// After the subject all is live, but what the room repeats: that answers a resync that was given up.
     pub(super) fn late_history_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> bool {
-        if self.room.subject.is_some() {
-            return delay::is_by_room(stanza, &self.me.room) && self.is_told_again(stanza);
+        if self.base.room.subject.is_some() {
+            return delay::is_by_room(stanza, &self.base.me.room) && self.is_told_again(stanza);
         }
         if sets_subject(stanza) {
             return false;
@@ -230,11 +230,11 @@ impl Occupancy {
         if sets_subject(stanza) {
             return self.knows_subject(stanza);
         }
-        self.room.history.has_come(stanza, &self.me.room)
+        self.base.room.history.has_come(stanza, &self.base.me.room)
     }
 
     fn knows_subject(&self, stanza: &Stanza) -> bool {
         let text = |message: &Stanza| message.text_of("subject");
-        self.room.subject.as_ref().is_some_and(|known| text(&known.message) == text(stanza))
+        self.base.room.subject.as_ref().is_some_and(|known| text(&known.message) == text(stanza))
     }
 }

@@ -23,7 +23,7 @@ impl Occupancy {
         }
         let is_taken_at_once = match kind {
             Kind::Presence(PresenceType::Available | PresenceType::Unavailable) => {
-                nick_of(from) == self.me.nick.as_str()
+                nick_of(from) == self.base.me.nick.as_str()
                     || (self.may_have_another_nick() && read().is_none_or(|stanza| is_own_presence(&stanza)))
             }
             Kind::Message(MessageType::Groupchat) => false,
@@ -34,7 +34,7 @@ impl Occupancy {
             }
             Kind::Presence(_) | Kind::Iq(_) => true,
         };
-        let stand_in = self.sessions.stand_in().filter(|_| !is_taken_at_once);
+        let stand_in = self.base.sessions.stand_in().filter(|_| !is_taken_at_once);
         stand_in.map_or(ShownFor::Nobody, ShownFor::Session)
     }
 
@@ -46,7 +46,7 @@ impl Occupancy {
         if !is_for_session || self.is_archive_result(&message) {
             return ShownFor::Nobody;
         }
-        match self.sessions.stand_in() {
+        match self.base.sessions.stand_in() {
             Some(session) => ShownFor::Session(session),
             None if is_private => ShownFor::Absent,
             None => ShownFor::Nobody,
@@ -56,7 +56,7 @@ impl Occupancy {
     /// Whether the account blocks that address of the room. Nobody is shown what comes from there, since the block list
     /// would drop or bounce it.
     pub(crate) fn blocks(&self, from: &str) -> bool {
-        !self.blocked.is_empty() && self.blocked.hides_nick(nick_of(from))
+        !self.base.blocked.is_empty() && self.base.blocked.hides_nick(nick_of(from))
     }
 
     /// Whether a notice answers a session that is in: somebody declines its invitation (B3).
@@ -71,7 +71,7 @@ impl Occupancy {
 
     /// The session that stood for the account, since none is attached.
     pub(crate) fn last_stand_in(&self) -> Option<&FullJid> {
-        self.sessions.last()
+        self.base.sessions.last()
     }
 }
 

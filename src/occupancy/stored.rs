@@ -55,7 +55,7 @@ impl Occupancy {
             (Phase::Joining(_), Glance::Joining) => true,
             (Phase::In(stay), Glance::In { shown, nick, since_ms, gap_ms, is_bookmarked, active_ms }) => {
                 stay.own.shown() == shown
-                    && self.me.nick == *nick
+                    && self.base.me.nick == *nick
                     && stay.attendance.unattended_ms() == *since_ms
                     && self.gap_since_ms() == *gap_ms
                     && stay.is_bookmarked == *is_bookmarked
@@ -72,7 +72,7 @@ impl Occupancy {
             Phase::Joining(_) => Glance::Joining,
             Phase::In(stay) => Glance::In {
                 shown: stay.own.shown().clone(),
-                nick: self.me.nick.clone(),
+                nick: self.base.me.nick.clone(),
                 since_ms: stay.attendance.unattended_ms(),
                 gap_ms: self.gap_since_ms(),
                 is_bookmarked: stay.is_bookmarked,
@@ -112,11 +112,11 @@ impl Occupancy {
 
     fn membership(&self, stay: &Stay, now: Now, with_password: bool) -> Membership {
         let affiliation = MucUser::read(stay.own.shown()).affiliation;
-        let last = self.room.history.last(&self.me.room);
+        let last = self.base.room.history.last(&self.base.me.room);
         let before = stay.last.as_deref().cloned().unwrap_or_default();
         let since_ms = stay.attendance.unattended_ms();
         Membership {
-            nick: self.me.nick.clone(),
+            nick: self.base.me.nick.clone(),
             password: stay.password.clone().filter(|_| with_password),
             affiliation: affiliation.filter(|affiliation| &**affiliation != "none"),
             occupant_id: occupant_id(stay.own.shown()).and_then(|id| id.attribute("id")).map(Into::into),
@@ -142,14 +142,14 @@ impl Occupancy {
         now: Now,
     ) -> Self {
         let mut restored = Self::new(account, room);
-        restored.me.nick = membership.nick.clone();
+        restored.base.me.nick = membership.nick.clone();
         let detached_ms = membership.news.detached_ms.unwrap_or(restart.alive_ms);
         let payload = if membership.news.is_away { nobody_there() } else { Vec::new() };
         let shown = restored.own_presence(&membership, payload.clone());
         let sent = Stanza::new(Kind::Presence(PresenceType::Available)).children(payload);
         let own = Own::new(Kept::own(shown), Kept::own(sent).share(), false);
-        restored.room.outdated = true;
-        restored.room.is_entered = true;
+        restored.base.room.outdated = true;
+        restored.base.room.is_entered = true;
         let last = Last { id: membership.news.stanza_id, stamp_ms: membership.news.stamp_ms };
         let last = (last.id.is_some() || last.stamp_ms.is_some()).then(|| Box::new(last));
         restored.enter(Phase::In(Box::new(Stay {
@@ -183,7 +183,7 @@ impl Occupancy {
         let x = Element::build("x", NS_MUC_USER).child(item).child(status_element(status::SELF)).done();
         let id = membership.occupant_id.as_deref();
         let id = id.map(|id| Element::build("occupant-id", NS_OCCUPANT_ID).attribute("id", id).done());
-        let mut shown = Stanza::new(Kind::Presence(PresenceType::Available)).from(self.me.occupant());
+        let mut shown = Stanza::new(Kind::Presence(PresenceType::Available)).from(self.base.me.occupant());
         shown.children = payload.into_iter().chain(id).chain([x]).collect();
         shown.children.shrink_to_fit();
         shown

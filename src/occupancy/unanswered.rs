@@ -49,7 +49,7 @@ impl Occupancy {
             }
             Some(What::Resync(_)) | None => {}
         }
-        for ask in self.sessions.asks_mut().filter(|ask| ask.resync == ResyncFor::Asked) {
+        for ask in self.base.sessions.asks_mut().filter(|ask| ask.resync == ResyncFor::Asked) {
             ask.resync = ResyncFor::Wished;
         }
     }

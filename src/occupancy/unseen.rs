@@ -79,11 +79,11 @@ impl Occupancy {
     /// an account one of its rooms is only slow.
     pub(super) fn ask_whether_unseen(&mut self, turn: &mut Turn<'_>) {
         let Phase::Joining(joining) = &mut self.phase else { return };
-        if turn.services.shows_rooms(turn.now, self.me.room.domain()) {
+        if turn.services.shows_rooms(turn.now, self.base.me.room.domain()) {
             joining.silence = Silence::OnlySlow;
         } else {
             let id = turn.fresh_id();
-            turn.send(check::self_ping(&self.me, &self.me.nick, &id));
+            turn.send(check::self_ping(&self.base.me, &self.base.me.nick, &id));
             joining.silence = Silence::Pinged { id };
         }
     }

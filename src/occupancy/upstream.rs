@@ -272,7 +272,7 @@ impl Occupancy {
                 break;
             }
             let Some(wish) = stay.upstream.wishes.pop_front() else { break };
-            if wish.nick == self.me.nick {
+            if wish.nick == self.base.me.nick {
                 self.answer_wish(turn, wish, false);
             } else {
                 let nick = wish.nick.clone();
@@ -286,7 +286,7 @@ impl Occupancy {
         let Phase::In(stay) = &mut self.phase else { return };
         if std::mem::take(&mut stay.upstream.resync_wished) {
             let (resync, asks) = self.new_resync(turn);
-            let nick = self.me.nick.clone();
+            let nick = self.base.me.nick.clone();
             self.send_presence(turn, &nick, Some(asks), What::Resync(resync));
         } else if stay.loss.is_none() && (!stay.upstream.echoes.is_empty() || self.may_look_different(turn)) {
             self.update_if_changed(turn);
@@ -296,39 +296,40 @@ impl Occupancy {
     /// Whether anything has changed since the last comparison with the presence that the room is shown. Most
     /// events change nothing.
     fn may_look_different(&self, turn: &Turn<'_>) -> bool {
-        if self.sessions.is_empty() {
+        if self.base.sessions.is_empty() {
             let is_nobody = |stay: &Stay| is_nobody_there(&stay.own.sent.children);
             return self.is_away(turn) && !self.stay().is_some_and(is_nobody);
         }
-        self.stay().is_some_and(|stay| stay.upstream.compared != Some(self.sessions.changes()))
+        self.stay().is_some_and(|stay| stay.upstream.compared != Some(self.base.sessions.changes()))
     }
 
     fn update_if_changed(&mut self, turn: &mut Turn<'_>) {
-        self.sessions.elect();
+        self.base.sessions.elect();
         let wanted = self.aggregate(turn);
         let Phase::In(stay) = &mut self.phase else { return };
         let is_changed = wanted.is_some_and(|wanted| wanted.children != stay.own.sent.children);
-        stay.upstream.compared = Some(self.sessions.changes());
+        stay.upstream.compared = Some(self.base.sessions.changes());
         let echoes: Vec<Echo> = std::mem::take(&mut stay.upstream.echoes).into();
         if is_changed {
-            let nick = self.me.nick.clone();
+            let nick = self.base.me.nick.clone();
             self.send_presence(turn, &nick, None, What::Update(echoes));
         } else {
-            stay.upstream.sent_by = self.sessions.representative().or(stay.upstream.sent_by);
+            stay.upstream.sent_by = self.base.sessions.representative().or(stay.upstream.sent_by);
             self.show_echoes(turn, &echoes, false);
         }
     }
 
     fn send_presence(&mut self, turn: &mut Turn<'_>, nick: &Nick, extra: Option<Element>, what: What) {
-        self.sessions.elect();
+        self.base.sessions.elect();
         let wanted = self.aggregate(turn);
         let Phase::In(stay) = &mut self.phase else { return };
         if let Some(wanted) = wanted {
             stay.own.sent = wanted;
-            stay.upstream.sent_by = self.sessions.representative();
+            stay.upstream.sent_by = self.base.sessions.representative();
         }
         let id = turn.fresh_id();
-        let mut presence = self.me.presence(PresenceType::Available, &id).to(self.me.room.occupant(nick));
+        let mut presence =
+            self.base.me.presence(PresenceType::Available, &id).to(self.base.me.room.occupant(nick));
         presence.attributes.clone_from(&stay.own.sent.attributes);
         presence.children.clone_from(&stay.own.sent.children);
         presence.children.extend(extra);

@@ -55,17 +55,17 @@ impl Ask {
 impl Occupancy {
     /// The first waiting session that only the room can answer.
     pub(super) fn asks_versions(&self) -> Option<SessionId> {
-        asks_versions(&self.sessions, &self.room)
+        asks_versions(&self.base.sessions, &self.base.room)
     }
 
     /// What that session asks of versions, for a join of the account.
     pub(super) fn version_asked(&self, session: SessionId) -> Option<Element> {
-        self.sessions.get(session)?.ask()?.version().cloned()
+        self.base.sessions.get(session)?.ask()?.version().cloned()
     }
 
     /// The room is asked on behalf of that session.
     pub(super) fn note_versions_asked(&mut self, session: SessionId) {
-        if let Some(Attachment { stage: Stage::Waiting(ask), .. }) = self.sessions.get_mut(session) {
+        if let Some(Attachment { stage: Stage::Waiting(ask), .. }) = self.base.sessions.get_mut(session) {
             ask.versions_told = ask.version().is_some();
         }
     }
@@ -84,10 +84,10 @@ impl Occupancy {
 
     /// Keeps what the room says to that session before it shows the occupants.
     pub(super) fn keep_versions_for(&mut self, turn: &mut Turn<'_>, session: SessionId, message: &Stanza) {
-        if let Some(Attachment { stage: Stage::Waiting(ask), .. }) = self.sessions.get_mut(session)
+        if let Some(Attachment { stage: Stage::Waiting(ask), .. }) = self.base.sessions.get_mut(session)
             && !turn.keep(&mut ask.first, limit::LATER_COST, Kept::without_to(message.clone()))
         {
-            log::debug!("what {} says of versions is too much to be kept", self.me.room);
+            log::debug!("what {} says of versions is too much to be kept", self.base.me.room);
         }
     }
 }

@@ -1,0 +1,44 @@
+//! What an occupancy has in every phase.
+
+use serde::{Deserialize, Serialize};
+
+use super::blocked::Blocked;
+use super::direct::Directs;
+use super::room_archive::RoomArchive;
+use crate::pending::queries::Queries;
+use crate::pending::senders::Senders;
+use crate::pending::subscriptions::Subscriptions;
+use crate::room::Room;
+use crate::sessions::Sessions;
+use crate::sessions::identity::Identity;
+use crate::xmpp::jid::{BareJid, Nick};
+
+/// Who the account is, its sessions, its copy of the room, and what awaits an answer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Base {
+    pub(super) me: Identity,
+    pub(super) sessions: Sessions,
+    pub(super) room: Room,
+    pub(super) senders: Senders,
+    pub(super) subscriptions: Subscriptions,
+    pub(super) queries: Queries,
+    pub(super) directs: Directs,
+    pub(super) blocked: Blocked,
+    pub(super) room_archive: RoomArchive,
+}
+
+impl Base {
+    pub(super) fn new(account: BareJid, room: BareJid) -> Self {
+        Self {
+            me: Identity::new(account, room, Nick::new("")),
+            sessions: Sessions::default(),
+            room: Room::default(),
+            senders: Senders::default(),
+            subscriptions: Subscriptions::default(),
+            queries: Queries::default(),
+            directs: Directs::default(),
+            blocked: Blocked::default(),
+            room_archive: RoomArchive::default(),
+        }
+    }
+}
