@@ -39,13 +39,7 @@ impl Bouncer {
         if !in_peace {
             self.doubt(now, domain);
         }
-        self.in_rooms_at(now, domain, |occupancy, turn| {
-            occupancy.end_trust();
-            let is_doubted = occupancy.doubt_said(turn);
-            if is_incoming && (is_doubted || !in_peace) {
-                occupancy.open_gap(turn); // what was on its way is lost
-            }
-        })
+        self.in_rooms_at(now, domain, |occupancy, turn| occupancy.stream_lost(turn, in_peace, is_incoming))
     }
 
     /// Any answer shows that the service is there, also an error that it makes itself.

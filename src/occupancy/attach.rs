@@ -1,33 +1,45 @@
 //! The one way in and the one way out of a session.
 
-use super::{Occupancy, Phase};
+use super::Occupancy;
+use super::base::Base;
+use super::phase::{In, Phase, Stay};
 use crate::event::{Action, SessionId};
 use crate::sessions::{Ask, Attachment, Connection};
 use crate::turn::Turn;
 use crate::xmpp::jid::FullJid;
 use crate::xmpp::stanza::{Kept, Stanza};
 
-impl Occupancy {
+impl Base {
     /// A session asks to join. It is shown the room once the room is trusted and the copy is right.
     pub(super) fn attach(&mut self, session: SessionId, jid: FullJid, ask: Ask) {
-        log::debug!("{jid} attaches to {}", self.base.me.room);
+        log::debug!("{jid} attaches to {}", self.me.room);
         let presence = super::join::shown_presence(&ask.join);
-        self.base.sessions.attach(session, jid, presence, ask);
+        self.sessions.attach(session, jid, presence, ask);
     }
 
     /// A session is no longer in, whatever the cause: nothing of it waits for the room. Its held stanzas are
-    /// in the attachment.
-    pub(super) fn detach(&mut self, turn: &mut Turn<'_>, session: SessionId) -> Option<Attachment> {
-        let attachment = self.base.sessions.detach(session)?;
-        if let Phase::In(stay) = &mut self.phase {
-            stay.refuse_pingers_of(turn, session, &self.base.me);
+    /// in the attachment. While the account is in, what the session was asked is answered in its place.
+    pub(super) fn detach(
+        &mut self,
+        turn: &mut Turn<'_>,
+        session: SessionId,
+        stay: Option<&mut Stay>,
+    ) -> Option<Attachment> {
+        let attachment = self.sessions.detach(session)?;
+        let unanswered = self.queries.detach(session);
+        if let Some(stay) = stay {
+            stay.refuse_pingers_of(turn, session, &self.me);
             stay.upstream.forget(session);
             stay.probes.forget(session);
+            for question in unanswered {
+                self.answer_for_session(turn, question);
+            }
         }
-        self.answer_for_detached(turn, session);
         Some(attachment)
     }
+}
 
+impl Occupancy {
     /// The session has ended: answers to it reach nobody.
     pub(crate) fn session_ended(&mut self, turn: &mut Turn<'_>, session: SessionId) {
         if let Phase::In(stay) = &mut self.phase {
@@ -48,7 +60,8 @@ impl Occupancy {
     pub(crate) fn session_hides(&mut self, turn: &mut Turn<'_>, session: SessionId) {
         self.base.directs.note_end(turn, session);
         self.cancel_leave_of(turn, session);
-        let Some(attachment) = self.detach(turn, session) else { return };
+        let (base, stay) = self.parts();
+        let Some(attachment) = base.detach(turn, session, stay) else { return };
         log::debug!("{} detaches from {}", attachment.jid, self.base.me.room);
         self.release_held(turn, session, attachment);
     }
@@ -64,9 +77,18 @@ impl Occupancy {
         self.base.sessions.note_connection(session, Connection::Resumed { at_ms: turn.now.monotonic_ms });
     }
 
+    /// The session was only quitting.
+    fn cancel_leave_of(&mut self, turn: &mut Turn<'_>, session: SessionId) {
+        if let Some(mut inside) = self.inside() {
+            inside.cancel_leave_of(turn, session);
+        }
+    }
+}
+
+impl In<'_> {
     /// The session was only quitting: the private messages that have come meanwhile are stored (P4).
     fn cancel_leave_of(&mut self, turn: &mut Turn<'_>, session: SessionId) {
-        let Some(held) = self.take_held_leave_of(session) else { return };
+        let Some(held) = self.stay.attendance.take_held_leave(|held| held.session == session) else { return };
         for message in held.private.iter().filter(|message| !self.hides(message)) {
             let message = Stanza::clone(message).to(self.base.me.account.to_jid());
             turn.act(Action::StoreOffline { stanza: Some(Kept::own(message)) });

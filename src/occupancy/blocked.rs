@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::Occupancy;
+use super::base::Base;
+use super::phase::In;
 use crate::event::Verdict;
 use crate::sessions::Stage;
 use crate::turn::Turn;
@@ -49,14 +51,16 @@ impl Occupancy {
         let before = std::mem::replace(&mut self.base.blocked, now);
         if self.base.blocked.room {
             self.abandon(turn);
-            return;
-        }
-        self.hide_from_replays();
-        for nick in before.nicks.difference(&self.base.blocked.nicks.clone()) {
-            self.show_again(turn, nick);
+        } else if let Some(mut inside) = self.inside() {
+            inside.hide_from_replays();
+            for nick in before.nicks.difference(&inside.base.blocked.nicks.clone()) {
+                inside.show_again(turn, nick);
+            }
         }
     }
+}
 
+impl In<'_> {
     /// Takes out of all replays what is of somebody blocked.
     fn hide_from_replays(&mut self) {
         let mut sessions = std::mem::take(&mut self.base.sessions);
@@ -78,32 +82,39 @@ impl Occupancy {
         let subject = self.base.room.subject_message(&self.base.me.room, |_| false);
         let subject =
             Some(subject).filter(|subject| is_theirs(&subject)).map(|subject| Stanza::clone(&subject));
-        for session in self.shown_sessions() {
+        for session in self.base.shown_sessions() {
             for stanza in std::iter::once(&presence).chain(&subject) {
                 self.show(turn, session, stanza.clone());
             }
         }
     }
 
+    /// Whether a stanza of the room is of somebody blocked, and so shown to nobody.
+    pub(super) fn hides(&self, stanza: &Stanza) -> bool {
+        self.base.hides(stanza, true)
+    }
+}
+
+impl Base {
     /// Whether a stanza of the room is of somebody blocked, and so shown to nobody. The account itself is not,
     /// whatever nick it takes, and an error is an answer.
-    pub(super) fn hides(&self, stanza: &Stanza) -> bool {
+    pub(super) fn hides(&self, stanza: &Stanza, is_in: bool) -> bool {
         let is_answer = matches!(
             stanza.kind,
             Kind::Presence(PresenceType::Error) | Kind::Message(MessageType::Error) | Kind::Iq(_)
         );
-        self.base.blocked.hides(stanza) && !is_answer && !self.is_by_account(stanza)
+        self.blocked.hides(stanza) && !is_answer && !self.is_by_account(stanza, is_in)
     }
 
-    fn is_by_account(&self, stanza: &Stanza) -> bool {
+    fn is_by_account(&self, stanza: &Stanza, is_in: bool) -> bool {
         let is_presence = matches!(stanza.kind, Kind::Presence(_));
-        let has_own_nick = self.stay().is_some() && stanza.sender_nick().as_ref() == Some(&self.base.me.nick);
+        let has_own_nick = is_in && stanza.sender_nick().as_ref() == Some(&self.me.nick);
         has_own_nick || (is_presence && MucUser::read(stanza).has(status::SELF))
     }
 
     /// What somebody blocked says to the account alone goes no further. All else is taken in, and then hidden.
-    pub(super) fn refuse_blocked(&self, stanza: &Stanza) -> Option<Verdict> {
-        if !self.base.blocked.hides(stanza) || !self.is_occupied() || self.is_by_account(stanza) {
+    pub(super) fn refuse_blocked(&self, stanza: &Stanza, is_in: bool) -> Option<Verdict> {
+        if !self.blocked.hides(stanza) || self.is_by_account(stanza, is_in) {
             return None;
         }
         match stanza.kind {

@@ -4,11 +4,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Occupancy;
 use super::joining::Request;
-use super::{Occupancy, Phase};
+use super::past::Past;
+use super::phase::Phase;
 use crate::bookmark::Bookmark;
 use crate::config::limit;
 use crate::event::Now;
+use crate::sessions::identity::Identity;
 use crate::sessions::nobody_there;
 use crate::turn::Turn;
 use crate::xmpp::jid::Nick;
@@ -25,22 +28,37 @@ pub(super) struct Inquiry {
     bookmark: Bookmark,
 }
 
-impl Occupancy {
-    /// The account is to join because of a bookmark. If there is no such room, it does not.
-    pub(crate) fn inquire(&mut self, turn: &mut Turn<'_>, bookmark: Bookmark) {
-        if self.has_directs() || self.blocks(self.base.me.room.as_str()) {
-            return;
-        }
-        let Phase::Out(past) = &mut self.phase else { return };
+impl Past {
+    fn inquire(&mut self, turn: &mut Turn<'_>, bookmark: Bookmark, me: &Identity) {
         let id = turn.fresh_id();
         let query = Stanza::new(Kind::Iq(IqType::Get))
-            .from(self.base.me.account.to_jid())
-            .to(self.base.me.room.to_jid())
+            .from(me.account.to_jid())
+            .to(me.room.to_jid())
             .id(Some(&id))
             .child(Element::build("query", NS_DISCO_INFO).done());
         let until_ms = turn.after(limit::QUERY_MS);
-        past.inquiry = Some(Box::new(Inquiry { id, until_ms, bookmark }));
+        self.inquiry = Some(Box::new(Inquiry { id, until_ms, bookmark }));
         turn.send(query);
+    }
+
+    /// Takes out the inquiry that is answered, if it is.
+    fn take_inquiry(&mut self, answer: &Stanza) -> Option<Box<Inquiry>> {
+        self.inquiry.take_if(|inquiry| {
+            matches!(answer.kind, Kind::Iq(IqType::Result | IqType::Error))
+                && answer.id.as_deref() == Some(&*inquiry.id)
+                && answer.sender_nick().is_none()
+        })
+    }
+}
+
+impl Occupancy {
+    /// The account is to join because of a bookmark. If there is no such room, it does not.
+    pub(crate) fn inquire(&mut self, turn: &mut Turn<'_>, bookmark: Bookmark) {
+        let may_join = !self.base.has_directs() && !self.base.blocks(self.base.me.room.as_str());
+        match &mut self.phase {
+            Phase::Out(past) if may_join => past.inquire(turn, bookmark, &self.base.me),
+            Phase::Out(_) | Phase::Joining(_) | Phase::In(_) => {}
+        }
     }
 
     /// Whether the account has asked for a room, to join it.
@@ -57,13 +75,11 @@ impl Occupancy {
 
     /// Takes the answer whether there is such a room; false if the stanza is none.
     pub(super) fn inquiry_answered(&mut self, turn: &mut Turn<'_>, answer: &Stanza) -> bool {
-        let Phase::Out(past) = &mut self.phase else { return false };
-        let is_answer = |inquiry: &mut Box<Inquiry>| {
-            matches!(answer.kind, Kind::Iq(IqType::Result | IqType::Error))
-                && answer.id.as_deref() == Some(&*inquiry.id)
-                && answer.sender_nick().is_none()
+        let answered = match &mut self.phase {
+            Phase::Out(past) => past.take_inquiry(answer),
+            Phase::Joining(_) | Phase::In(_) => None,
         };
-        let Some(inquiry) = past.inquiry.take_if(is_answer) else { return false };
+        let Some(inquiry) = answered else { return false };
         if is_room(answer) {
             self.join_by_bookmark(turn, inquiry.bookmark);
         } else {
@@ -90,7 +106,7 @@ impl Occupancy {
         let nick = bookmark.nick.unwrap_or_else(|| Nick::new(self.base.me.account.localpart()));
         self.base.me.nick = nick.clone();
         let mut join = self.base.me.presence(PresenceType::Available, &id);
-        let history = self.asks_history(turn);
+        let history = self.base.asks_history(turn);
         let mut x = Element::build("x", NS_MUC);
         if let Some(password) = &bookmark.password {
             x = x.child(Element::build("password", NS_MUC).text(password).done());

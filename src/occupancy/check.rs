@@ -1,8 +1,11 @@
 //! Whether the account is still in: signs of life, trust, and the self-ping (XEP-0410).
 
+use std::ops::ControlFlow;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Occupancy, Phase, Stay};
+use super::Occupancy;
+use super::phase::{Ending, In, Phase, Stay, Staying};
 use crate::config::{Config, limit};
 use crate::event::{Now, SessionId};
 use crate::sessions::identity::Identity;
@@ -254,13 +257,6 @@ impl Stay {
 }
 
 impl Occupancy {
-    /// An error says that the account may be out (K9).
-    pub(super) fn suspect(&mut self, turn: &mut Turn<'_>) {
-        if let Phase::In(stay) = &mut self.phase {
-            stay.suspect(turn, &self.base.me);
-        }
-    }
-
     /// The stream to the room's service is being set up, or has been. Meanwhile its silence says nothing.
     pub(crate) fn note_reach(&mut self, turn: &Turn<'_>, is_reached: bool) {
         match &mut self.phase {
@@ -276,62 +272,73 @@ impl Occupancy {
         }
     }
 
-    /// Ends the trust: the next session that asks waits for a check (K9).
-    pub(crate) fn end_trust(&mut self) {
-        if let Phase::In(stay) = &mut self.phase {
-            stay.trust.end();
+    /// A stream with the room's service has ended: the next session that asks waits for a check (K9). Messages may be
+    /// missing if it was the one by which the room speaks, and some were on their way.
+    pub(crate) fn stream_lost(&mut self, turn: &mut Turn<'_>, in_peace: bool, is_incoming: bool) {
+        if let Some(mut inside) = self.inside() {
+            inside.stay.trust.end();
+            let is_doubted = inside.stay.outbox.doubt_under_way(turn);
+            if is_incoming && (is_doubted || !in_peace) {
+                inside.open_gap(turn);
+            }
         }
+    }
+}
+
+impl In<'_> {
+    /// An error says that the account may be out (K9).
+    pub(super) fn suspect(&mut self, turn: &mut Turn<'_>) {
+        self.stay.suspect(turn, &self.base.me);
     }
 
     /// A sign of life that comes while a check is under way answers the sessions that wait for it. What the check
     /// finds is still awaited.
     pub(super) fn answer_from_trust(&mut self, turn: &mut Turn<'_>) {
-        if let Phase::In(stay) = &mut self.phase
-            && stay.check.as_ref().is_some_and(|check| !check.pingers.is_empty())
-            && stay.trust.is_fresh(turn)
+        if self.stay.check.as_ref().is_some_and(|check| !check.pingers.is_empty())
+            && self.stay.trust.is_fresh(turn)
         {
-            stay.answer_pingers(turn, None, &self.base.me);
+            self.stay.answer_pingers(turn, None, &self.base.me);
         }
     }
 
     /// Takes the answer to a check; false if it is none.
-    pub(super) fn check_answered(&mut self, turn: &mut Turn<'_>, answer: &Stanza) -> bool {
-        let Phase::In(stay) = &mut self.phase else { return false };
-        let Some((asks, finding)) = stay.finding(answer) else { return false };
-        stay.note_pace(turn, &self.base.me);
+    pub(super) fn check_answered<'a>(&mut self, turn: &mut Turn<'_>, answer: &Stanza) -> Staying<'a, bool> {
+        let Some((asks, finding)) = self.stay.finding(answer) else { return ControlFlow::Continue(false) };
+        self.stay.note_pace(turn, &self.base.me);
         match finding {
             Finding::In => {
-                stay.found_in(turn, &self.base.me);
-                let is_back = stay.loss.is_some();
-                if asks == Asks::Room || stay.loss.is_some() {
+                self.stay.found_in(turn, &self.base.me);
+                let is_back = self.stay.loss.is_some();
+                if asks == Asks::Room || self.stay.loss.is_some() {
                     self.base.room.outdated = true; // the account has another nick there, or has been out
-                    stay.upstream.wish_resync();
+                    self.stay.upstream.wish_resync();
                 }
                 if !is_back {
                     self.found_still_in(turn);
                 }
             }
-            Finding::Out if asks == Asks::Room => self.lose(turn, Departure::Technical, None), // it is gone
-            Finding::Out => self.lost(turn, Departure::Technical),
-            Finding::WrongNickOrRoom => stay.ask_for_room(turn, &self.base.me),
+            Finding::Out if asks == Asks::Room => {
+                return ControlFlow::Break(Ending::Lost(Departure::Technical, None)); // it is gone
+            }
+            Finding::Out => self.lost(turn, Departure::Technical)?,
+            Finding::WrongNickOrRoom => self.stay.ask_for_room(turn, &self.base.me),
             Finding::Unknown => self.found_nothing(turn),
         }
-        true
+        ControlFlow::Continue(true)
     }
 
     /// The check has found nothing. An outage is no removal (K5): waiting sessions get an error, and the
     /// account stays. A sign of life that came meanwhile counts as an answer.
     pub(super) fn found_nothing(&mut self, turn: &mut Turn<'_>) {
-        self.ask_for_held_later(turn);
-        let Phase::In(stay) = &mut self.phase else { return };
-        stay.note_pace(turn, &self.base.me);
-        stay.outbox.doubt(turn); // also if the room is heard: it may not hear us
-        if stay.trust.is_fresh(turn) {
-            return stay.found_in(turn, &self.base.me);
+        self.stay.outbox.ask_later(turn);
+        self.stay.note_pace(turn, &self.base.me);
+        self.stay.outbox.doubt(turn); // also if the room is heard: it may not hear us
+        if self.stay.trust.is_fresh(turn) {
+            return self.stay.found_in(turn, &self.base.me);
         }
-        stay.answer_pingers(turn, Some(StanzaError::TIMEOUT), &self.base.me);
-        stay.check = None;
-        self.time_out_waiting(turn);
+        self.stay.answer_pingers(turn, Some(StanzaError::TIMEOUT), &self.base.me);
+        self.stay.check = None;
+        self.base.time_out_waiting(turn, Some(&mut *self.stay));
     }
 }
 

@@ -1,8 +1,12 @@
 //! Everything that an occupancy waits for: why, until when, and what happens then. One table for all of it.
 
+use std::ops::ControlFlow;
+
 use super::Occupancy;
+use super::phase::{Entering, In, JoinEnding, Phase, Waiting};
 use crate::config::Config;
 use crate::turn::Turn;
+use crate::xmpp::muc::Departure;
 
 /// Why an occupancy wants to be woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,12 +129,12 @@ impl Occupancy {
             Why::PresenceUnanswered => self.stay()?.upstream.deadline(),
             Why::ProbeUnanswered => self.stay()?.probes.deadline(),
             Why::LeaveHeld => self.stay()?.attendance.leave_until_ms(),
-            Why::Away => self.away_ms(config),
-            Why::LingerOver => self.linger_over_ms(config),
+            Why::Away => self.stay()?.away_ms(config),
+            Why::LingerOver => self.stay()?.linger_over_ms(config),
             Why::Unreflected => self.stay()?.outbox.missed_ms(),
             Why::HeldAsked => self.stay()?.held_ask_ms(),
             Why::Held => self.stay()?.outbox.over_ms(),
-            Why::Dormant => self.dormant_ms(config),
+            Why::Dormant => self.stay()?.dormant_ms(config),
             Why::Rejoins => self.stay()?.rejoin_ms(),
             Why::LossTold => self.stay()?.loss_told_ms(),
             Why::GapUnanswered => self.stay()?.gap.until_ms(),
@@ -140,28 +144,53 @@ impl Occupancy {
 
     fn expire(&mut self, turn: &mut Turn<'_>, why: Why) {
         match why {
-            Why::QueryUnanswered => self.expire_queries(turn),
+            Why::QueryUnanswered => self.base.expire_queries(turn),
             Why::OwnJoinWatched => self.base.directs.expire(turn),
             Why::ArchiveUnanswered => self.base.room_archive.expire(turn),
             Why::Forgotten | Why::Away => {} // the bouncer forgets it; the room is told when all is settled
             Why::InquiryUnanswered => self.stop_inquiry(),
-            Why::JoinSilent => self.complete(turn),
-            Why::JoinUnseen => self.ask_whether_unseen(turn),
-            Why::Retreated => self.retreated(turn),
+            Why::JoinSilent => self.while_joining(turn, |entering, turn| entering.complete(turn, None)),
+            Why::JoinUnseen => self.while_joining(turn, |entering, turn| {
+                entering.ask_whether_unseen(turn);
+                ControlFlow::Continue(())
+            }),
+            Why::Retreated => self.while_joining(turn, |entering, turn| {
+                entering.retreated(turn);
+                ControlFlow::Break(JoinEnding::Refused)
+            }),
             Why::JoinUnanswered => self.give_up_joining(turn),
-            Why::Replaying => self.go_on_replaying(turn),
-            Why::SelfPingUnanswered => self.found_nothing(turn),
-            Why::PresenceUnanswered => self.presence_unanswered(turn),
-            Why::ProbeUnanswered => self.expire_probes(turn),
+            Why::Replaying => self.base.go_on_replaying(turn),
+            Why::SelfPingUnanswered => self.while_in(turn, In::found_nothing),
+            Why::PresenceUnanswered => self.while_in(turn, In::presence_unanswered),
+            Why::ProbeUnanswered => self.while_in(turn, |inside, turn| inside.expire_probes(turn)),
             Why::LeaveHeld => self.release_held_leave(turn),
-            Why::LingerOver | Why::Dormant => self.linger_over(turn),
-            Why::Unreflected => self.miss_reflection(turn),
-            Why::HeldAsked => self.ask_for_held(turn),
-            Why::Held => self.refuse_unsent(turn, None),
-            Why::Rejoins => self.try_again(turn),
-            Why::LossTold => self.tell_loss(turn),
-            Why::GapUnanswered => self.gap_unanswered(turn),
-            Why::Silent => self.ask_silent(turn),
+            Why::LingerOver | Why::Dormant => self.depart(turn, Departure::Left, None),
+            Why::Unreflected => self.while_in(turn, In::miss_reflection),
+            Why::HeldAsked => self.while_in(turn, In::ask_for_held),
+            Why::Held => self.while_in(turn, |inside, turn| inside.refuse_unsent(turn, None)),
+            Why::Rejoins => self.while_in(turn, In::try_again),
+            Why::LossTold => self.while_in(turn, In::tell_loss),
+            Why::GapUnanswered => self.while_in(turn, In::gap_unanswered),
+            Why::Silent => self.while_in(turn, In::ask_silent),
+        }
+    }
+
+    /// Does what is due while the account joins: it has a deadline then only.
+    fn while_joining(
+        &mut self,
+        turn: &mut Turn<'_>,
+        act: impl FnOnce(&mut Entering<'_>, &mut Turn<'_>) -> Waiting<'static>,
+    ) {
+        if let Phase::Joining(joining) = &mut self.phase {
+            let waiting = act(&mut Entering { joining, base: &mut self.base }, turn);
+            self.go_on_joining(turn, waiting);
+        }
+    }
+
+    /// Does what is due while the account is in: it has a deadline then only.
+    fn while_in<'a>(&'a mut self, turn: &mut Turn<'_>, act: impl FnOnce(&mut In<'a>, &mut Turn<'_>)) {
+        if let Phase::In(stay) = &mut self.phase {
+            act(&mut In { stay, base: &mut self.base }, turn);
         }
     }
 }

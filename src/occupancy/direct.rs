@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Occupancy;
+use super::base::Base;
+use super::phase::Stay;
 use crate::config::limit;
 use crate::event::{Action, SessionId, Verdict};
 use crate::services::Finding;
@@ -91,41 +93,24 @@ impl Directs {
     }
 }
 
-impl Occupancy {
+impl Base {
     /// The session is, or will be, in by itself.
-    pub(crate) fn goes_direct(&mut self, session: SessionId, jid: FullJid, nick: Nick) {
-        self.base.directs.0.insert(session, Direct { jid, nick, state: Standing::In });
-    }
-
-    /// The session joins by itself, also if it has been in through the account (J28).
-    pub(crate) fn joins_by_itself(
-        &mut self,
-        turn: &mut Turn<'_>,
-        session: SessionId,
-        jid: FullJid,
-        nick: Nick,
-    ) {
-        self.session_hides(turn, session);
-        self.goes_direct(session, jid, nick);
+    fn note_direct(&mut self, session: SessionId, jid: FullJid, nick: Nick) {
+        self.directs.0.insert(session, Direct { jid, nick, state: Standing::In });
     }
 
     /// Whether any session is in by itself.
-    pub(crate) fn has_directs(&self) -> bool {
-        !self.base.directs.is_empty()
-    }
-
-    /// Whether stanzas to full JIDs matter.
-    pub(crate) fn speaks_to_sessions(&self) -> bool {
-        self.has_directs() || self.base.room_archive.has_asked()
+    pub(super) fn has_directs(&self) -> bool {
+        !self.directs.is_empty()
     }
 
     /// Decides about a stanza of a session that is in by itself. Gives nothing if the session is not.
     pub(super) fn sent_directly(&mut self, session: SessionId, stanza: &Stanza) -> Option<Verdict> {
-        let direct = self.base.directs.0.get_mut(&session)?;
+        let direct = self.directs.0.get_mut(&session)?;
         match direct.state {
             Standing::Adopting | Standing::Withdrawing { .. } => return None,
             Standing::Leaving { .. } if stanza.kind != Kind::Presence(PresenceType::Unavailable) => {
-                self.base.directs.remove(session); // it is back
+                self.directs.remove(session); // it is back
                 return None;
             }
             Standing::In if asks_to_join(stanza) && stanza.target_nick().is_some() => {
@@ -135,7 +120,7 @@ impl Occupancy {
             Standing::In | Standing::Trying { .. } | Standing::Leaving { .. } => {}
         }
         match stanza.kind {
-            Kind::Presence(PresenceType::Unavailable) => self.base.directs.remove(session),
+            Kind::Presence(PresenceType::Unavailable) => self.directs.remove(session),
             Kind::Presence(PresenceType::Available) => {
                 direct.nick = stanza.target_nick().unwrap_or_else(|| direct.nick.clone());
             }
@@ -144,9 +129,117 @@ impl Occupancy {
         Some(Verdict::Pass("the session is in by itself"))
     }
 
+    /// The account is in, or the session leaves before it is: a session that it adopts withdraws (X5).
+    pub(super) fn withdraw(&mut self, turn: &mut Turn<'_>, session: SessionId) {
+        let until_ms = turn.after(limit::WITHDRAW_MS);
+        let id = turn.fresh_id();
+        let Some(direct) = self.directs.0.get_mut(&session) else { return };
+        if direct.state != Standing::Adopting {
+            return;
+        }
+        direct.state = Standing::Withdrawing { until_ms };
+        let leave = Stanza::new(Kind::Presence(PresenceType::Unavailable))
+            .from(direct.jid.as_jid().clone())
+            .to(self.me.room.occupant(&direct.nick))
+            .id(Some(&id));
+        turn.act(Action::SendAs { session: direct.jid.clone(), stanza: Kept::own(leave) });
+    }
+
+    /// The room does not take the account, but has the session: it goes on by itself. False if it is not in.
+    pub(super) fn gives_up_adopting(
+        &mut self,
+        turn: &mut Turn<'_>,
+        session: SessionId,
+        stay: Option<&mut Stay>,
+    ) -> bool {
+        let is_adopting = self.directs.is_adopting(session);
+        if is_adopting {
+            self.join_directly(turn, session, Standing::In, stay);
+        }
+        is_adopting
+    }
+
+    /// The room refuses the bare JID or the nick: the session's own join tells which (R5).
+    pub(super) fn try_directly(&mut self, turn: &mut Turn<'_>, session: SessionId) {
+        let until_ms = turn.after(limit::WITHDRAW_MS);
+        self.join_directly(turn, session, Standing::Trying { until_ms }, None);
+    }
+
+    /// The service has let the account in and shown it nothing: it is *direct* (biboumi). The account has left
+    /// it before the sessions join, since biboumi shows its leave to all of them.
+    pub(super) fn go_direct(&mut self, turn: &mut Turn<'_>) {
+        log::debug!("{} shows the account nothing: its sessions join by themselves", self.me.room);
+        turn.find_service(Finding::IsDirect);
+        self.all_join_directly(turn, None);
+    }
+
+    fn all_join_directly(&mut self, turn: &mut Turn<'_>, mut stay: Option<&mut Stay>) {
+        for session in self.sessions.all() {
+            self.join_directly(turn, session, Standing::In, stay.as_deref_mut());
+        }
+    }
+
+    /// The session's own join goes up, and what it has sent since.
+    fn join_directly(
+        &mut self,
+        turn: &mut Turn<'_>,
+        session: SessionId,
+        state: Standing,
+        stay: Option<&mut Stay>,
+    ) {
+        let Some(attachment) = self.detach(turn, session, stay) else { return };
+        let join = self.join_of(turn, &attachment);
+        let jid = attachment.jid.clone();
+        let sent: Vec<_> = std::iter::once(join).chain(attachment.into_held()).collect();
+        let Some(nick) = sent.iter().rev().find_map(nick_asked) else { return };
+        self.directs.0.insert(session, Direct { jid: jid.clone(), nick, state });
+        for stanza in sent {
+            turn.act(Action::SendAs { session: jid.clone(), stanza });
+        }
+    }
+
+    fn join_of(&self, turn: &mut Turn<'_>, attachment: &Attachment) -> Kept {
+        if let Stage::Waiting(ask) = &attachment.stage {
+            return ask.join.clone();
+        }
+        let id = turn.fresh_id();
+        let seen_ms = self.room.history.newest_ms().map_or(turn.now.utc_ms, |newest_ms| newest_ms + 1_000);
+        let missed = Element::build("history", NS_MUC).attribute("since", &delay::format(seen_ms)).done();
+        let mut join = Stanza::clone(&attachment.presence)
+            .from(attachment.jid.as_jid().clone())
+            .to(self.me.occupant())
+            .id(Some(&id));
+        join.children.push(Element::build("x", NS_MUC).child(missed).done());
+        Kept::own(join)
+    }
+}
+
+impl Occupancy {
+    /// The session joins by itself, also if it has been in through the account (J28).
+    pub(crate) fn joins_by_itself(
+        &mut self,
+        turn: &mut Turn<'_>,
+        session: SessionId,
+        jid: FullJid,
+        nick: Nick,
+    ) {
+        self.session_hides(turn, session);
+        self.base.note_direct(session, jid, nick);
+    }
+
+    /// The session is in by itself.
+    pub(crate) fn goes_direct(&mut self, session: SessionId, jid: FullJid, nick: Nick) {
+        self.base.note_direct(session, jid, nick);
+    }
+
+    /// Whether stanzas to full JIDs matter.
+    pub(crate) fn speaks_to_sessions(&self) -> bool {
+        self.base.has_directs() || self.base.room_archive.has_asked()
+    }
+
     /// The room sent a stanza to the full JID of a session.
     pub(crate) fn room_sent_to_session(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) -> Verdict {
-        if stanza.kind == Kind::Iq(IqType::Error) && self.archive_refused(turn, stanza) {
+        if stanza.kind == Kind::Iq(IqType::Error) && self.base.archive_refused(turn, stanza, self.is_in()) {
             return Verdict::Handled;
         }
         let occupant = MucUser::read(stanza);
@@ -162,7 +255,7 @@ impl Occupancy {
         match (stanza.kind, state) {
             (Kind::Presence(PresenceType::Unavailable), _) if is_own => self.base.directs.remove(session),
             (Kind::Presence(PresenceType::Error), Standing::Trying { .. }) => {
-                self.base.directs.remove(session)
+                self.base.directs.remove(session);
             }
             (Kind::Presence(PresenceType::Available), Standing::Trying { .. }) if is_own => {
                 direct.state = Standing::In;
@@ -181,66 +274,6 @@ impl Occupancy {
         }
     }
 
-    /// The account is in, or the session leaves before it is: a session that it adopts withdraws (X5).
-    pub(super) fn withdraw(&mut self, turn: &mut Turn<'_>, session: SessionId) {
-        let until_ms = turn.after(limit::WITHDRAW_MS);
-        let id = turn.fresh_id();
-        let Some(direct) = self.base.directs.0.get_mut(&session) else { return };
-        if direct.state != Standing::Adopting {
-            return;
-        }
-        direct.state = Standing::Withdrawing { until_ms };
-        let leave = Stanza::new(Kind::Presence(PresenceType::Unavailable))
-            .from(direct.jid.as_jid().clone())
-            .to(self.base.me.room.occupant(&direct.nick))
-            .id(Some(&id));
-        turn.act(Action::SendAs { session: direct.jid.clone(), stanza: Kept::own(leave) });
-    }
-
-    /// The room does not take the account, but has the session: it goes on by itself. False if it is not in.
-    pub(super) fn gives_up_adopting(&mut self, turn: &mut Turn<'_>, session: SessionId) -> bool {
-        let is_adopting = self.base.directs.is_adopting(session);
-        if is_adopting {
-            self.join_directly(turn, session, Standing::In);
-        }
-        is_adopting
-    }
-
-    /// The room refuses the bare JID or the nick: the session's own join tells which (R5).
-    pub(super) fn try_directly(&mut self, turn: &mut Turn<'_>, session: SessionId) {
-        let until_ms = turn.after(limit::WITHDRAW_MS);
-        self.join_directly(turn, session, Standing::Trying { until_ms });
-    }
-
-    /// The service has let the account in and shown it nothing: it is *direct* (biboumi). The account has left
-    /// it before the sessions join, since biboumi shows its leave to all of them.
-    pub(super) fn go_direct(&mut self, turn: &mut Turn<'_>) {
-        log::debug!("{} shows the account nothing: its sessions join by themselves", self.base.me.room);
-        turn.find_service(Finding::IsDirect);
-        self.all_join_directly(turn);
-        self.refuse_orphans(turn);
-        self.try_next(turn);
-    }
-
-    fn all_join_directly(&mut self, turn: &mut Turn<'_>) {
-        for session in self.base.sessions.all() {
-            self.join_directly(turn, session, Standing::In);
-        }
-    }
-
-    /// The session's own join goes up, and what it has sent since.
-    fn join_directly(&mut self, turn: &mut Turn<'_>, session: SessionId, state: Standing) {
-        let Some(attachment) = self.detach(turn, session) else { return };
-        let join = self.join_of(turn, &attachment);
-        let jid = attachment.jid.clone();
-        let sent: Vec<_> = std::iter::once(join).chain(attachment.into_held()).collect();
-        let Some(nick) = sent.iter().rev().find_map(nick_asked) else { return };
-        self.base.directs.0.insert(session, Direct { jid: jid.clone(), nick, state });
-        for stanza in sent {
-            turn.act(Action::SendAs { session: jid.clone(), stanza });
-        }
-    }
-
     /// The account gives the room back to its sessions: each joins by itself under the same nick, then the
     /// account leaves, and nobody sees a leave (X4).
     pub(crate) fn hand_back(&mut self, turn: &mut Turn<'_>) {
@@ -248,24 +281,9 @@ impl Occupancy {
         if !self.is_occupied() {
             return;
         }
-        self.all_join_directly(turn);
+        let (base, stay) = self.parts();
+        base.all_join_directly(turn, stay);
         self.depart(turn, Departure::Left, None);
-    }
-
-    fn join_of(&self, turn: &mut Turn<'_>, attachment: &Attachment) -> Kept {
-        if let Stage::Waiting(ask) = &attachment.stage {
-            return ask.join.clone();
-        }
-        let id = turn.fresh_id();
-        let seen_ms =
-            self.base.room.history.newest_ms().map_or(turn.now.utc_ms, |newest_ms| newest_ms + 1_000);
-        let missed = Element::build("history", NS_MUC).attribute("since", &delay::format(seen_ms)).done();
-        let mut join = Stanza::clone(&attachment.presence)
-            .from(attachment.jid.as_jid().clone())
-            .to(self.base.me.occupant())
-            .id(Some(&id));
-        join.children.push(Element::build("x", NS_MUC).child(missed).done());
-        Kept::own(join)
     }
 }
 

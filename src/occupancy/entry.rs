@@ -5,7 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Occupancy;
+use super::base::Base;
+use super::phase::In;
 use crate::config::limit;
 use crate::event::SessionId;
 use crate::sessions::{Ask, Attachment};
@@ -141,40 +142,46 @@ impl Entry {
     }
 }
 
-impl Occupancy {
+impl In<'_> {
     /// Takes in a message of the past. True if it is news for the sessions that have been shown the room (H10). Behind
     /// a gap it waits.
     pub(super) fn take_in_history(&mut self, turn: &mut Turn<'_>, message: &Kept) -> bool {
         if message.sender_nick().as_ref() == Some(&self.base.me.nick) {
             self.note_said(message);
         }
-        !self.keep_brought(turn, message)
-            && self.base.room.history.take_in(message, &self.base.me.room, turn.now, turn.config)
+        !self.keep_brought(turn, message) && self.base.take_in_history(turn, message)
     }
 
     /// The room has shown its history. What turns out to be news is shown.
     pub(super) fn end_fetch(&mut self, turn: &mut Turn<'_>) {
         for news in self.base.room.history.end_fetch(&self.base.me.room, turn.now, turn.config) {
-            for session in self.shown_sessions() {
+            for session in self.base.shown_sessions() {
                 self.show(turn, session, Stanza::clone(&news));
             }
         }
     }
+}
+
+impl Base {
+    /// Takes in a message of the past. True if it is news.
+    pub(super) fn take_in_history(&mut self, turn: &Turn<'_>, message: &Kept) -> bool {
+        self.room.history.take_in(message, &self.me.room, turn.now, turn.config)
+    }
 
     /// How many messages the session that waits wants at most.
     pub(super) fn wanted_history(&self, turn: &Turn<'_>, session: SessionId) -> usize {
-        let ask = self.base.sessions.get(session).and_then(Attachment::ask);
+        let ask = self.sessions.get(session).and_then(Attachment::ask);
         ask.map_or(0, |ask| ask.history.most(turn.config))
     }
 
     /// Whether that session waits for more history than the copy has, and the room may have it (F32).
     pub(super) fn lacks_history(&self, turn: &Turn<'_>, session: SessionId) -> bool {
-        let ask = self.base.sessions.get(session).and_then(Attachment::ask);
+        let ask = self.sessions.get(session).and_then(Attachment::ask);
         ask.is_some_and(|ask| !self.has_history(turn, ask))
     }
 
     /// Whether the copy has the history that the session asks for.
     pub(super) fn has_history(&self, turn: &Turn<'_>, ask: &Ask) -> bool {
-        self.base.room.history.answers(&ask.history, ask.later.len(), turn.now, turn.config)
+        self.room.history.answers(&ask.history, ask.later.len(), turn.now, turn.config)
     }
 }

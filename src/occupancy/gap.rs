@@ -5,8 +5,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::missed::has_same;
+use super::phase::{In, Stay};
 use super::stored::utc_of;
-use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::pending::backlog::Backlog;
 use crate::room::history::History;
@@ -117,6 +117,25 @@ impl Gap {
         }
     }
 
+    /// What is being filled.
+    pub(super) fn filling_mut(&mut self) -> Option<&mut Filling> {
+        match self {
+            Self::Filling(filling) => Some(filling),
+            Self::Closed | Self::Open(_) => None,
+        }
+    }
+
+    /// Closes the gap, if it is being filled.
+    fn take_filling(&mut self) -> Option<Filling> {
+        if !self.is_filling() {
+            return None;
+        }
+        match std::mem::take(self) {
+            Self::Filling(filling) => Some(*filling),
+            Self::Closed | Self::Open(_) => None,
+        }
+    }
+
     pub(super) fn hole_mut(&mut self) -> Option<&mut Hole> {
         match self {
             Self::Closed => None,
@@ -190,36 +209,46 @@ impl Filling {
     }
 }
 
+impl Stay {
+    /// Whether sessions have to wait until a gap is filled.
+    pub(super) fn is_filling_gap(&self) -> bool {
+        self.gap.is_filling()
+    }
+
+    /// Since when messages may be missing, by our clock.
+    pub(super) fn gap_since_ms(&self) -> Option<i64> {
+        self.gap.hole().map(|hole| hole.since_ms)
+    }
+}
+
 /// What others call.
-impl Occupancy {
+impl In<'_> {
     /// Messages may be missing from now on. If that is known already, the gap only becomes larger.
-    pub(crate) fn open_gap(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn open_gap(&mut self, turn: &mut Turn<'_>) {
         self.stop_filling(turn);
         let known = self.base.room.history.last(&self.base.me.room);
         let newest_ms = self.base.room.history.newest_ms();
-        let Phase::In(stay) = &mut self.phase else { return };
-        if matches!(stay.gap, Gap::Closed) {
-            let heard_ms = stay.trust.heard_ms().unwrap_or(turn.now.monotonic_ms);
+        if matches!(self.stay.gap, Gap::Closed) {
+            let heard_ms = self.stay.trust.heard_ms().unwrap_or(turn.now.monotonic_ms);
             let last = Last { id: known.0, stamp_ms: known.1.or(newest_ms) };
             let since_ms = utc_of(turn.now, heard_ms);
-            stay.gap =
+            self.stay.gap =
                 Gap::Open(Hole { since_ms, last: Some(Box::new(last)), brought: None, not_before_ms: 0 });
         }
     }
 
     /// The account is in: the room is asked for what is missing, unless that is under way.
     pub(super) fn fill_gap(&mut self, turn: &mut Turn<'_>) {
-        let Phase::In(stay) = &mut self.phase else { return };
-        match std::mem::take(&mut stay.gap) {
+        match std::mem::take(&mut self.stay.gap) {
             Gap::Closed => {}
             Gap::Open(hole) => {
                 self.base.room.history.begin_sequel(hole.start_ms());
-                stay.gap = Gap::Filling(Box::new(Filling::begun(turn, hole)));
+                self.stay.gap = Gap::Filling(Box::new(Filling::begun(turn, hole)));
                 self.ask_archive(turn);
             }
             Gap::Filling(filling) => {
                 let is_over = matches!(filling.source, Source::Resync);
-                stay.gap = Gap::Filling(filling);
+                self.stay.gap = Gap::Filling(filling);
                 if is_over {
                     self.close_gap(turn, false);
                 }
@@ -236,12 +265,12 @@ impl Occupancy {
 
     /// Keeps a live message until the gap before it is filled; false if there is none, or if too much waits already.
     pub(super) fn waits_behind_gap(&mut self, turn: &mut Turn<'_>, message: &Kept) -> bool {
-        self.stay().is_some_and(|stay| !matches!(stay.gap, Gap::Closed)) && self.keep_live(turn, message)
+        !matches!(self.stay.gap, Gap::Closed) && self.keep_live(turn, message)
     }
 
     /// The room begins to show its history. If messages may be missing before it, it waits.
     pub(super) fn begin_fetch(&mut self, asked: Asked) {
-        match self.gap_mut().and_then(Gap::hole_mut) {
+        match self.stay.gap.hole_mut() {
             Some(hole) => hole.brought_mut().asked = Some(asked),
             None => self.base.room.history.begin_fetch(asked),
         }
@@ -249,22 +278,12 @@ impl Occupancy {
 
     /// Keeps history until the gap before it is filled; false if there is none. Of too much the oldest is lost.
     pub(super) fn keep_brought(&mut self, turn: &mut Turn<'_>, message: &Kept) -> bool {
-        let Some(hole) = self.gap_mut().and_then(Gap::hole_mut) else { return false };
+        let Some(hole) = self.stay.gap.hole_mut() else { return false };
         let messages = &mut hole.brought_mut().messages;
         if !turn.keep_newest(messages, limit::GAP_COST, message.share(), |_| true) {
             log::debug!("a message of the history of {} is too large to be kept", self.base.me.room);
         }
         true
-    }
-
-    /// Whether sessions have to wait until a gap is filled.
-    pub(super) fn is_filling_gap(&self) -> bool {
-        self.stay().is_some_and(|stay| stay.gap.is_filling())
-    }
-
-    /// Since when messages may be missing, by our clock.
-    pub(crate) fn gap_since_ms(&self) -> Option<i64> {
-        self.stay()?.gap.hole().map(|hole| hole.since_ms)
     }
 
     /// The account goes out of the room: what has waited is shown before that.
@@ -282,31 +301,13 @@ impl Occupancy {
 }
 
 /// The end of a gap.
-impl Occupancy {
-    /// The gap, while the account is in.
-    pub(super) fn gap_mut(&mut self) -> Option<&mut Gap> {
-        match &mut self.phase {
-            Phase::In(stay) => Some(&mut stay.gap),
-            Phase::Out(_) | Phase::Joining(_) => None,
-        }
-    }
-
-    /// The gap that is being filled.
-    pub(super) fn filling_mut(&mut self) -> Option<&mut Filling> {
-        match self.gap_mut()? {
-            Gap::Filling(filling) => Some(filling),
-            Gap::Closed | Gap::Open(_) => None,
-        }
-    }
-
+impl In<'_> {
     /// What is missing can't be shown: what has waited is. The archive is asked again later, after the last that it has shown.
     pub(super) fn stop_filling(&mut self, turn: &mut Turn<'_>) {
-        let Some(filling) = self.filling_mut() else { return };
+        let Some(filling) = self.stay.gap.filling_mut() else { return };
         let hole = Hole { brought: None, ..filling.hole.clone() };
         self.end_filling(turn, false);
-        if let Some(gap) = self.gap_mut() {
-            *gap = Gap::Open(hole);
-        }
+        self.stay.gap = Gap::Open(hole);
     }
 
     /// No more of what was missing will come: what has waited is shown.
@@ -329,10 +330,9 @@ impl Occupancy {
     }
 
     fn take_filling(&mut self, turn: &Turn<'_>, is_whole: bool) -> Option<Filling> {
-        let gap = self.gap_mut().filter(|gap| gap.is_filling())?;
-        let Gap::Filling(filling) = std::mem::take(gap) else { return None };
+        let filling = self.stay.gap.take_filling()?;
         self.base.room.history.end_sequel(is_whole, &self.base.me.room, turn.now, turn.config);
-        Some(*filling)
+        Some(filling)
     }
 
     /// Shows what of the history is news, and has not come live.
@@ -353,7 +353,7 @@ impl Occupancy {
 
     /// Shows the sessions that have been shown the room a message of its past.
     pub(super) fn show_past(&mut self, turn: &mut Turn<'_>, message: &Stanza) {
-        for session in self.shown_sessions() {
+        for session in self.base.shown_sessions() {
             self.show(turn, session, message.clone());
         }
     }
@@ -364,7 +364,7 @@ impl Occupancy {
             let is_named = message.id.is_some() || stanza_id(&message, &self.base.me.room).is_some();
             if !is_named || !self.base.room.history.has_come(&message, &self.base.me.room) {
                 let is_delayed = delay::is_delayed(&message);
-                self.take_in_live(turn, &message, is_delayed);
+                self.base.take_in_live(turn, &message, is_delayed);
                 turn.about_shown(message.clone(), |turn| self.relay_news(turn, &message));
             }
         }
@@ -383,10 +383,10 @@ impl Occupancy {
     /// Keeps a live message, and begins to fill the gap. If too much waits, all is shown.
     fn keep_live(&mut self, turn: &mut Turn<'_>, message: &Kept) -> bool {
         let may_ask = |hole: &mut Hole| turn.is_due(hole.not_before_ms);
-        if !self.is_filling_gap() && self.gap_mut().and_then(Gap::hole_mut).is_some_and(may_ask) {
+        if !self.stay.is_filling_gap() && self.stay.gap.hole_mut().is_some_and(may_ask) {
             self.fill_gap(turn);
         }
-        let Some(filling) = self.filling_mut() else { return false };
+        let Some(filling) = self.stay.gap.filling_mut() else { return false };
         let is_kept = filling.live.len() < limit::GAP_LIVE
             && turn.keep(&mut filling.live, limit::GAP_COST, message.share());
         if is_kept {

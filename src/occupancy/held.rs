@@ -4,7 +4,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Occupancy, Phase};
+use super::Occupancy;
+use super::base::Base;
+use super::joining::Joining;
+use super::phase::{Entering, In, Phase};
 use crate::event::SessionId;
 use crate::pending::backlog::Backlog;
 use crate::sessions::{Ask, Attachment};
@@ -48,21 +51,40 @@ impl Orphans {
     }
 }
 
-impl Occupancy {
+impl Base {
     /// Keeps what a session sends until its join is answered (M3).
     pub(super) fn hold(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) {
-        let held =
-            self.base.sessions.get_mut(session).is_some_and(|a| a.hold(turn, Kept::own(stanza.clone())));
+        let held = self.sessions.get_mut(session).is_some_and(|a| a.hold(turn, Kept::own(stanza.clone())));
         if !held {
-            turn.refuse(&self.base.me.room, session, stanza, StanzaError::OVER_LIMIT);
+            turn.refuse(&self.me.room, session, stanza, StanzaError::OVER_LIMIT);
         }
     }
 
     /// Whether a stanza of that session is to be held: it has not been shown the whole room.
     pub(super) fn is_early(&self, session: SessionId) -> bool {
-        self.base.sessions.get(session).is_some_and(|attachment| !attachment.is_live())
+        self.sessions.get(session).is_some_and(|attachment| !attachment.is_live())
     }
 
+    /// What a session sent before its join was answered is refused (M3). With a join among it the session is
+    /// attached again, and what follows waits for that join.
+    pub(super) fn refuse_held(&mut self, turn: &mut Turn<'_>, session: SessionId, attachment: Attachment) {
+        for stanza in attachment.into_held() {
+            if let Some(attachment) = self.sessions.get_mut(session) {
+                attachment.hold_on(stanza);
+            } else if let Some((jid, ask)) = Ask::read(turn, &stanza) {
+                self.attach(session, jid, ask);
+            } else {
+                self.refuse_one(turn, session, &stanza);
+            }
+        }
+    }
+
+    fn refuse_one(&self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) {
+        turn.about_held(|turn| turn.refuse(&self.me.room, session, stanza, StanzaError::NOT_JOINED));
+    }
+}
+
+impl Occupancy {
     /// Deals with the first held stanza whose turn has come; false if there is none.
     pub(super) fn release_next(&mut self, turn: &mut Turn<'_>) -> bool {
         let Some((session, stanza)) = self.base.sessions.next_held() else { return false };
@@ -76,28 +98,24 @@ impl Occupancy {
             Kind::Presence(_) => {
                 self.probe_sent(turn, session, Stanza::clone(&stanza));
             }
-            Kind::Message(_) | Kind::Iq(_) => self.release(turn, Some(session), &stanza),
+            Kind::Message(_) | Kind::Iq(_) => {
+                // while the account is not in, no session has been shown the room, and so none has a turn
+                if let Some(mut inside) = self.inside() {
+                    inside.release(turn, Some(session), &stanza);
+                }
+            }
         });
         true
-    }
-
-    /// Sends up a held message or query. A question of an ended session is dropped.
-    pub(super) fn release(&mut self, turn: &mut Turn<'_>, session: Option<SessionId>, stanza: &Stanza) {
-        turn.about_held(|turn| match (stanza.kind, session) {
-            (Kind::Message(_), _) => self.message_up(turn, session, stanza),
-            (Kind::Iq(_), Some(session)) => self.query_up(turn, session, stanza),
-            (Kind::Iq(IqType::Set), None) => self.map_up(turn, None, stanza),
-            (Kind::Iq(_), None) | (Kind::Presence(_), _) => {}
-        });
     }
 
     /// Sends up the held stanzas of a session that has just been detached, at once or when the account is in.
     pub(super) fn release_held(&mut self, turn: &mut Turn<'_>, session: SessionId, attachment: Attachment) {
         let held = attachment.into_held();
         match &mut self.phase {
-            Phase::In(_) => {
+            Phase::In(stay) => {
+                let mut inside = In { stay, base: &mut self.base };
                 for stanza in held {
-                    self.release(turn, Some(session), &stanza);
+                    inside.release(turn, Some(session), &stanza);
                 }
             }
             Phase::Joining(joining) => {
@@ -106,40 +124,54 @@ impl Occupancy {
             Phase::Out(_) => {}
         }
     }
+}
 
-    /// Sends up the orphans.
+impl In<'_> {
+    /// Sends up a held message or query. A question of an ended session is dropped.
+    pub(super) fn release(&mut self, turn: &mut Turn<'_>, session: Option<SessionId>, stanza: &Stanza) {
+        turn.about_held(|turn| match (stanza.kind, session) {
+            (Kind::Message(_), _) => self.message_up(turn, session, stanza),
+            (Kind::Iq(_), Some(session)) => self.query_up(turn, session, stanza),
+            (Kind::Iq(IqType::Set), None) => self.base.map_up(turn, None, stanza, true),
+            (Kind::Iq(_), None) | (Kind::Presence(_), _) => {}
+        });
+    }
+
+    /// The account is in: the orphans go up.
     pub(super) fn release_orphans(&mut self, turn: &mut Turn<'_>, orphans: Orphans) {
         for Orphan { session, stanza } in orphans.stanzas {
             self.release(turn, session, &stanza);
         }
     }
+}
+
+impl Entering<'_> {
+    /// Nobody waits for the join any more: the orphans go up ahead of the leave, self-pings too (L7).
+    pub(super) fn release_orphans(&mut self, turn: &mut Turn<'_>) {
+        for Orphan { session, stanza } in self.joining.take_orphans() {
+            turn.about_held(|turn| match (stanza.kind, session) {
+                (Kind::Message(_), _) => self.base.message_up(turn, session, &stanza),
+                (Kind::Iq(_), Some(_)) | (Kind::Iq(IqType::Set), None) => {
+                    self.base.map_up(turn, session, &stanza, false);
+                }
+                (Kind::Iq(_), None) | (Kind::Presence(_), _) => {}
+            });
+        }
+    }
 
     /// The join has failed: the orphans are refused.
     pub(super) fn refuse_orphans(&mut self, turn: &mut Turn<'_>) {
-        let Phase::Joining(joining) = &mut self.phase else { return };
-        for Orphan { session, stanza } in std::mem::take(&mut joining.orphans).stanzas {
+        for Orphan { session, stanza } in self.joining.take_orphans() {
             if let Some(session) = session {
-                self.refuse_one(turn, session, &stanza);
+                self.base.refuse_one(turn, session, &stanza);
             }
         }
     }
+}
 
-    /// What a session sent before its join was answered is refused (M3). With a join among it the session is
-    /// attached again, and what follows waits for that join.
-    pub(super) fn refuse_held(&mut self, turn: &mut Turn<'_>, session: SessionId, attachment: Attachment) {
-        for stanza in attachment.into_held() {
-            if let Some(attachment) = self.base.sessions.get_mut(session) {
-                attachment.hold_on(stanza);
-            } else if let Some((jid, ask)) = Ask::read(turn, &stanza) {
-                self.attach(session, jid, ask);
-            } else {
-                self.refuse_one(turn, session, &stanza);
-            }
-        }
-    }
-
-    fn refuse_one(&self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) {
-        turn.about_held(|turn| turn.refuse(&self.base.me.room, session, stanza, StanzaError::NOT_JOINED));
+impl Joining {
+    fn take_orphans(&mut self) -> Vec<Orphan> {
+        std::mem::take(&mut self.orphans).stanzas
     }
 }
 

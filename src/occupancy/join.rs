@@ -1,8 +1,10 @@
 //! A session asks to join (XEP-0045 §7.2): the account joins, or is in already and the session attaches.
 
+use super::Occupancy;
+use super::base::Base;
 use super::joining::{Joining, Request};
 use super::past::Past;
-use super::{Occupancy, Phase};
+use super::phase::{In, Phase};
 use crate::event::{SessionId, Verdict};
 use crate::pending::backlog::Backlog;
 use crate::room::request::{Asked, HistoryRequest};
@@ -19,18 +21,23 @@ impl Occupancy {
             return Verdict::Pass("a join without a nick"); // the room's to refuse, no state is left (J10)
         };
         let replaces = |attachment: &Attachment| attachment.asks_the_same_again(&ask.nick);
-        if self.is_early(session) && !self.base.sessions.get(session).is_some_and(replaces) {
-            self.hold(turn, session, join);
+        if self.base.is_early(session) && !self.base.sessions.get(session).is_some_and(replaces) {
+            self.base.hold(turn, session, join);
             return Verdict::Handled;
         }
-        match &self.phase {
+        match &mut self.phase {
             Phase::Out(_) => {
-                self.attach(session, jid, ask);
+                self.base.attach(session, jid, ask);
                 self.try_join(turn, session);
             }
             // It shares the join that is under way; one that asks again is answered under its last id (J12, J13).
-            Phase::Joining(_) => self.attach(session, jid, ask),
-            Phase::In(_) => self.join_while_in(turn, session, jid, ask),
+            Phase::Joining(_) => self.base.attach(session, jid, ask),
+            Phase::In(stay) if stay.attendance.leave_waits() && ask.nick != self.base.me.nick => {
+                self.release_held_leave(turn); // it goes first (L3)
+                self.base.attach(session, jid, ask);
+                self.try_join(turn, session);
+            }
+            Phase::In(stay) => In { stay, base: &mut self.base }.join_asked(turn, session, jid, ask),
         }
         Verdict::Handled
     }
@@ -43,7 +50,7 @@ impl Occupancy {
         self.base.me.nick = ask.nick.clone();
         let mut join = self.base.me.presence(PresenceType::Available, &id);
         join.attributes.clone_from(&ask.join.attributes);
-        let history = self.asks_history(turn);
+        let history = self.base.asks_history(turn);
         join.children = account_payload(&ask.join, &history.element());
         self.base.sessions.avatar.put_into(turn.profile, &mut join.children);
         let mut sent = Stanza::clone(&attachment.presence);
@@ -59,7 +66,7 @@ impl Occupancy {
         };
         self.begin_joining(turn, request);
         self.base.sessions.begin_with(session);
-        self.note_versions_asked(session);
+        self.base.note_versions_asked(session);
         turn.send(join);
     }
 
@@ -71,53 +78,47 @@ impl Occupancy {
         self.base.room.history.begin_fetch(history);
         log::debug!("{} asks to join {}", self.base.me.account, self.base.me.room);
     }
+}
 
-    /// What the account's own join asks for: as much as is kept, or more if a session wants more (H13).
-    pub(super) fn asks_history(&self, turn: &Turn<'_>) -> Asked {
-        let wanted = self.base.sessions.asks().map(|ask| ask.history.most(turn.config));
-        Asked { most: wanted.chain([turn.config.history]).max(), since_ms: None }
-    }
-
-    fn join_while_in(&mut self, turn: &mut Turn<'_>, session: SessionId, jid: FullJid, mut ask: Ask) {
+impl In<'_> {
+    fn join_asked(&mut self, turn: &mut Turn<'_>, session: SessionId, jid: FullJid, mut ask: Ask) {
         let asks_again = self.base.sessions.get(session).is_some_and(Attachment::is_live);
-        if asks_again && !self.resyncs(turn, session, &ask.nick) {
+        if asks_again && !self.base.resyncs(turn, session, &ask.nick) {
             self.wish_nick(turn, session, ask.nick.clone(), ask.join.id.clone(), Some(ask));
             return;
         }
         self.note_addressed(turn, session, Some(&ask.nick));
-        if ask.nick != self.base.me.nick {
-            self.release_held_leave(turn); // it goes first (L3)
-        }
-        ask.later.append(&mut self.cancel_held_leave());
-        self.attach(session, jid, ask);
-        if !self.is_occupied() {
-            self.try_join(turn, session);
-        }
+        ask.later.append(&mut self.stay.attendance.cancel_leave());
+        self.base.attach(session, jid, ask);
+    }
+}
+
+impl Base {
+    /// What the account's own join asks for: as much as is kept, or more if a session wants more (H13).
+    pub(super) fn asks_history(&self, turn: &Turn<'_>) -> Asked {
+        let wanted = self.sessions.asks().map(|ask| ask.history.most(turn.config));
+        Asked { most: wanted.chain([turn.config.history]).max(), since_ms: None }
     }
 
     /// Whether a join of an attached session to that nick only wants to see the room again (design decision 5):
     /// profanity rejoins after a resumption with the nick that it knew.
     fn resyncs(&self, turn: &Turn<'_>, session: SessionId, nick: &Nick) -> bool {
-        let just_resumed = self
-            .base
-            .sessions
-            .get(session)
-            .is_some_and(|attachment| attachment.connection.was_just_resumed(turn));
-        self.is_own_nick(turn, session, nick) || (just_resumed && self.base.me.had(nick, turn))
+        let just_resumed =
+            self.sessions.get(session).is_some_and(|attachment| attachment.connection.was_just_resumed(turn));
+        self.is_own_nick(turn, session, nick) || (just_resumed && self.me.had(nick, turn))
     }
 
     /// Whether the session means the account by that nick: the real one, its alias, or a former one that it
     /// does not know to be former.
     pub(super) fn is_own_nick(&self, turn: &Turn<'_>, session: SessionId, nick: &Nick) -> bool {
-        if *nick == self.base.me.nick {
+        if *nick == self.me.nick {
             return true;
         }
-        if self.base.room.roster.has(nick) {
+        if self.room.roster.has(nick) {
             return false; // by now that is somebody else
         }
-        let is_alias =
-            self.base.sessions.get(session).is_some_and(|attachment| attachment.means_account_by(nick));
-        is_alias || self.base.me.crossed(nick, session, turn)
+        let is_alias = self.sessions.get(session).is_some_and(|attachment| attachment.means_account_by(nick));
+        is_alias || self.me.crossed(nick, session, turn)
     }
 }
 

@@ -1,23 +1,23 @@
 //! The account's join is under way: the room is taken in and shown to nobody until it is complete (J31).
 
+use std::ops::ControlFlow;
+
 use serde::{Deserialize, Serialize};
 
-use super::check::{Check, Trust};
+use super::Occupancy;
 use super::entry::Entry;
-use super::gap::Gap;
 use super::held::Orphans;
-use super::outbox::Outbox;
 use super::past::Past;
-use super::probe::Probes;
+use super::phase::{Entering, In, JoinEnding, LetIn, Phase, Stay, Waiting};
 use super::unseen::Silence;
 use super::upstream::Upstream;
 use super::versions::tells_versions;
-use super::{Attendance, Occupancy, Own, Phase, Stay};
 use crate::config::limit;
-use crate::event::{SessionId, Verdict};
+use crate::event::SessionId;
 use crate::pending::backlog::Backlog;
 use crate::room::Room;
 use crate::room::history::History;
+use crate::room::own::Own;
 use crate::room::request::Asked;
 use crate::services::Finding;
 use crate::sessions::{Attachment, Stage};
@@ -150,147 +150,164 @@ impl Joining {
     }
 }
 
-impl Occupancy {
-    pub(super) fn presence_while_joining(
+impl Entering<'_> {
+    pub(super) fn presence_came<'a>(
         &mut self,
         turn: &mut Turn<'_>,
-        stanza: &Kept,
+        stanza: &'a Kept,
         presence_type: PresenceType,
-    ) -> Verdict {
-        let Phase::Joining(joining) = &mut self.phase else { return Verdict::Handled };
+    ) -> Waiting<'a> {
         let occupant = MucUser::read(stanza);
         // before its 110 the nick that was asked for may be anybody's
-        let is_self = occupant.has(status::SELF) || is_from_same(joining.entry.own(), stanza);
-        let is_own = is_self || joining.is_own_of_earlier_stay(stanza);
+        let is_self = occupant.has(status::SELF) || is_from_same(self.joining.entry.own(), stanza);
+        let is_own = is_self || self.joining.is_own_of_earlier_stay(stanza);
         match presence_type {
-            PresenceType::Available if is_self => self.own_join_came(turn, stanza, &occupant),
+            PresenceType::Available if is_self => return self.own_join_came(turn, stanza, &occupant),
             PresenceType::Available => {
                 self.base.room.fold_presence(stanza);
             }
             PresenceType::Unavailable if is_own && !occupant.has(status::NICK_CHANGE) => {
-                self.removed_while_joining(turn, stanza, &occupant);
+                return self.removed(turn, stanza);
             }
             PresenceType::Unavailable => {
                 self.base.room.fold_unavailable(stanza, &occupant);
-                self.note_gone(turn, stanza, &occupant);
+                self.base.note_gone(turn, stanza, &occupant);
             }
-            PresenceType::Error if self.answers_repetition(stanza) => {}
-            PresenceType::Error => self.join_refused(turn, stanza),
+            PresenceType::Error if self.base.answers_repetition(stanza, false) => {}
+            PresenceType::Error => return self.join_refused(turn, stanza),
             PresenceType::Probe | PresenceType::Other => {}
         }
-        Verdict::Handled
+        ControlFlow::Continue(())
     }
 
     /// The room says that the account is in. Late traffic of an earlier stay is not taken for it (design
     /// decision 13).
-    fn own_join_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept, occupant: &MucUser) {
-        let Phase::Joining(joining) = &mut self.phase else { return };
-        let Some(nick) = stanza.sender_nick() else { return };
-        let asked_by = joining.request.asked_by;
-        let was_asked = joining.entry.is_asked();
-        let is_new = joining.own_came(turn, stanza);
-        let early = if was_asked || is_new { joining.early.clone() } else { Backlog::default() };
+    fn own_join_came<'a>(&mut self, turn: &mut Turn<'_>, stanza: &Kept, occupant: &MucUser) -> Waiting<'a> {
+        let Some(nick) = stanza.sender_nick() else { return ControlFlow::Continue(()) };
+        let asked_by = self.joining.request.asked_by;
+        let was_asked = self.joining.entry.is_asked();
+        let is_new = self.joining.own_came(turn, stanza);
+        let early = if was_asked || is_new { self.joining.early.clone() } else { Backlog::default() };
         if is_new {
             self.base.room.outdated = false;
             self.base.room.history = History::default(); // of an earlier join, which asked for less
-            self.base.room.history.begin_fetch(joining.request.history);
+            self.base.room.history.begin_fetch(self.joining.request.history);
         }
         for message in early {
-            self.take_in_history(turn, &message); // for those who come later (J2)
+            self.base.take_in_history(turn, &message); // for those who come later (J2)
         }
         self.base.room.roster.remove(&nick);
         self.base.me.nick = nick;
         self.base.room.is_entered = true;
         self.base.room.flags.fold(&occupant.codes);
         self.base.room.versioned |= tells_versions(stanza);
-        if occupant.has(status::CREATED) {
-            self.note_created(turn, asked_by);
-        }
+        if occupant.has(status::CREATED) { self.note_created(asked_by) } else { ControlFlow::Continue(()) }
     }
 
     /// The session whose join created the room configures it; if it has gone, another that waits (J9). A room that
     /// nobody asked for is left.
-    fn note_created(&mut self, turn: &mut Turn<'_>, asked_by: Option<SessionId>) {
+    fn note_created<'a>(&mut self, asked_by: Option<SessionId>) -> Waiting<'a> {
         let asked_by_present = asked_by.filter(|session| self.base.sessions.has(*session));
         let creator = asked_by_present.or_else(|| self.base.sessions.waiting().first().copied());
         if asked_by.is_none() && creator.is_none() {
-            return self.leave_created(turn);
+            return ControlFlow::Break(JoinEnding::Created);
         }
         let attachment = creator.and_then(|session| self.base.sessions.get_mut(session));
         if let Some(Attachment { stage: Stage::Waiting(ask), .. }) = attachment {
             ask.created = true;
         }
+        ControlFlow::Continue(())
     }
 
     /// The end of an earlier stay is forgotten with all that belonged to it; the end of this one is shown
     /// after the join that it ends.
-    fn removed_while_joining(&mut self, turn: &mut Turn<'_>, stanza: &Kept, occupant: &MucUser) {
-        if let Phase::Joining(joining) = &mut self.phase
-            && !joining.entry.is_let_in()
-        {
-            joining.start_over();
-            let asked = joining.request.history;
-            self.base.sessions.forget_first();
-            self.end_queries(turn);
-            self.base.room = Room::default();
-            self.base.room.history.begin_fetch(asked);
-            return;
+    fn removed<'a>(&mut self, turn: &mut Turn<'_>, stanza: &'a Kept) -> Waiting<'a> {
+        if self.joining.entry.is_let_in() {
+            return self.complete(turn, Some(stanza));
         }
-        self.complete(turn);
-        self.removed(turn, stanza, occupant);
+        self.joining.start_over();
+        self.base.sessions.forget_first();
+        self.base.end_queries(turn);
+        self.base.room = Room::default();
+        self.base.room.history.begin_fetch(self.joining.request.history);
+        ControlFlow::Continue(())
     }
 
-    /// The room is known: the account is in, and waiting sessions are shown the room. Who wants more history than
-    /// was asked for waits on.
-    pub(super) fn complete(&mut self, turn: &mut Turn<'_>) {
-        let Phase::Joining(joining) = &mut self.phase else { return };
-        let Some(own) = joining.own() else { return };
-        let upstream = Upstream::begun_by(joining.request.asked_by);
-        let asked = joining.request.history;
-        let password = joining.request.password.take().map(Into::into);
-        let (early, orphans) = (std::mem::take(&mut joining.early), std::mem::take(&mut joining.orphans));
-        log::debug!("{} joins {} as {}", self.base.me.account, self.base.me.room, self.base.me.nick);
+    /// The room is known, and the account is in; or it was, if that stanza has removed it.
+    pub(super) fn complete<'a>(&mut self, turn: &Turn<'_>, removed_by: Option<&'a Stanza>) -> Waiting<'a> {
+        let Some(own) = self.joining.own() else { return ControlFlow::Continue(()) };
+        let request = &mut self.joining.request;
+        let upstream = Upstream::begun_by(request.asked_by);
+        let asked = request.history;
+        let password = request.password.take().map(Into::into);
         let is_bookmarked = turn.profile.bookmarks.holds(&self.base.me.room);
-        self.enter(Phase::In(Box::new(Stay { is_bookmarked, password, ..Stay::new(turn, own, upstream) })));
+        let stay = Box::new(Stay { is_bookmarked, password, ..Stay::new(turn, own, upstream) });
+        let (early, orphans) =
+            (std::mem::take(&mut self.joining.early), std::mem::take(&mut self.joining.orphans));
+        let let_in = Box::new(LetIn { stay, early, orphans, asked });
+        ControlFlow::Break(JoinEnding::LetIn(let_in, removed_by))
+    }
+
+    /// The room refuses the join: the sessions that asked for the same are told (J13, J16, J17).
+    fn join_refused<'a>(&mut self, turn: &mut Turn<'_>, error: &Stanza) -> Waiting<'a> {
+        if error.id.as_ref().is_some_and(|id| *id != self.joining.request.id) {
+            return ControlFlow::Continue(()); // it answers an earlier join
+        }
+        if let Some(sent) = self.joining.in_as().cloned() {
+            self.joining.request.is_reflected = self.joining.entry.own().is_some_and(|own| own.id.is_some());
+            self.joining.request.sent = sent;
+            return self.complete(turn, None);
+        }
+        let same = |(session, attachment): (SessionId, &Attachment)| {
+            self.joining.asks_the_same(attachment).then_some(session)
+        };
+        let refused: Vec<_> = self.base.sessions.iter().filter_map(same).collect();
+        if error.error_condition() == Some("jid-malformed") {
+            for session in refused {
+                self.base.try_directly(turn, session);
+            }
+        } else {
+            self.base.tell_refused(turn, error, refused, None);
+        }
+        self.refuse_orphans(turn);
+        ControlFlow::Break(JoinEnding::Refused)
+    }
+}
+
+impl In<'_> {
+    /// The account has just been let in: waiting sessions are shown the room. Who wants more history than was asked for
+    /// waits on.
+    fn begin(&mut self, turn: &mut Turn<'_>, early: &Backlog, orphans: Orphans, asked: Asked) {
         self.release_orphans(turn, orphans);
         self.end_fetch(turn);
         for ask in self.base.sessions.asks_mut() {
-            ask.first.prepend(&early);
+            ask.first.prepend(early);
         }
         for session in self.base.sessions.waiting() {
-            if asked.is_enough_for(self.wanted_history(turn, session)) || !self.lacks_history(turn, session) {
+            let is_enough = asked.is_enough_for(self.base.wanted_history(turn, session));
+            if is_enough || !self.base.lacks_history(turn, session) {
                 self.start_replay(turn, session);
             }
         }
         self.base.room.history.trim(turn.now, turn.config);
         self.forget_versions();
     }
+}
 
-    /// The room refuses the join: the sessions that asked for the same are told, the next one's join is tried
-    /// (J13, J16, J17).
-    fn join_refused(&mut self, turn: &mut Turn<'_>, error: &Stanza) {
-        let Phase::Joining(joining) = &mut self.phase else { return };
-        if error.id.as_ref().is_some_and(|id| *id != joining.request.id) {
-            return; // it answers an earlier join
-        }
-        if let Some(sent) = joining.in_as().cloned() {
-            joining.request.is_reflected = joining.entry.own().is_some_and(|own| own.id.is_some());
-            joining.request.sent = sent;
-            return self.complete(turn);
-        }
-        let same = |(session, attachment): (SessionId, &Attachment)| {
-            joining.asks_the_same(attachment).then_some(session)
+impl Occupancy {
+    /// The account is in; or it was, if that stanza has removed it.
+    pub(super) fn begin_stay(&mut self, turn: &mut Turn<'_>, let_in: LetIn, removed_by: Option<&Stanza>) {
+        let LetIn { mut stay, early, orphans, asked } = let_in;
+        let me = &self.base.me;
+        log::debug!("{} joins {} as {}", me.account, me.room, me.nick);
+        let mut inside = In { stay: &mut stay, base: &mut self.base };
+        inside.begin(turn, &early, orphans, asked);
+        let staying = match removed_by {
+            Some(stanza) => inside.removed(turn, stanza, &MucUser::read(stanza)),
+            None => ControlFlow::Continue(()),
         };
-        let refused: Vec<_> = self.base.sessions.iter().filter_map(same).collect();
-        if error.error_condition() == Some("jid-malformed") {
-            for session in refused {
-                self.try_directly(turn, session);
-            }
-        } else {
-            self.tell_refused(turn, error, refused);
-        }
-        self.refuse_orphans(turn);
-        self.try_next(turn);
+        self.enter(Phase::In(stay));
+        self.go_on_staying(turn, staying);
     }
 
     /// Tries the join of the next session that waits; with none left the account is out.
@@ -314,38 +331,8 @@ impl Occupancy {
     /// The room does not answer the join (J26).
     pub(super) fn give_up_joining(&mut self, turn: &mut Turn<'_>) {
         log::debug!("{} does not answer the join of {}", self.base.me.room, self.base.me.account);
-        self.time_out_waiting(turn);
+        self.base.time_out_waiting(turn, None);
         self.depart(turn, Departure::Technical, None);
-    }
-}
-
-impl Stay {
-    /// About how many bytes wait for the room.
-    pub(super) fn waiting_cost(&self) -> usize {
-        let check = self.check.as_ref().map_or(0, Check::cost);
-        let waiting = self.outbox.cost() + self.gap.cost();
-        check + waiting + self.upstream.cost() + self.probes.cost() + self.attendance.cost()
-    }
-
-    /// The account's join is complete.
-    fn new(turn: &Turn<'_>, own: Own, upstream: Upstream) -> Self {
-        Self {
-            own,
-            trust: Trust::renewed(turn),
-            check: None,
-            upstream,
-            attendance: Attendance::default(),
-            probes: Probes::default(),
-            outbox: Outbox::default(),
-            loss: None,
-            lost_ms: None,
-            is_bookmarked: false,
-            login_ms: turn.now.monotonic_ms,
-            password: None,
-            is_unknown: false,
-            last: None,
-            gap: Gap::Closed,
-        }
     }
 }
 

@@ -1,7 +1,10 @@
 //! Messages of the room while the account's join is under way: history, the subject, and a CAPTCHA (XEP-0045
 //! §7.2.13, §7.2.15, XEP-0158).
 
-use super::{Occupancy, Phase};
+use std::ops::ControlFlow;
+
+use super::base::Base;
+use super::phase::{Entering, Waiting};
 use crate::event::{Action, Id, Verdict};
 use crate::sessions::Stage;
 use crate::turn::Turn;
@@ -10,78 +13,74 @@ use crate::xmpp::kinds::{is_for_the_account, is_worth_storing, may_answer_captch
 use crate::xmpp::muc::{MucUser, sets_subject};
 use crate::xmpp::stanza::{Kept, Kind, MessageType, Stanza};
 
-impl Occupancy {
-    pub(super) fn message_while_joining(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> Verdict {
+impl Entering<'_> {
+    pub(super) fn message_came<'a>(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> Waiting<'a, Verdict> {
         if stanza.sender_nick().is_none() {
-            self.fold_flags(&MucUser::read(stanza));
+            self.base.fold_flags(&MucUser::read(stanza));
         }
-        let Phase::Joining(joining) = &mut self.phase else { return Verdict::Handled };
-        let before_self = joining.entry.is_asked();
+        let before_self = self.joining.entry.is_asked();
         match stanza.kind {
             Kind::Message(MessageType::Error) => {}
             Kind::Message(MessageType::Groupchat) if before_self && sets_subject(stanza) => {} // of an earlier stay
-            Kind::Message(MessageType::Groupchat) if before_self => joining.keep_early(turn, stanza),
-            Kind::Message(MessageType::Groupchat) => self.history_came(turn, stanza),
+            Kind::Message(MessageType::Groupchat) if before_self => self.joining.keep_early(turn, stanza),
+            Kind::Message(MessageType::Groupchat) => self.history_came(turn, stanza)?,
             Kind::Message(_) | Kind::Presence(_) | Kind::Iq(_) => {
-                return self.other_message_while_joining(turn, stanza);
+                return ControlFlow::Continue(self.other_message_came(turn, stanza));
             }
         }
-        Verdict::Handled
+        ControlFlow::Continue(Verdict::Handled)
     }
 
     /// Between our 110 and the subject every message is history, whoever its delay is from (H10).
-    fn history_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept) {
-        self.note_late_reflection(stanza);
-        if let Phase::Joining(joining) = &mut self.phase
-            && delay::is_delayed(stanza)
-        {
-            joining.entry.answer_came(turn);
+    fn history_came<'a>(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> Waiting<'a> {
+        self.base.note_late_reflection(stanza);
+        if delay::is_delayed(stanza) {
+            self.joining.entry.answer_came(turn);
         }
         if !sets_subject(stanza) {
-            self.take_in_history(turn, stanza);
-            return;
+            self.base.take_in_history(turn, stanza);
+            return ControlFlow::Continue(());
         }
         self.base.room.fold_subject(stanza, delay::stamp(stanza, &self.base.me.room));
-        if matches!(&self.phase, Phase::Joining(joining) if joining.entry.is_let_in()) {
-            self.complete(turn);
-        }
-    }
-
-    /// A message that went up before a leave has come back: no error for it will follow (M5).
-    pub(super) fn note_late_reflection(&mut self, stanza: &Stanza) {
-        let is_live = stanza.kind == Kind::Message(MessageType::Groupchat) && !delay::is_delayed(stanza);
-        if is_live && stanza.sender_nick().as_ref() == Some(&self.base.me.nick) {
-            self.base.senders.reflected(stanza.id.as_deref());
-        }
+        if self.joining.entry.is_let_in() { self.complete(turn, None) } else { ControlFlow::Continue(()) }
     }
 
     /// A private message waits for the subject (P3), a CAPTCHA does not (J27), an invitation is Prosody's, and what
     /// the room itself says before its occupants is for the session whose join went up (J23).
-    fn other_message_while_joining(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> Verdict {
-        let Phase::Joining(joining) = &mut self.phase else { return Verdict::Handled };
+    fn other_message_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> Verdict {
         let is_from_room = stanza.sender_nick().is_none();
-        let comes_first = is_from_room && joining.entry.is_asked();
+        let comes_first = is_from_room && self.joining.entry.is_asked();
         if is_from_room && is_for_the_account(stanza) {
             return Verdict::Pass("an invitation or a notice");
         }
         if comes_first && may_answer_captcha(stanza) {
-            joining.await_human(turn);
+            self.joining.await_human(turn);
             let waiting = self.base.sessions.waiting();
             turn.relay(waiting.into_iter().map(|session| (session, Id::Keep)).collect());
         } else if comes_first {
-            match joining.request.asked_by {
-                Some(session) => self.keep_versions_for(turn, session, stanza),
-                None => joining.keep_early(turn, stanza),
+            match self.joining.request.asked_by {
+                Some(session) => self.base.keep_versions_for(turn, session, stanza),
+                None => self.joining.keep_early(turn, stanza),
             }
         } else {
-            self.keep_for_waiting(turn, stanza);
+            self.base.keep_for_waiting(turn, stanza);
         }
         Verdict::Handled
+    }
+}
+
+impl Base {
+    /// A message that went up before a leave has come back: no error for it will follow (M5).
+    pub(super) fn note_late_reflection(&mut self, stanza: &Stanza) {
+        let is_live = stanza.kind == Kind::Message(MessageType::Groupchat) && !delay::is_delayed(stanza);
+        if is_live && stanza.sender_nick().as_ref() == Some(&self.me.nick) {
+            self.senders.reflected(stanza.id.as_deref());
+        }
     }
 
     fn keep_for_waiting(&mut self, turn: &mut Turn<'_>, stanza: &Kept) {
         let mut is_kept = false;
-        for (_, attachment) in self.base.sessions.iter_mut() {
+        for (_, attachment) in self.sessions.iter_mut() {
             if let Stage::Waiting(ask) = &mut attachment.stage {
                 is_kept |= ask.keep_for_later(turn, stanza);
             }

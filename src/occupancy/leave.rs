@@ -1,9 +1,10 @@
 //! A session leaves; the last one out decides whether the account goes (XEP-0045 §7.14).
 
-use super::held::Orphans;
+use super::Occupancy;
+use super::base::Base;
 use super::membership::{Attendance, HeldLeave};
 use super::past::Past;
-use super::{Occupancy, Phase};
+use super::phase::{Entering, In, Phase, Stay};
 use crate::config::limit;
 use crate::event::{SessionId, Verdict};
 use crate::room::own::left_unseen;
@@ -23,19 +24,23 @@ impl Occupancy {
         };
         log::debug!("{} leaves {}", attachment.jid, self.base.me.room);
         let answer = self.leave_answer(attachment, leave);
-        self.refuse_unsent(turn, Some(session));
+        if let Some(mut inside) = self.inside() {
+            inside.refuse_unsent(turn, Some(session));
+        }
         turn.deliver(session, answer);
-        if let Some(attachment) = self.detach(turn, session) {
-            self.withdraw(turn, session);
+        let (base, stay) = self.parts();
+        if let Some(attachment) = base.detach(turn, session, stay) {
+            self.base.withdraw(turn, session);
             self.release_held(turn, session, attachment);
         }
         if !self.base.sessions.is_empty() {
             return Verdict::Handled;
         }
         match &mut self.phase {
+            // From a client that does not wait, a slow room hears join, words and leave in this order (L7, M3).
             Phase::Joining(joining) => {
-                let orphans = std::mem::take(&mut joining.orphans);
-                self.give_up_join(turn, orphans, leave);
+                Entering { joining, base: &mut self.base }.release_orphans(turn);
+                self.leave(turn, Some(leave));
             }
             Phase::In(_) if self.base.room.roster.is_empty() => self.leave(turn, Some(leave)),
             Phase::In(stay) => {
@@ -46,23 +51,16 @@ impl Occupancy {
         Verdict::Handled
     }
 
-    /// No session waits for the account's join any more. Held stanzas go up ahead of the leave: from a client
-    /// that does not wait, a slow room hears join, words and leave in this order (L7, M3).
-    fn give_up_join(&mut self, turn: &mut Turn<'_>, orphans: Orphans, leave: &Stanza) {
-        self.release_orphans(turn, orphans);
-        self.leave(turn, Some(leave));
-    }
-
     /// A session that watches the service for activity only hides the room: it is answered as for a leave, and
     /// the account stays (L9).
     pub(crate) fn room_hidden(&mut self, turn: &mut Turn<'_>, session: SessionId, leave: &Stanza) -> Verdict {
-        if let Some(verdict) = self.sent_directly(session, leave) {
+        if let Some(verdict) = self.base.sent_directly(session, leave) {
             return verdict;
         }
         if let Some(attachment) = self.base.sessions.get(session) {
             let answer = self.leave_answer(attachment, leave);
             turn.deliver(session, answer);
-            self.withdraw(turn, session);
+            self.base.withdraw(turn, session);
             self.session_hides(turn, session);
         }
         Verdict::Handled
@@ -89,17 +87,13 @@ impl Occupancy {
         answer.from(self.base.me.room.occupant(nick))
     }
 
-    /// Keeps a private message that comes while a leave waits. It counts as sent after the leave, unless that
-    /// was a quit (L3). False if no leave waits, or too much waits with it.
-    pub(super) fn keep_with_held_leave(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> bool {
-        let Phase::In(stay) = &mut self.phase else { return false };
-        let held = stay.attendance.held_leave();
-        held.is_some_and(|held| turn.keep(&mut held.private, limit::LATER_COST, stanza.share()))
-    }
-
     /// The leave goes up, if one is held: nobody came back, or a stanza of the account follows it (L3).
     pub(crate) fn release_held_leave(&mut self, turn: &mut Turn<'_>) {
-        if let Some(held) = self.take_held_leave(|_| true) {
+        let held = match &mut self.phase {
+            Phase::In(stay) => stay.attendance.take_held_leave(|_| true),
+            Phase::Out(_) | Phase::Joining(_) => None,
+        };
+        if let Some(held) = held {
             self.leave(turn, Some(&held.leave));
         }
     }
@@ -115,9 +109,7 @@ impl Occupancy {
     /// The account leaves, with what a session said at its own leave.
     pub(super) fn depart(&mut self, turn: &mut Turn<'_>, departure: Departure, said: Option<&Stanza>) {
         log::debug!("{} leaves {}: {departure:?}", self.base.me.account, self.base.me.room);
-        let leave = self.leave_stanza(turn, said);
-        self.refuse_orphans(turn);
-        self.refuse_unsent(turn, None);
+        let leave = self.base.leave_stanza(turn, said);
         let mut past = self.become_past(turn);
         past.await_answer(turn);
         self.base.queries.hurry(turn.after(limit::QUERY_MS));
@@ -125,15 +117,18 @@ impl Occupancy {
         turn.send(leave);
     }
 
-    /// Ends a phase: answers the self-pings of its sessions, and gives what stays remembered.
+    /// Ends a phase: refuses what has not gone up, answers the self-pings of its sessions, and gives what stays
+    /// remembered.
     pub(super) fn become_past(&mut self, turn: &mut Turn<'_>) -> Past {
         match &mut self.phase {
             Phase::Out(past) => std::mem::take(past),
             Phase::Joining(joining) => {
+                Entering { joining, base: &mut self.base }.refuse_orphans(turn);
                 let past = std::mem::take(&mut joining.past);
                 Past { own: joining.entry.own().cloned().or(past.own), ..past }
             }
             Phase::In(stay) => {
+                In { stay, base: &mut self.base }.refuse_unsent(turn, None);
                 stay.answer_pingers(turn, Some(StanzaError::NOT_JOINED), &self.base.me);
                 Past {
                     left_ms: Some(turn.now.monotonic_ms),
@@ -146,11 +141,22 @@ impl Occupancy {
             }
         }
     }
+}
 
+impl Stay {
+    /// Keeps a private message that comes while a leave waits. It counts as sent after the leave, unless that
+    /// was a quit (L3). False if no leave waits, or too much waits with it.
+    pub(super) fn keep_with_held_leave(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> bool {
+        let held = self.attendance.held_leave();
+        held.is_some_and(|held| turn.keep(&mut held.private, limit::LATER_COST, stanza.share()))
+    }
+}
+
+impl Base {
     /// A leave of the account, with what a session said at its own.
     pub(super) fn leave_stanza(&self, turn: &mut Turn<'_>, said: Option<&Stanza>) -> Stanza {
         let id = turn.fresh_id();
-        let mut leave = self.base.me.presence(PresenceType::Unavailable, &id);
+        let mut leave = self.me.presence(PresenceType::Unavailable, &id);
         if let Some(said) = said {
             leave.attributes.clone_from(&said.attributes);
             leave.children = client_payload(said);

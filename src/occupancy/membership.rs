@@ -2,13 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Occupancy, Phase, Stay};
+use super::Occupancy;
+use super::phase::{In, Phase, Stay};
 use crate::config::{Config, limit};
 use crate::event::SessionId;
 use crate::pending::backlog::Backlog;
 use crate::sessions::is_nobody_there;
 use crate::turn::Turn;
-use crate::xmpp::muc::{Departure, MucUser};
+use crate::xmpp::muc::MucUser;
 use crate::xmpp::stanza::{Kept, Stanza};
 
 /// Whether anybody is in the room through the account.
@@ -75,6 +76,16 @@ impl Attendance {
         }
     }
 
+    /// Whether the leave of the last session waits.
+    pub(super) fn leave_waits(&self) -> bool {
+        matches!(self, Self::LeaveHeld(_))
+    }
+
+    /// Cancels the leave that waits. Gives the private messages that have come meanwhile.
+    pub(super) fn cancel_leave(&mut self) -> Backlog {
+        self.take_held_leave(|_| true).map(|held| held.private).unwrap_or_default()
+    }
+
     pub(super) fn unattended_ms(&self) -> Option<u64> {
         match self {
             Self::Unattended { since_ms } => Some(*since_ms),
@@ -99,88 +110,73 @@ impl Stay {
     }
 }
 
-impl Occupancy {
+impl In<'_> {
     /// Notes since when no session is attached. While a leave is held, it is open whether that session has
     /// left.
     pub(super) fn note_attendance(&mut self, turn: &Turn<'_>) {
-        let Phase::In(stay) = &mut self.phase else { return };
-        match (&stay.attendance, self.base.sessions.is_empty()) {
+        match (&self.stay.attendance, self.base.sessions.is_empty()) {
             (Attendance::Attended, true) => {
-                stay.attendance = Attendance::Unattended { since_ms: turn.now.monotonic_ms };
+                self.stay.attendance = Attendance::Unattended { since_ms: turn.now.monotonic_ms };
             }
-            (Attendance::Unattended { .. }, false) => stay.attendance = Attendance::Attended,
+            (Attendance::Unattended { .. }, false) => self.stay.attendance = Attendance::Attended,
             (Attendance::Attended, false)
             | (Attendance::Unattended { .. }, true)
             | (Attendance::LeaveHeld(_), _) => {}
         }
     }
+}
 
+impl Stay {
     /// When the room is shown that nobody is attached.
     pub(super) fn away_ms(&self, config: &Config) -> Option<u64> {
-        let stay = self.stay()?;
-        let can_be_shown = stay.loss.is_none() && !stay.upstream.is_busy();
-        let is_wanted = can_be_shown && !is_nobody_there(&stay.own.sent.children);
-        stay.trust.heard_ms()?; // before, the room may not know the account any more
-        let since_ms = stay.attendance.unattended_ms().filter(|_| is_wanted)?;
+        let can_be_shown = self.loss.is_none() && !self.upstream.is_busy();
+        let is_wanted = can_be_shown && !is_nobody_there(&self.own.sent.children);
+        self.trust.heard_ms()?; // before, the room may not know the account any more
+        let since_ms = self.attendance.unattended_ms().filter(|_| is_wanted)?;
         Some(since_ms.saturating_add(config.away_delay_ms))
     }
 
     /// Whether the time without a session is long enough to tell the room.
     pub(super) fn is_away(&self, turn: &Turn<'_>) -> bool {
-        let stay = self.stay().filter(|stay| stay.trust.heard_ms().is_some());
-        let since_ms = stay.and_then(|stay| stay.attendance.unattended_ms());
+        let since_ms = self.trust.heard_ms().and_then(|_| self.attendance.unattended_ms());
         since_ms.is_some_and(|since_ms| turn.since(since_ms) >= turn.config.away_delay_ms)
     }
 
     /// When the account leaves because nobody came back.
     pub(super) fn linger_over_ms(&self, config: &Config) -> Option<u64> {
-        let stay = self.stay().filter(|stay| !(stay.is_bookmarked && config.autojoin))?;
-        let over_ms = stay.attendance.unattended_ms()?.saturating_add(self.linger_ms(config)?);
-        Some(stay.in_turn_ms(over_ms))
+        if self.is_bookmarked && config.autojoin {
+            return None;
+        }
+        let over_ms = self.attendance.unattended_ms()?.saturating_add(self.linger_ms(config)?);
+        Some(self.in_turn_ms(over_ms))
     }
 
     /// When the account leaves because it has not logged in for so long, whatever holds it.
     pub(super) fn dormant_ms(&self, config: &Config) -> Option<u64> {
-        let stay = self.stay()?;
-        let over_ms = stay.active_ms()?.saturating_add(config.dormant_ms?);
-        Some(stay.in_turn_ms(over_ms))
+        let over_ms = self.active_ms()?.saturating_add(config.dormant_ms?);
+        Some(self.in_turn_ms(over_ms))
     }
 
-    /// The account logs in.
-    pub(crate) fn note_login(&mut self, turn: &Turn<'_>) {
-        if let Phase::In(stay) = &mut self.phase {
-            stay.login_ms = turn.now.monotonic_ms;
-        }
+    /// When the account leaves because nobody uses it.
+    pub(super) fn leaves_ms(&self, config: &Config) -> Option<u64> {
+        self.linger_over_ms(config).into_iter().chain(self.dormant_ms(config)).min()
     }
 
     /// For how long the account stays with nobody attached.
     fn linger_ms(&self, config: &Config) -> Option<u64> {
-        let affiliation = self.own().and_then(|own| MucUser::read(own).affiliation);
+        let affiliation = MucUser::read(self.own.shown()).affiliation;
         match affiliation.as_deref() {
             None | Some("none") => config.linger_ms,
             Some(_) => config.linger_affiliated_ms,
         }
     }
+}
 
-    /// Nobody came back.
-    pub(super) fn linger_over(&mut self, turn: &mut Turn<'_>) {
-        self.depart(turn, Departure::Left, None);
-    }
-
-    /// Cancels the leave that is held. Gives the private messages that have come meanwhile.
-    pub(super) fn cancel_held_leave(&mut self) -> Backlog {
-        self.take_held_leave(|_| true).map(|held| held.private).unwrap_or_default()
-    }
-
-    /// The leave that is held, if it is of that session.
-    pub(super) fn take_held_leave_of(&mut self, session: SessionId) -> Option<HeldLeave> {
-        self.take_held_leave(|held| held.session == session)
-    }
-
-    pub(super) fn take_held_leave(&mut self, wanted: impl FnOnce(&HeldLeave) -> bool) -> Option<HeldLeave> {
-        match &mut self.phase {
-            Phase::In(stay) => stay.attendance.take_held_leave(wanted),
-            Phase::Out(_) | Phase::Joining(_) => None,
+impl Occupancy {
+    /// The account logs in.
+    pub(crate) fn note_login(&mut self, turn: &Turn<'_>) {
+        if let Phase::In(stay) = &mut self.phase {
+            stay.login_ms = turn.now.monotonic_ms;
         }
     }
 }

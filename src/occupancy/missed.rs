@@ -1,7 +1,7 @@
 //! What may have been missed, from the room's archive (XEP-0313), or from a resync if there is none.
 
 use super::gap::{Gap, Hole, Source};
-use super::{Occupancy, Phase};
+use super::phase::In;
 use crate::config::limit;
 use crate::pending::backlog::Backlog;
 use crate::room::history::delayed;
@@ -12,10 +12,10 @@ use crate::xmpp::jid::{BareJid, Jid};
 use crate::xmpp::muc::sets_subject;
 use crate::xmpp::stanza::{IqType, Kept, Kind, MessageType, Stanza};
 
-impl Occupancy {
+impl In<'_> {
     /// Asks for the next page.
     pub(super) fn ask_archive(&mut self, turn: &mut Turn<'_>) {
-        let Some(filling) = self.filling_mut() else { return };
+        let Some(filling) = self.stay.gap.filling_mut() else { return };
         let id = turn.fresh_id();
         let query = archive::query(&id, &filling.hole.wanted(), limit::GAP_PAGE);
         filling.source = Source::Archive { id: id.clone(), before: filling.received };
@@ -25,7 +25,7 @@ impl Occupancy {
 
     /// Takes in a result of the archive; false if it is none that a gap waits for.
     pub(super) fn missed_came(&mut self, turn: &mut Turn<'_>, message: &Stanza) -> bool {
-        let Some(filling) = self.filling_mut() else { return false };
+        let Some(filling) = self.stay.gap.filling_mut() else { return false };
         let Source::Archive { id, .. } = &filling.source else { return false };
         let Some(result) = archive::result(message, id) else { return false };
         filling.received = filling.received.saturating_add(1);
@@ -49,7 +49,7 @@ impl Occupancy {
 
     fn has_come_live(&mut self, missed: &Stanza) -> bool {
         let room = self.base.me.room.clone();
-        self.filling_mut().is_some_and(|filling| filling.has_live(missed, &room))
+        self.stay.gap.filling_mut().is_some_and(|filling| filling.has_live(missed, &room))
     }
 
     /// A message of the archive as the room would show it again; nothing if it does not belong there. The subject is
@@ -60,11 +60,11 @@ impl Occupancy {
         if !is_of_room || message.kind != Kind::Message(MessageType::Groupchat) || sets_subject(&message) {
             return None;
         }
-        let hole = self.gap_mut().and_then(Gap::hole_mut)?;
+        let hole = self.stay.gap.hole_mut()?;
         let stamp_ms = stamp_ms.or(hole.last_ms());
         hole.note_last(Some(id.clone()), stamp_ms);
         let message = Kept::without_to(with_stanza_id(message, &id, &self.base.me.room));
-        let message = self.as_shown(&message).unwrap_or(message);
+        let message = self.base.as_shown(&message).unwrap_or(message);
         Some(delayed(&message, stamp_ms, &self.base.me.room))
     }
 
@@ -72,7 +72,8 @@ impl Occupancy {
     pub(super) fn gap_answered(&mut self, turn: &mut Turn<'_>, answer: &Stanza) -> bool {
         let is_from_room = answer.from.as_ref().map(Jid::as_str) == Some(self.base.me.room.as_str());
         let id = answer.id.as_deref().unwrap_or_default();
-        let Some(filling) = self.filling_mut().filter(|filling| is_from_room && filling.is_asked_as(id))
+        let Some(filling) =
+            self.stay.gap.filling_mut().filter(|filling| is_from_room && filling.is_asked_as(id))
         else {
             return false;
         };
@@ -92,10 +93,10 @@ impl Occupancy {
             }
             None if is_unreachable(answer) => {
                 self.stop_filling(turn); // the archive is asked again when the room is heard, but not each time
-                if let Some(hole) = self.gap_mut().and_then(Gap::hole_mut) {
+                if let Some(hole) = self.stay.gap.hole_mut() {
                     hole.not_before_ms = turn.after(limit::HELD_ASK_MS);
                 }
-                self.ask_for_held_later(turn);
+                self.stay.outbox.ask_later(turn);
             }
             None => self.archive_fails(turn),
         }
@@ -105,15 +106,14 @@ impl Occupancy {
     /// There is no archive, or it says no more: a resync brings what the room has of its history. A room that is to be
     /// shown again anyway need not show itself for that.
     fn archive_fails(&mut self, turn: &mut Turn<'_>) {
-        let Phase::In(stay) = &mut self.phase else { return };
-        let Gap::Filling(filling) = &mut stay.gap else { return };
-        let is_under_way = stay.upstream.resyncs();
-        if !is_under_way && (filling.hole.has_history() || stay.is_unknown) {
+        let Gap::Filling(filling) = &mut self.stay.gap else { return };
+        let is_under_way = self.stay.upstream.resyncs();
+        if !is_under_way && (filling.hole.has_history() || self.stay.is_unknown) {
             return self.close_gap(turn, false);
         }
         filling.source = Source::Resync;
         if !is_under_way {
-            stay.upstream.wish_resync();
+            self.stay.upstream.wish_resync();
         }
     }
 }

@@ -1,9 +1,9 @@
 //! One account in one room, from the first join to the last stanza of the room that has to be swallowed.
 //!
-//! `docs/states.md` draws the phases. Each file here is one kind of thing that happens. While the account is
-//! in, small machines run side by side in [`Stay`]: a check, an unanswered presence of ours, a leave that
-//! waits. After each event
-//! the bouncer calls [`Occupancy::settle`].
+//! `docs/states.md` draws the phases. Each file here is one kind of thing that happens. An event finds the phase here, and
+//! goes on in a method of what is there only in that phase: [`In`], [`Entering`], [`Past`]. While the account is in, small
+//! machines run side by side in [`Stay`]: a check, an unanswered presence of ours, a leave that waits. After each event the
+//! bouncer calls [`Occupancy::settle`].
 
 mod alias;
 mod attach;
@@ -16,6 +16,7 @@ mod direct;
 mod entry;
 mod gap;
 mod held;
+mod intake;
 mod iq;
 mod join;
 mod joining;
@@ -29,6 +30,7 @@ mod occasion;
 mod others;
 mod outbox;
 mod past;
+mod phase;
 mod presence;
 mod probe;
 mod question;
@@ -48,14 +50,15 @@ mod upstream;
 mod versions;
 mod wishes;
 
+use std::ops::ControlFlow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::event::{SessionId, Verdict};
 use crate::room::Room;
-use crate::room::own::Own;
 use crate::turn::Turn;
 use crate::xmpp::jid::{BareJid, Jid};
-use crate::xmpp::muc::asks_to_join;
+use crate::xmpp::muc::{Departure, asks_to_join};
 use crate::xmpp::stanza::{IqType, Kept, Kind, MessageType, PresenceType, Stanza};
 
 pub(crate) use direct::is_of_one_session;
@@ -63,60 +66,15 @@ pub(crate) use refusal::join_error;
 pub(crate) use stored::{Glance, Restart};
 
 use base::Base;
-use check::{Check, Trust};
-use gap::{Gap, Last};
 use joining::Joining;
-use membership::Attendance;
-use outbox::Outbox;
 use past::Past;
-use probe::Probes;
-use recovery::Loss;
-use upstream::Upstream;
+use phase::{Ending, Entering, In, JoinEnding, Phase, Stay, Staying, Waiting};
 
 /// An account's being in a room.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Occupancy {
     phase: Phase,
     base: Base,
-}
-
-/// Where the account is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-enum Phase {
-    /// Not in the room.
-    Out(Past),
-    /// The account's join is not complete.
-    Joining(Box<Joining>),
-    /// In the room.
-    In(Box<Stay>),
-}
-
-/// The account is in.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Stay {
-    own: Own,
-    trust: Trust,
-    check: Option<Check>,
-    upstream: Upstream,
-    attendance: Attendance,
-    probes: Probes,
-    /// What sessions have said to everybody, and the room has not shown.
-    outbox: Outbox,
-    /// The account is out without anybody having decided so.
-    loss: Option<Box<Loss>>,
-    /// When it last was found to be out.
-    lost_ms: Option<u64>,
-    /// Whether a bookmark holds the account in the room (design decision 2).
-    is_bookmarked: bool,
-    /// When the account last logged in, as far as it is known.
-    login_ms: u64,
-    /// The password with which the account joined.
-    password: Option<Box<str>>,
-    /// Whether the room has not been shown to the account since a start: what is kept of it has come since.
-    is_unknown: bool,
-    /// The last message that was stored before a start.
-    last: Option<Box<Last>>,
-    gap: Gap,
 }
 
 impl Occupancy {
@@ -141,7 +99,7 @@ impl Occupancy {
         stanza: Stanza,
     ) -> Verdict {
         self.note_subscription(turn, session, &stanza);
-        if let Some(verdict) = self.sent_directly(session, &stanza) {
+        if let Some(verdict) = self.base.sent_directly(session, &stanza) {
             return verdict;
         }
         if self.is_foreign() && !asks_to_join(&stanza) {
@@ -167,13 +125,13 @@ impl Occupancy {
                 self.message_sent(turn, session, &stanza)
             }
             Kind::Iq(IqType::Get | IqType::Set) => self.query_sent(turn, session, &stanza),
-            Kind::Iq(IqType::Result | IqType::Error) => self.answer_sent(turn, session, &stanza),
+            Kind::Iq(IqType::Result | IqType::Error) => self.base.answer_sent(turn, session, &stanza),
         }
     }
 
     /// The room, or somebody in it, sent a stanza to the account.
     pub(crate) fn room_sent(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> Verdict {
-        let Some(shown) = self.as_shown(stanza) else { return self.take_in(turn, stanza) };
+        let Some(shown) = self.base.as_shown(stanza) else { return self.take_in(turn, stanza) };
         turn.show_as(shown.clone());
         self.take_in(turn, &shown)
     }
@@ -185,34 +143,17 @@ impl Occupancy {
         if self.is_foreign() {
             return Verdict::Pass("the account never was in the room");
         }
-        self.note_contact(turn, stanza);
+        self.base.note_contact(turn, stanza);
         match &mut self.phase {
+            Phase::Out(past) => past.take_in(turn, stanza, &mut self.base),
+            Phase::Joining(joining) => {
+                let waiting = Entering { joining, base: &mut self.base }.take_in(turn, stanza);
+                self.go_on_joining(turn, waiting).unwrap_or(Verdict::Handled)
+            }
             Phase::In(stay) => {
-                stay.trust.note_sign_of_life(turn, stanza);
-                stay.note_room_is_there(turn, stanza);
+                let staying = In { stay, base: &mut self.base }.take_in(turn, stanza);
+                self.go_on_staying(turn, staying).unwrap_or(Verdict::Handled)
             }
-            Phase::Joining(joining) => joining.note_sign_of_life(turn, stanza),
-            Phase::Out(_) => {}
-        }
-        if let Some(verdict) = self.refuse_blocked(stanza) {
-            return verdict;
-        }
-        if self.subscription_refused(turn, stanza) {
-            return Verdict::Handled;
-        }
-        match (stanza.kind, &self.phase) {
-            (Kind::Iq(IqType::Get | IqType::Set), _) => self.question_came(turn, stanza),
-            (Kind::Iq(IqType::Result | IqType::Error), _) => self.answer_came(turn, stanza),
-            (Kind::Message(MessageType::Error), _) => self.message_refused(turn, stanza),
-            (Kind::Presence(PresenceType::Other), _) => Verdict::Pass("a subscription"),
-            (Kind::Presence(PresenceType::Probe), _) => Verdict::Handled,
-            (_, Phase::Out(_)) => self.stray_came(turn, stanza),
-            (Kind::Presence(presence_type), Phase::Joining(_)) => {
-                self.presence_while_joining(turn, stanza, presence_type)
-            }
-            (Kind::Message(_), Phase::Joining(_)) => self.message_while_joining(turn, stanza),
-            (Kind::Presence(presence_type), Phase::In(_)) => self.presence_came(turn, stanza, presence_type),
-            (Kind::Message(message_type), Phase::In(_)) => self.message_came(turn, stanza, message_type),
         }
     }
 
@@ -220,15 +161,39 @@ impl Occupancy {
     /// queries for which there is space. What a session has said before its answer are events that come after it.
     pub(crate) fn settle(&mut self, turn: &mut Turn<'_>) {
         loop {
-            self.note_attendance(turn);
-            self.answer_from_trust(turn);
-            self.serve_anew(turn);
-            self.advance(turn);
-            self.send_waiting_queries(turn);
+            self.base.trim_for_waiting(turn);
+            if let Phase::In(stay) = &mut self.phase {
+                In { stay, base: &mut self.base }.settle(turn);
+            }
+            self.base.send_waiting_queries(turn, self.is_in());
             if !self.release_next(turn) {
                 return;
             }
         }
+    }
+
+    /// Goes on after an event while the account was in. Nothing is left of it if that has ended.
+    fn go_on_staying<T>(&mut self, turn: &mut Turn<'_>, staying: Staying<'_, T>) -> Option<T> {
+        match staying {
+            ControlFlow::Continue(left) => return Some(left),
+            ControlFlow::Break(Ending::Lost(departure, told)) => self.lose(turn, departure, told),
+            ControlFlow::Break(Ending::Abandoned(departure)) => self.lose_by_leaving(turn, departure),
+            ControlFlow::Break(Ending::Left) => self.depart(turn, Departure::Left, None),
+        }
+        None
+    }
+
+    /// Goes on after an event while the account joined. Nothing is left of it if that has ended.
+    fn go_on_joining<T>(&mut self, turn: &mut Turn<'_>, waiting: Waiting<'_, T>) -> Option<T> {
+        match waiting {
+            ControlFlow::Continue(left) => return Some(left),
+            ControlFlow::Break(JoinEnding::LetIn(let_in, removed_by)) => {
+                self.begin_stay(turn, *let_in, removed_by);
+            }
+            ControlFlow::Break(JoinEnding::Created) => self.leave_created(turn),
+            ControlFlow::Break(JoinEnding::Refused) => self.try_next(turn),
+        }
+        None
     }
 
     /// The only way into a phase. Of a room that the account is not in there is no copy.
@@ -247,7 +212,9 @@ impl Occupancy {
     /// When it may be forgotten, if nothing else happens.
     pub(crate) fn over_ms(&self) -> Option<u64> {
         match &self.phase {
-            Phase::Out(_) if self.has_directs() || self.base.queries.are_open() || self.is_inquiring() => {
+            Phase::Out(_)
+                if self.base.has_directs() || self.base.queries.are_open() || self.is_inquiring() =>
+            {
                 None
             }
             Phase::Out(past) => Some(past.over_ms().unwrap_or_default()),
@@ -297,6 +264,27 @@ impl Occupancy {
         match &self.phase {
             Phase::Out(past) => past.swallows(turn),
             Phase::Joining(_) | Phase::In(_) => true,
+        }
+    }
+
+    /// Whether the account is in.
+    fn is_in(&self) -> bool {
+        matches!(self.phase, Phase::In(_))
+    }
+
+    /// What the account can do while it is in.
+    fn inside(&mut self) -> Option<In<'_>> {
+        match &mut self.phase {
+            Phase::In(stay) => Some(In { stay, base: &mut self.base }),
+            Phase::Out(_) | Phase::Joining(_) => None,
+        }
+    }
+
+    /// What is there in every phase, and the stay if the account is in.
+    fn parts(&mut self) -> (&mut Base, Option<&mut Stay>) {
+        match &mut self.phase {
+            Phase::In(stay) => (&mut self.base, Some(stay)),
+            Phase::Out(_) | Phase::Joining(_) => (&mut self.base, None),
         }
     }
 

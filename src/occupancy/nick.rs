@@ -1,7 +1,8 @@
 //! The account's nick changes, at the wish of a session or of the room (XEP-0045 §7.6).
 
+use super::check;
+use super::phase::In;
 use super::wishes::{Echo, NickWish};
-use super::{Occupancy, Phase, check};
 use crate::config::limit;
 use crate::event::SessionId;
 use crate::room::self_presence::{add_code, name_session, retain_codes};
@@ -12,7 +13,7 @@ use crate::xmpp::jid::Nick;
 use crate::xmpp::muc::{MucUser, NS_MUC_USER, status};
 use crate::xmpp::stanza::{Kind, PresenceType, Stanza};
 
-impl Occupancy {
+impl In<'_> {
     /// Takes in that a session wants another nick.
     pub(super) fn wish_nick(
         &mut self,
@@ -26,8 +27,7 @@ impl Occupancy {
             self.base.sessions.update(session, super::join::shown_presence(&ask.join));
         }
         let wish = NickWish::new(session, nick, id, ask);
-        let Phase::In(stay) = &mut self.phase else { return };
-        if let Some(refused) = stay.upstream.wish_nick(turn, wish) {
+        if let Some(refused) = self.stay.upstream.wish_nick(turn, wish) {
             self.refuse_nick(turn, &refused, StanzaError::OVER_LIMIT);
         }
     }
@@ -46,20 +46,19 @@ impl Occupancy {
     pub(super) fn own_nick_changes(&mut self, turn: &mut Turn<'_>, stanza: &Stanza, occupant: &MucUser) {
         let is_nick = |nick: &&str| !nick.is_empty() && nick.len() <= limit::NICK_BYTES;
         let Some(new) = occupant.nick.as_deref().filter(is_nick).map(Nick::new) else { return };
-        let Phase::In(stay) = &mut self.phase else { return };
-        let asker = stay.upstream.note_renamed();
+        let asker = self.stay.upstream.note_renamed();
         self.tell_nick_change(turn, stanza, asker.as_ref());
         self.rename(turn, new, asker.as_ref());
     }
 
     /// The room shows the account under a nick that no 303 has told of: all are told as if one had.
     pub(super) fn note_other_nick(&mut self, turn: &mut Turn<'_>, nick: &Nick) {
-        let asker = self.stay().and_then(|stay| stay.upstream.asker_of(nick));
+        let asker = self.stay.upstream.asker_of(nick);
         self.tell_silent_nick_change(turn, nick, asker.as_ref());
     }
 
     fn tell_nick_change(&mut self, turn: &mut Turn<'_>, stanza: &Stanza, asker: Option<&Echo>) {
-        for session in self.shown_sessions() {
+        for session in self.base.shown_sessions() {
             let Some(attachment) = self.base.sessions.get(session) else { continue };
             let mut told = stanza.clone();
             name_session(&mut told, &self.base.me.account, &attachment.jid);
@@ -71,19 +70,17 @@ impl Occupancy {
     }
 
     fn tell_silent_nick_change(&mut self, turn: &mut Turn<'_>, new: &Nick, asker: Option<&Echo>) {
-        if let Some(stay) = self.stay() {
-            let gone = renamed(stay.own.without_claims(), new).from(self.base.me.occupant());
-            self.tell_nick_change(turn, &gone, asker);
-        }
+        let gone = renamed(self.stay.own.without_claims(), new).from(self.base.me.occupant());
+        self.tell_nick_change(turn, &gone, asker);
         self.rename(turn, new.clone(), asker);
     }
 
     fn rename(&mut self, turn: &mut Turn<'_>, nick: Nick, asker: Option<&Echo>) {
         log::debug!("{} is now {nick} in {}", self.base.me.account, self.base.me.room);
-        self.follow(&self.base.me.nick.clone(), &nick);
+        self.base.follow(&self.base.me.nick.clone(), &nick);
         self.base.room.roster.remove(&nick);
         self.base.room.history.note_renamed(&self.base.me.nick, &nick);
-        self.end_aliases(&nick);
+        self.base.end_aliases(&nick);
         self.base.me.rename(nick, asker.map(|asker| asker.session), turn);
         if let Some(asker) = asker {
             self.retire_alias(turn, asker.session);
@@ -94,7 +91,7 @@ impl Occupancy {
     pub(super) fn nick_changed(&mut self, turn: &mut Turn<'_>, wish: NickWish) {
         let asker = wish.session;
         self.answer_wish(turn, wish, true);
-        for session in self.shown_sessions() {
+        for session in self.base.shown_sessions() {
             if Some(session) != asker {
                 self.show_own_to(turn, session, true);
             }
@@ -107,12 +104,12 @@ impl Occupancy {
         let Some(echo) = wish.echo() else { return };
         let session = echo.session;
         let Some(ask) = wish.ask else { return self.show_echoes(turn, &[echo], renamed) };
-        self.finish_replay(turn, session);
+        self.base.finish_replay(turn, session);
         if let Some(attachment) =
             self.base.sessions.get_mut(session).filter(|attachment| attachment.is_live())
         {
             attachment.stage = Stage::Waiting(ask);
-            if !self.lacks_history(turn, session) {
+            if !self.base.lacks_history(turn, session) {
                 self.start_replay(turn, session);
             }
         }
@@ -126,15 +123,12 @@ impl Occupancy {
         }
         let id = turn.fresh_id();
         turn.send(check::self_ping(&self.base.me, &wish.nick, &id));
-        if let Phase::In(stay) = &mut self.phase {
-            stay.upstream.await_ping_of_nick(id, wish, turn);
-        }
+        self.stay.upstream.await_ping_of_nick(id, wish, turn);
     }
 
     /// Takes the answer to a self-ping of a nick that was asked for; false if it is none.
     pub(super) fn nick_asked_answered(&mut self, turn: &mut Turn<'_>, answer: &Stanza) -> bool {
-        let Phase::In(stay) = &mut self.phase else { return false };
-        let Some(wish) = stay.upstream.take_asked_nick(answer) else { return false };
+        let Some(wish) = self.stay.upstream.take_asked_nick(answer) else { return false };
         if check::says_in(answer) && !self.base.room.roster.has(&wish.nick) {
             self.adopt_nick(turn, wish);
         } else {
@@ -146,9 +140,7 @@ impl Occupancy {
     /// The nick that the room never confirmed is ours: all are told as if it had (N4).
     fn adopt_nick(&mut self, turn: &mut Turn<'_>, wish: NickWish) {
         self.tell_silent_nick_change(turn, &wish.nick, wish.echo().as_ref());
-        if let Phase::In(stay) = &mut self.phase {
-            stay.own.amend(|shown| shown.from(self.base.me.occupant()));
-        }
+        self.stay.own.amend(|shown| shown.from(self.base.me.occupant()));
         self.nick_changed(turn, wish);
     }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::Stay;
+use super::phase::Stay;
 use crate::config::limit;
 use crate::xmpp::stanza::Kept;
 

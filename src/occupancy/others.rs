@@ -3,14 +3,14 @@
 //! A nick change that the room tells is no break in an occupant (N6). The room answers probes itself, in order
 //! and under the nick that was asked for, so they go along with nobody.
 
-use super::Occupancy;
+use super::base::Base;
 use crate::turn::Turn;
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::jid::Nick;
 use crate::xmpp::muc::{MucUser, status};
 use crate::xmpp::stanza::Stanza;
 
-impl Occupancy {
+impl Base {
     /// The room shows that an occupant is no longer there under that nick.
     pub(super) fn note_gone(&mut self, turn: &mut Turn<'_>, presence: &Stanza, occupant: &MucUser) {
         let Some(nick) = presence.sender_nick() else { return };
@@ -24,13 +24,13 @@ impl Occupancy {
 
     /// An occupant goes on under another nick.
     pub(super) fn follow(&mut self, old: &Nick, new: &Nick) {
-        self.base.queries.follow(old, new);
-        self.base.senders.follow(old, new);
+        self.queries.follow(old, new);
+        self.senders.follow(old, new);
     }
 
     /// An occupant has left: it answers nothing any more.
     fn end_with(&mut self, turn: &mut Turn<'_>, nick: &Nick) {
-        let unanswered = self.base.queries.end_with(nick);
+        let unanswered = self.queries.end_with(nick);
         self.answer_for_peers(turn, unanswered, StanzaError::OCCUPANT_GONE);
     }
 }

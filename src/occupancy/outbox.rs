@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Occupancy, Phase, Stay};
+use super::phase::{In, Stay};
 use crate::config::limit;
 use crate::event::SessionId;
 use crate::room::history::is_historic;
@@ -110,6 +110,21 @@ impl Outbox {
         self.is_holding().then_some(self.ask_ms)
     }
 
+    /// What is held can't go up yet: the room is asked a little later.
+    pub(super) fn ask_later(&mut self, turn: &Turn<'_>) {
+        self.ask_ms = turn.after(limit::HELD_ASK_MS);
+    }
+
+    /// A stream has ended. Of what is under way nobody can tell whether the room has taken it. True if something is.
+    pub(super) fn doubt_under_way(&mut self, turn: &Turn<'_>) -> bool {
+        let is_under_way = self.said.iter().any(|said| said.fate == Fate::Up);
+        if is_under_way {
+            self.doubt(turn);
+            self.ask_later(turn);
+        }
+        is_under_way
+    }
+
     /// Nobody can tell any more what the room has taken. What it has not shown for long pends.
     pub(super) fn doubt(&mut self, turn: &Turn<'_>) {
         self.take(|said| said.fate == Fate::Missed && turn.since(said.since_ms) >= limit::HELD_MS);
@@ -193,41 +208,19 @@ impl Stay {
     }
 }
 
-impl Occupancy {
-    /// What is held can't go up yet: the room is asked a little later.
-    pub(super) fn ask_for_held_later(&mut self, turn: &Turn<'_>) {
-        if let Phase::In(stay) = &mut self.phase {
-            stay.outbox.ask_ms = turn.after(limit::HELD_ASK_MS);
-        }
-    }
-
-    /// A stream has ended. Of what is under way nobody can tell whether the room has taken it. True if something is.
-    pub(crate) fn doubt_said(&mut self, turn: &mut Turn<'_>) -> bool {
-        let Phase::In(stay) = &mut self.phase else { return false };
-        let is_under_way = stay.outbox.said.iter().any(|said| said.fate == Fate::Up);
-        if is_under_way {
-            stay.outbox.doubt(turn);
-            stay.outbox.ask_ms = turn.after(limit::HELD_ASK_MS);
-        }
-        is_under_way
-    }
-
+impl In<'_> {
     /// The room is asked again, unless its service is known to be out of reach.
     pub(super) fn ask_for_held(&mut self, turn: &mut Turn<'_>) {
-        self.ask_for_held_later(turn);
-        if let Phase::In(stay) = &mut self.phase
-            && !turn.services.troubles.is_out(self.base.me.room.domain())
-        {
-            stay.check(turn, &self.base.me);
+        self.stay.outbox.ask_later(turn);
+        if !turn.services.troubles.is_out(self.base.me.room.domain()) {
+            self.stay.check(turn, &self.base.me);
         }
     }
 
     /// The room has shown a message of the account, live or from its past. One of the past may be much older than all
     /// that is awaited; what comes live under an id of the room's own is what was said first with that text.
     pub(super) fn note_said(&mut self, message: &Stanza) {
-        if let Phase::In(stay) = &mut self.phase {
-            stay.outbox.note_shown(message, stay.own.reflects_ids && is_delayed(message));
-        }
+        self.stay.outbox.note_shown(message, self.stay.own.reflects_ids && is_delayed(message));
     }
 
     /// A session says something to everybody. True if it is held.
@@ -238,11 +231,11 @@ impl Occupancy {
         id: &str,
         stanza: &Stanza,
     ) -> bool {
-        let Phase::In(stay) = &mut self.phase else { return false };
-        let is_held = stay.loss.is_some() || stay.outbox.is_holding();
+        let is_held = self.stay.loss.is_some() || self.stay.outbox.is_holding();
         let fate = if is_held { Fate::Untaken { error: None } } else { Fate::Up };
         let (id, stanza, since_ms) = (id.into(), Kept::own(stanza.clone()), turn.now.monotonic_ms);
-        let is_kept = stay.outbox.add(turn, Said { id, session, stanza: stanza.clone(), since_ms, fate });
+        let is_kept =
+            self.stay.outbox.add(turn, Said { id, session, stanza: stanza.clone(), since_ms, fate });
         if let (true, false, Some(session)) = (is_held, is_kept, session) {
             turn.refuse(&self.base.me.room, session, &stanza, StanzaError::OVER_LIMIT);
         }
@@ -251,16 +244,15 @@ impl Occupancy {
 
     /// Takes an error for a message that may have met a room that the account is out of; false if it is for its sender.
     pub(super) fn holds_refused(&mut self, turn: &mut Turn<'_>, error: &Stanza) -> bool {
-        let Phase::In(stay) = &mut self.phase else { return false };
-        let before = stay.outbox.cost();
-        if !stay.outbox.note_refused(error) {
+        let before = self.stay.outbox.cost();
+        if !self.stay.outbox.note_refused(error) {
             return false;
         }
-        turn.note_growth(before, stay.outbox.cost());
-        stay.outbox.ask_ms = turn.after(limit::HELD_ASK_MS);
-        stay.suspect(turn, &self.base.me);
+        turn.note_growth(before, self.stay.outbox.cost());
+        self.stay.outbox.ask_later(turn);
+        self.stay.suspect(turn, &self.base.me);
         let is_meant = error.error_condition() == Some("not-acceptable");
-        if is_meant && stay.check.is_none() && stay.loss.is_none() {
+        if is_meant && self.stay.check.is_none() && self.stay.loss.is_none() {
             self.found_still_in(turn); // it has just been asked
         }
         true
@@ -268,20 +260,18 @@ impl Occupancy {
 
     /// The room has not shown a message for long: is the account in?
     pub(super) fn miss_reflection(&mut self, turn: &mut Turn<'_>) {
-        let Phase::In(stay) = &mut self.phase else { return };
-        for said in stay.outbox.said.iter_mut().filter(|said| said.fate == Fate::Up) {
+        for said in self.stay.outbox.said.iter_mut().filter(|said| said.fate == Fate::Up) {
             said.fate = Fate::Missed;
         }
-        stay.suspect(turn, &self.base.me);
+        self.stay.suspect(turn, &self.base.me);
     }
 
     /// The account is in, and has been all the time. What the room does not show pends; what it refused it meant so; of
     /// what may have been lost on its way the room's archive knows more.
     pub(super) fn found_still_in(&mut self, turn: &mut Turn<'_>) {
-        let Phase::In(stay) = &mut self.phase else { return };
-        stay.outbox.take(|said| said.fate == Fate::Missed);
-        let refused = stay.outbox.take(|said| matches!(said.fate, Fate::Untaken { error: Some(_) }));
-        let is_doubted = stay.outbox.is_holding();
+        self.stay.outbox.take(|said| said.fate == Fate::Missed);
+        let refused = self.stay.outbox.take(|said| matches!(said.fate, Fate::Untaken { error: Some(_) }));
+        let is_doubted = self.stay.outbox.is_holding();
         for said in refused {
             self.tell_unsent(turn, said);
         }
@@ -294,11 +284,10 @@ impl Occupancy {
     /// The account is in, and all that the room has taken has been shown if it `is_certain`: what is held goes up, or its
     /// sender is told.
     pub(super) fn send_again(&mut self, turn: &mut Turn<'_>, is_certain: bool) {
-        let Phase::In(stay) = &mut self.phase else { return };
-        if stay.loss.is_some() {
+        if self.stay.loss.is_some() {
             return;
         }
-        for said in stay.outbox.take(|said| said.fate.is_held()) {
+        for said in self.stay.outbox.take(|said| said.fate.is_held()) {
             let is_certain = is_certain && is_historic(&said.stanza); // an archive shows nothing else
             if is_certain || matches!(said.fate, Fate::Untaken { .. }) {
                 self.base.senders.forget(&said.id);
@@ -311,9 +300,8 @@ impl Occupancy {
 
     /// What is held is not sent any more: of one session, or of all.
     pub(super) fn refuse_unsent(&mut self, turn: &mut Turn<'_>, of: Option<SessionId>) {
-        let Phase::In(stay) = &mut self.phase else { return };
         let is_meant = |said: &Said| said.fate.is_held() && (of.is_none() || said.session == of);
-        for said in stay.outbox.take(is_meant) {
+        for said in self.stay.outbox.take(is_meant) {
             self.tell_unsent(turn, said);
         }
     }

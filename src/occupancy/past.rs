@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::base::Base;
 use super::bookmark::Inquiry;
-use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::event::Verdict;
 use crate::record::Departed;
@@ -82,32 +82,31 @@ impl Past {
     }
 }
 
-impl Occupancy {
+impl Past {
     /// While the account is out, only a self-presence matters: it is answered by a leave.
-    pub(super) fn stray_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> Verdict {
-        let Phase::Out(past) = &mut self.phase else { return Verdict::Handled };
-        let may_be_a_contact = past.left_ms.is_none() && !speaks_as_room(stanza);
-        if is_for_the_account_itself(stanza) || may_be_a_contact || !past.swallows(turn) {
+    pub(super) fn stray_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept, base: &mut Base) -> Verdict {
+        let may_be_a_contact = self.left_ms.is_none() && !speaks_as_room(stanza);
+        if is_for_the_account_itself(stanza) || may_be_a_contact || !self.swallows(turn) {
             return Verdict::Pass("the account is not in the room");
         }
         let occupant = MucUser::read(stanza);
         let is_self = occupant.has(status::SELF);
         match stanza.kind {
             Kind::Presence(PresenceType::Unavailable) if is_self && !occupant.has(status::NICK_CHANGE) => {
-                past.leave_answered();
-                self.end_queries(turn);
+                self.leave_answered();
+                base.end_queries(turn);
             }
             Kind::Presence(PresenceType::Available) if is_self => {
-                past.own = Some(stanza.clone());
-                if past.unanswered.is_none() {
-                    past.await_answer(turn);
-                    let leave = self.leave_stanza(turn, None);
+                self.own = Some(stanza.clone());
+                if self.unanswered.is_none() {
+                    self.await_answer(turn);
+                    let leave = base.leave_stanza(turn, None);
                     turn.send(leave);
                 }
             }
             Kind::Presence(_) | Kind::Message(_) | Kind::Iq(_) => {}
         }
-        self.note_late_reflection(stanza);
+        base.note_late_reflection(stanza);
         Verdict::Handled
     }
 }

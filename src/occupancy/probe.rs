@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Occupancy, Phase, Stay};
+use super::Occupancy;
+use super::phase::{In, Phase};
 use crate::config::limit;
 use crate::event::{Id, SessionId, Verdict};
 use crate::pending::expiring::{Expiring, OfSession};
@@ -39,13 +40,13 @@ impl OfSession for Probe {
 impl Occupancy {
     /// A probe goes up as the account; its answer is for that session only (J11).
     pub(super) fn probe_sent(&mut self, turn: &mut Turn<'_>, session: SessionId, stanza: Stanza) -> Verdict {
-        if self.is_early(session) {
-            self.hold(turn, session, &stanza);
+        if self.base.is_early(session) {
+            self.base.hold(turn, session, &stanza);
             return Verdict::Handled;
         }
         let is_attached = self.base.sessions.has(session);
         let addressed = stanza.target_nick();
-        let is_own = addressed.as_ref().is_some_and(|nick| self.is_own_nick(turn, session, nick));
+        let is_own = addressed.as_ref().is_some_and(|nick| self.base.is_own_nick(turn, session, nick));
         let nick = if is_own { Some(self.base.me.nick.clone()) } else { addressed.clone() };
         match &mut self.phase {
             Phase::In(stay) if is_attached => {
@@ -64,18 +65,18 @@ impl Occupancy {
             Phase::In(_) | Phase::Joining(_) | Phase::Out(_) => Verdict::Pass("a probe from outside"),
         }
     }
+}
 
+impl In<'_> {
     pub(super) fn expire_probes(&mut self, turn: &Turn<'_>) {
-        if let Phase::In(stay) = &mut self.phase {
-            stay.probes.take_due(turn.now.monotonic_ms);
-        }
+        self.stay.probes.take_due(turn.now.monotonic_ms);
     }
 
     /// Whether a presence only answers a probe, and so is for one session alone. A presence that says
     /// something new is for all: it may be no answer.
     pub(super) fn answers_probe(&mut self, turn: &mut Turn<'_>, presence: &Stanza) -> bool {
         let nick = presence.sender_nick();
-        let is_probed = self.stay().is_some_and(|stay| stay.probes.get(&nick).is_some());
+        let is_probed = self.stay.probes.get(&nick).is_some();
         if !is_probed || self.is_news(presence) {
             return false;
         }
@@ -97,7 +98,7 @@ impl Occupancy {
         shown.id = shown.id.filter(|id| Some(id) == probe.id.as_ref());
         if let Some(alias) = &probe.alias {
             shown.from = Some(self.base.me.room.occupant(alias));
-            self.use_alias(probe.session);
+            self.base.use_alias(probe.session);
         }
         self.show(turn, probe.session, shown);
     }
@@ -117,10 +118,7 @@ impl Occupancy {
     }
 
     fn take_probe(&mut self, nick: Option<&Nick>, wanted: impl Fn(&Probe) -> bool) -> Option<Probe> {
-        match &mut self.phase {
-            Phase::In(stay) => stay.probes.take(&nick.cloned(), wanted),
-            Phase::Out(_) | Phase::Joining(_) => None,
-        }
+        self.stay.probes.take(&nick.cloned(), wanted)
     }
 
     /// Whether a presence says what was not known.
@@ -129,8 +127,7 @@ impl Occupancy {
         match presence.sender_nick() {
             Some(nick) if nick == self.base.me.nick => {
                 let id = presence.id.as_deref();
-                let may_be_awaited = |stay: &Stay| stay.upstream.may_answer(id, stay.own.reflects_ids);
-                let is_awaited = self.stay().is_some_and(may_be_awaited);
+                let is_awaited = self.stay.upstream.may_answer(id, self.stay.own.reflects_ids);
                 is_gone || is_awaited || self.room_says_otherwise(presence)
             }
             Some(nick) if is_gone => self.base.room.roster.has(&nick),

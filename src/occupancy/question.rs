@@ -4,9 +4,9 @@
 //! been shown, whatever has changed since, and also while its stream is broken. What belongs to a file, a call
 //! or a command in several steps goes to the session that began it.
 
+use super::base::Base;
 use super::check::NS_PING;
 use super::iq::asks_in;
-use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::event::{Action, Id, SessionId, Verdict};
 use crate::pending::exchanges;
@@ -26,21 +26,26 @@ const PROSODY_NAMESPACES: [&str; 5] = [
     "urn:xmpp:time",
 ];
 
-impl Occupancy {
-    /// An occupant, or the room itself, asks the account something.
-    pub(super) fn question_came(&mut self, turn: &mut Turn<'_>, question: &Stanza) -> Verdict {
+impl Base {
+    /// An occupant, or the room itself, asks the account something. The room is shown the presence of that session.
+    pub(super) fn question_came(
+        &mut self,
+        turn: &mut Turn<'_>,
+        question: &Stanza,
+        shown: Option<SessionId>,
+    ) -> Verdict {
         if asks_in(question, &PROSODY_NAMESPACES) {
             return Verdict::Pass("Prosody answers for the account");
         }
         let exchanges = exchanges::ids(question);
-        let Some(session) = self.answerer(question, &exchanges) else {
+        let Some(session) = self.answerer(question, &exchanges, shown) else {
             return Verdict::Pass("no session is there to answer");
         };
         let Some(id) = question.id.clone().filter(|id| id.len() <= limit::ID_BYTES) else {
             return Verdict::Pass("a query without an id, or with one that is too long");
         };
-        let waits = self.base.sessions.get(session).is_some_and(|attachment| attachment.ask().is_some());
-        if waits && !self.base.queries.may_wait(question) {
+        let waits = self.sessions.get(session).is_some_and(|attachment| attachment.ask().is_some());
+        if waits && !self.queries.may_wait(question) {
             return Verdict::Pass("too many queries for a session that waits");
         }
         let mapped = turn.fresh_id();
@@ -48,15 +53,35 @@ impl Occupancy {
         let peer = Peer::new(question.sender_nick());
         self.put_question(turn, &mapped, &exchanges, Question { session, id, peer, unasked });
         if !waits {
-            self.relay_to(turn, session, Id::Set(mapped), question);
+            self.hand_to(turn, session, Id::Set(mapped), question);
         }
         Verdict::Handled
     }
 
     /// The session that is asked; none, if Prosody answers.
-    pub(super) fn asked(&self, question: &Stanza) -> Option<SessionId> {
+    pub(super) fn asked(&self, question: &Stanza, shown: Option<SessionId>) -> Option<SessionId> {
         let is_for_prosody = asks_in(question, &PROSODY_NAMESPACES);
-        self.answerer(question, &exchanges::ids(question)).filter(|_| !is_for_prosody)
+        self.answerer(question, &exchanges::ids(question), shown).filter(|_| !is_for_prosody)
+    }
+
+    /// The session to which an exchange belongs. Else the one that the room is shown, unless the query is about
+    /// what another says of itself: the room may have shown that a moment ago (XEP-0115 §5.4).
+    fn answerer(
+        &self,
+        question: &Stanza,
+        exchanges: &[Box<str>],
+        shown: Option<SessionId>,
+    ) -> Option<SessionId> {
+        let other = question.sender_nick().filter(|nick| *nick != self.me.nick); // it may be either end itself
+        let of_exchange = other.and_then(|nick| self.queries.exchanges_with(&nick, exchanges));
+        if of_exchange.is_some() {
+            return of_exchange;
+        }
+        let shown = shown.filter(|session| self.sessions.has(*session)).or_else(|| self.sessions.best())?;
+        let Some(node) = capabilities_asked(question) else { return Some(shown) };
+        let claims = |session: &SessionId| self.sessions.get(*session).is_some_and(|a| claims(a, node));
+        let other = || self.sessions.iter().map(|(session, _)| session).find(claims);
+        Some(shown).filter(claims).or_else(other).or(Some(shown))
     }
 
     /// Notes that a session is asked. If too many questions are open, the oldest is answered in its place.
@@ -68,34 +93,13 @@ impl Occupancy {
         question: Question,
     ) {
         if let Some(nick) = question.peer.nick() {
-            self.base.queries.propose(nick, exchanges, question.session, mapped);
+            self.queries.propose(nick, exchanges, question.session, mapped);
         }
-        let before = self.base.queries.cost();
-        if let Some(oldest) = self.base.queries.ask_session(mapped.into(), question) {
+        let before = self.queries.cost();
+        if let Some(oldest) = self.queries.ask_session(mapped.into(), question) {
             self.answer_for_session(turn, oldest);
         }
-        turn.note_growth(before, self.base.queries.cost());
-    }
-
-    /// The session to which an exchange belongs. Else the one that the room is shown, unless the query is about
-    /// what another says of itself: the room may have shown that a moment ago (XEP-0115 §5.4).
-    fn answerer(&self, question: &Stanza, exchanges: &[Box<str>]) -> Option<SessionId> {
-        let other = question.sender_nick().filter(|nick| *nick != self.base.me.nick); // it may be either end itself
-        let of_exchange = other.and_then(|nick| self.base.queries.exchanges_with(&nick, exchanges));
-        if of_exchange.is_some() {
-            return of_exchange;
-        }
-        let shown = match &self.phase {
-            Phase::Out(_) => return None,
-            Phase::Joining(joining) => joining.request.asked_by,
-            Phase::In(stay) => stay.upstream.sent_by,
-        };
-        let shown =
-            shown.filter(|session| self.base.sessions.has(*session)).or_else(|| self.base.sessions.best())?;
-        let Some(node) = capabilities_asked(question) else { return Some(shown) };
-        let claims = |session: &SessionId| self.base.sessions.get(*session).is_some_and(|a| claims(a, node));
-        let other = || self.base.sessions.iter().map(|(session, _)| session).find(claims);
-        Some(shown).filter(claims).or_else(other).or(Some(shown))
+        turn.note_growth(before, self.queries.cost());
     }
 
     /// A session answers what an occupant asked the account. The occupant may have another nick by now, under
@@ -106,15 +110,14 @@ impl Occupancy {
         session: SessionId,
         answer: &Stanza,
     ) -> Verdict {
-        let Some(question) = self.base.queries.answered_by_session(answer, session) else {
-            log::debug!("a session answers what {} did not ask", self.base.me.room);
+        let Some(question) = self.queries.answered_by_session(answer, session) else {
+            log::debug!("a session answers what {} did not ask", self.me.room);
             return Verdict::Handled;
         };
         let addressed = answer.target_nick();
         match question.peer.current() {
             Some(nick) if addressed.as_ref() != Some(nick) => {
-                let answer =
-                    answer.clone().from(self.base.me.account.to_jid()).to(self.base.me.room.occupant(nick));
+                let answer = answer.clone().from(self.me.account.to_jid()).to(self.me.room.occupant(nick));
                 turn.send(answer.id(Some(&question.id)));
             }
             _ => turn.act(Action::Forward { id: Id::Set(question.id) }),
@@ -123,22 +126,12 @@ impl Occupancy {
     }
 
     /// An occupant asked a session something that nobody will answer.
-    fn answer_for_session(&self, turn: &mut Turn<'_>, question: Question) {
+    pub(super) fn answer_for_session(&self, turn: &mut Turn<'_>, question: Question) {
         let Question { id, peer, .. } = question;
-        let room = &self.base.me.room;
+        let room = &self.me.room;
         let to = peer.current().map_or_else(|| room.to_jid(), |nick| room.occupant(nick));
-        let answer =
-            Stanza::new(Kind::Iq(IqType::Error)).from(self.base.me.account.to_jid()).to(to).id(Some(&id));
-        turn.send(answer.child(StanzaError::NO_ANSWER.element(self.base.me.account.as_str())));
-    }
-
-    /// A session is no longer in: what it was asked is answered in its place, while the account can.
-    pub(super) fn answer_for_detached(&mut self, turn: &mut Turn<'_>, session: SessionId) {
-        for question in self.base.queries.detach(session) {
-            if matches!(self.phase, Phase::In(_)) {
-                self.answer_for_session(turn, question);
-            }
-        }
+        let answer = Stanza::new(Kind::Iq(IqType::Error)).from(self.me.account.to_jid()).to(to).id(Some(&id));
+        turn.send(answer.child(StanzaError::NO_ANSWER.element(self.me.account.as_str())));
     }
 }
 

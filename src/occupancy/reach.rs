@@ -1,6 +1,10 @@
 //! Whether the room's service is in reach, and the room's turn to be asked when it is.
 
-use super::{Occupancy, Phase, Stay};
+use std::ops::ControlFlow;
+
+use super::Occupancy;
+use super::base::Base;
+use super::phase::{Ending, In, Phase, Stay, Staying};
 use crate::pace::Load;
 use crate::sessions::identity::Identity;
 use crate::trouble::Contact;
@@ -19,7 +23,7 @@ impl Stay {
     }
 }
 
-impl Occupancy {
+impl Base {
     /// A stanza of the room shows whether its service is there. An error shows that it is not if some server could not
     /// deliver a stanza of ours; one from another occupant may be of the server of that occupant.
     pub(super) fn note_contact(&self, turn: &mut Turn<'_>, stanza: &Stanza) {
@@ -27,7 +31,7 @@ impl Occupancy {
             Kind::Presence(PresenceType::Error) => true,
             Kind::Message(MessageType::Error) | Kind::Iq(IqType::Error) => {
                 let nick = stanza.from.as_ref().and_then(Jid::nick);
-                nick.is_none_or(|nick| nick == self.base.me.nick)
+                nick.is_none_or(|nick| nick == self.me.nick)
             }
             Kind::Presence(_) | Kind::Message(_) | Kind::Iq(_) => {
                 if !turn.services.troubles.are_none() {
@@ -41,46 +45,56 @@ impl Occupancy {
             turn.note_contact(Contact::Unreachable);
         }
     }
+}
 
+impl In<'_> {
     /// The room has fallen silent: it is asked when its turn comes (K10).
     pub(super) fn ask_silent(&mut self, turn: &mut Turn<'_>) {
-        let Phase::In(stay) = &mut self.phase else { return };
-        stay.trust.awaits_turn_ms = Some(turn.now.monotonic_ms);
+        self.stay.trust.awaits_turn_ms = Some(turn.now.monotonic_ms);
         turn.wait_for_turn(&self.base.me.account, &self.base.me.room);
     }
 
-    /// The room's turn has come: it has waited for it, or its service is up again and the room has not been heard of
-    /// since that time, or is lost: then its answer brings the account back at once.
-    pub(crate) fn has_turn(&mut self, turn: &mut Turn<'_>, unheard_since_ms: Option<u64>) -> Load {
-        let Phase::In(stay) = &mut self.phase else { return Load::Nothing };
-        let has_waited = stay.trust.awaits_turn_ms.take().is_some();
+    fn has_turn<'a>(&mut self, turn: &mut Turn<'_>, unheard_since_ms: Option<u64>) -> Staying<'a, Load> {
+        let has_waited = self.stay.trust.awaits_turn_ms.take().is_some();
         let is_unheard = unheard_since_ms
-            .is_some_and(|past_ms| stay.trust.is_unheard_since(past_ms) || stay.loss.is_some());
+            .is_some_and(|past_ms| self.stay.trust.is_unheard_since(past_ms) || self.stay.loss.is_some());
         if !(has_waited || is_unheard) {
-            return Load::Nothing;
+            return ControlFlow::Continue(Load::Nothing);
         }
-        if stay.check.is_some() && !is_unheard {
-            stay.trust.asked_ms = turn.now.monotonic_ms; // it is being asked for another reason
-            return Load::Nothing;
+        if self.stay.check.is_some() && !is_unheard {
+            self.stay.trust.asked_ms = turn.now.monotonic_ms; // it is being asked for another reason
+            return ControlFlow::Continue(Load::Nothing);
         }
-        let over_ms = self.linger_over_ms(turn.config).into_iter().chain(self.dormant_ms(turn.config)).min();
+        let over_ms = self.stay.leaves_ms(turn.config);
         if over_ms.is_some_and(|over_ms| turn.is_due(over_ms)) {
-            self.linger_over(turn);
-            return Load::Presence;
+            return ControlFlow::Break(Ending::Left);
         }
-        self.ask_in_turn(turn)
+        ControlFlow::Continue(self.ask_in_turn(turn))
     }
 
     fn ask_in_turn(&mut self, turn: &mut Turn<'_>) -> Load {
-        let Phase::In(stay) = &mut self.phase else { return Load::Nothing };
-        stay.trust.asked_ms = turn.now.monotonic_ms;
-        match &mut stay.check {
+        self.stay.trust.asked_ms = turn.now.monotonic_ms;
+        match &mut self.stay.check {
             Some(check) => check.repeat(turn, &self.base.me), // what was asked during the outage may be lost
-            None => stay.check(turn, &self.base.me),
+            None => self.stay.check(turn, &self.base.me),
         }
-        if let Some(check) = &mut stay.check {
+        if let Some(check) = &mut self.stay.check {
             check.is_paced = true;
         }
         Load::Ping
+    }
+}
+
+impl Occupancy {
+    /// The room's turn has come: it has waited for it, or its service is up again and the room has not been heard of
+    /// since that time, or is lost: then its answer brings the account back at once.
+    pub(crate) fn has_turn(&mut self, turn: &mut Turn<'_>, unheard_since_ms: Option<u64>) -> Load {
+        match &mut self.phase {
+            Phase::In(stay) => {
+                let staying = In { stay, base: &mut self.base }.has_turn(turn, unheard_since_ms);
+                self.go_on_staying(turn, staying).unwrap_or(Load::Presence)
+            }
+            Phase::Out(_) | Phase::Joining(_) => Load::Nothing,
+        }
     }
 }

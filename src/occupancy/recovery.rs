@@ -1,10 +1,13 @@
 //! The account is out of a room though nobody has decided so, and comes back behind the backs of its sessions
 //! (K3, K8, design decisions 9, 19). Meanwhile it stays in [`super::Phase::In`], and the sessions are told nothing.
 
+use std::ops::ControlFlow;
+
 use serde::{Deserialize, Serialize};
 
+use super::base::Base;
+use super::phase::{Ending, In, Stay, Staying};
 use super::stored::utc_of;
-use super::{Occupancy, Phase, Stay};
 use crate::config::{MINUTE_MS, limit};
 use crate::event::Action;
 use crate::pace::spread;
@@ -92,60 +95,59 @@ fn with_jitter(pause_ms: u64, jitter: u64) -> u64 {
     pause_ms + jitter % (pause_ms / 4)
 }
 
-impl Occupancy {
+impl In<'_> {
     /// The account is out. The room that has just said so is there: the account joins again. A service that goes down
     /// is given time, and then asked first. The leave of the last session needs no way back.
-    pub(super) fn lost(&mut self, turn: &mut Turn<'_>, departure: Departure) {
-        let jitter = self.jitter();
-        let Phase::In(stay) = &mut self.phase else { return };
-        if stay.attendance.held_leave().is_some() {
-            return self.lose(turn, departure, None);
+    pub(super) fn lost<'a>(&mut self, turn: &mut Turn<'_>, departure: Departure) -> Staying<'a> {
+        let jitter = self.base.jitter();
+        if self.stay.attendance.leave_waits() {
+            return ControlFlow::Break(Ending::Lost(departure, None));
         }
         log::debug!("{} is out of {} and comes back: {departure:?}", self.base.me.account, self.base.me.room);
         self.open_gap(turn);
-        let Phase::In(stay) = &mut self.phase else { return };
-        if !stay.upstream.awaits_join() {
+        if !self.stay.upstream.awaits_join() {
             turn.act(Action::Drop { account: self.base.me.account.clone(), room: self.base.me.room.clone() });
         }
         if departure == Departure::Shutdown {
             turn.note_contact(Contact::Unreachable);
         }
-        stay.trust.end();
-        stay.answer_pingers(turn, None, &self.base.me);
-        stay.outbox.doubt(turn);
+        self.stay.trust.end();
+        self.stay.answer_pingers(turn, None, &self.base.me);
+        self.stay.outbox.doubt(turn);
         self.base.room.outdated = true;
-        let joins_at_once = stay.note_loss(turn, departure, jitter);
-        stay.check = None;
-        if !stay.upstream.awaits_join() {
+        let joins_at_once = self.stay.note_loss(turn, departure, jitter);
+        self.stay.check = None;
+        if !self.stay.upstream.awaits_join() {
             if joins_at_once {
-                stay.upstream.wish_resync();
+                self.stay.upstream.wish_resync();
             }
             self.end_unanswered(turn);
         } // else it has crossed with what threw us out
-        self.end_queries(turn);
+        self.base.end_queries(turn);
+        ControlFlow::Continue(())
     }
 
     /// It is time to try again: a self-ping asks whether there is a room, and whether the account is out. A room that is
     /// gone is not made anew.
     pub(super) fn try_again(&mut self, turn: &mut Turn<'_>) {
-        let jitter = self.jitter();
-        if let Phase::In(stay) = &mut self.phase
-            && let Some(loss) = &mut stay.loss
-        {
+        let jitter = self.base.jitter();
+        if let Some(loss) = &mut self.stay.loss {
             loss.note_try(turn, jitter);
             if turn.services.troubles.is_out(self.base.me.room.domain()) {
-                return self.time_out_waiting(turn); // the service is asked, and the room when its turn has come
+                // the service is asked, and the room when its turn has come
+                return self.base.time_out_waiting(turn, Some(&mut *self.stay));
             }
-            stay.check(turn, &self.base.me);
+            self.stay.check(turn, &self.base.me);
         }
     }
 
     /// The room refuses to take the account back. It is asked again if that may pass; else the account is out, and its
     /// sessions are told at once (K3). A session that has asked to join is told why.
-    pub(super) fn rejoin_refused(&mut self, turn: &mut Turn<'_>, error: &Stanza) {
-        self.tell_refused(turn, error, self.base.sessions.waiting());
+    pub(super) fn rejoin_refused<'a>(&mut self, turn: &mut Turn<'_>, error: &Stanza) -> Staying<'a> {
+        let waiting = self.base.sessions.waiting();
+        self.base.tell_refused(turn, error, waiting, Some(&mut *self.stay));
         if may_pass(error) {
-            return;
+            return ControlFlow::Continue(());
         }
         let departure = match error.error_condition() {
             Some("forbidden") => Departure::Banned,
@@ -153,48 +155,45 @@ impl Occupancy {
             Some("gone" | "item-not-found" | "not-allowed") => Departure::Destroyed,
             _ => Departure::Unexplained,
         };
-        self.lose(turn, departure, None);
+        ControlFlow::Break(Ending::Lost(departure, None))
     }
 
     /// The join that was to bring the account back has made the room anew. Unless a session wants it, nobody does
-    /// (design decision 11). True if the account has left it.
-    pub(super) fn leaves_what_it_made(&mut self, turn: &mut Turn<'_>) -> bool {
-        if self.stay().is_none_or(|stay| stay.loss.is_none()) {
-            return false;
+    /// (design decision 11), and the account leaves it.
+    pub(super) fn note_made_anew<'a>(&mut self) -> Staying<'a> {
+        if self.stay.loss.is_none() {
+            return ControlFlow::Continue(());
         }
-        if let Some(ask) = self.base.sessions.asks_mut().next() {
-            ask.created = true;
-            return false;
+        match self.base.sessions.asks_mut().next() {
+            Some(ask) => ask.created = true,
+            None => return ControlFlow::Break(Ending::Abandoned(Departure::Destroyed)),
         }
-        self.lose_by_leaving(turn, Departure::Destroyed);
-        true
+        ControlFlow::Continue(())
     }
 
     /// The sessions are told that the account is out. It goes on trying while something holds it in the room.
     pub(super) fn tell_loss(&mut self, turn: &mut Turn<'_>) {
-        let own = self.own().cloned();
-        if let Phase::In(stay) = &mut self.phase
-            && let Some(loss) = &mut stay.loss
-        {
+        let own = self.stay.own.shown().clone();
+        if let Some(loss) = &mut self.stay.loss {
             loss.is_told = true;
         }
-        for session in self.shown_sessions() {
-            let Some(attachment) = self.detach(turn, session) else { continue };
-            self.tell_removed(turn, session, &attachment, own.as_ref(), None);
-            self.refuse_held(turn, session, attachment);
+        for session in self.base.shown_sessions() {
+            let Some(attachment) = self.base.detach(turn, session, Some(&mut *self.stay)) else { continue };
+            self.base.tell_removed(turn, session, &attachment, Some(&own), None);
+            self.base.refuse_held(turn, session, attachment);
         }
     }
 
     /// The account is in, as everybody was told all the time.
     pub(super) fn recovered(&mut self) {
-        if let Phase::In(stay) = &mut self.phase
-            && stay.loss.take().is_some()
-        {
+        if self.stay.loss.take().is_some() {
             log::debug!("{} is in {} again", self.base.me.account, self.base.me.room);
         }
     }
+}
 
+impl Base {
     fn jitter(&self) -> u64 {
-        spread(&self.base.me.account, &self.base.me.room)
+        spread(&self.me.account, &self.me.room)
     }
 }

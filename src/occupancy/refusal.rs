@@ -1,6 +1,7 @@
 //! A join has failed: the waiting sessions are told (XEP-0045 §7.2.5 to §7.2.11).
 
-use super::Occupancy;
+use super::base::Base;
+use super::phase::Stay;
 use crate::event::{Id, SessionId};
 use crate::sessions::Attachment;
 use crate::turn::Turn;
@@ -9,18 +10,25 @@ use crate::xmpp::jid::BareJid;
 use crate::xmpp::muc::NS_MUC;
 use crate::xmpp::stanza::{Element, Stanza};
 
-impl Occupancy {
+impl Base {
     /// Passes the room's refusal on to the sessions that asked for the same.
-    pub(super) fn tell_refused(&mut self, turn: &mut Turn<'_>, error: &Stanza, refused: Vec<SessionId>) {
-        let (_, refused): (Vec<_>, Vec<_>) =
-            refused.into_iter().partition(|session| self.gives_up_adopting(turn, *session));
+    pub(super) fn tell_refused(
+        &mut self,
+        turn: &mut Turn<'_>,
+        error: &Stanza,
+        refused: Vec<SessionId>,
+        mut stay: Option<&mut Stay>,
+    ) {
+        let (_, refused): (Vec<_>, Vec<_>) = refused
+            .into_iter()
+            .partition(|session| self.gives_up_adopting(turn, *session, stay.as_deref_mut()));
         if let Some(echo) = error.find("x", NS_MUC).filter(|x| x.find("history").is_some()) {
             self.tell_refused_as_asked(turn, error, echo, &refused);
         } else {
             turn.relay(refused.iter().map(|session| (*session, self.join_id(*session))).collect());
         }
         for session in refused {
-            self.refuse_waiting(turn, session);
+            self.refuse_waiting(turn, session, stay.as_deref_mut());
         }
     }
 
@@ -34,7 +42,7 @@ impl Occupancy {
         refused: &[SessionId],
     ) {
         for session in refused {
-            let Some(ask) = self.base.sessions.get(*session).and_then(Attachment::ask) else { continue };
+            let Some(ask) = self.sessions.get(*session).and_then(Attachment::ask) else { continue };
             let asked = ask.join.find("x", NS_MUC);
             let restored = |child: &Element| if child == echo { asked } else { Some(child) }.cloned();
             let mut told = error.clone().id(ask.join.id.as_deref());
@@ -45,32 +53,32 @@ impl Occupancy {
 
     /// The id under which a session expects the answer to its join.
     fn join_id(&self, session: SessionId) -> Id {
-        let ask = self.base.sessions.get(session).and_then(Attachment::ask);
+        let ask = self.sessions.get(session).and_then(Attachment::ask);
         ask.and_then(|ask| ask.join.id.clone()).map_or(Id::Remove, Id::Set)
     }
 
     /// Detaches a waiting session, and refuses the stanzas that it has sent meanwhile (M3).
-    fn refuse_waiting(&mut self, turn: &mut Turn<'_>, session: SessionId) {
-        if let Some(attachment) = self.detach(turn, session) {
+    fn refuse_waiting(&mut self, turn: &mut Turn<'_>, session: SessionId, stay: Option<&mut Stay>) {
+        if let Some(attachment) = self.detach(turn, session, stay) {
             self.refuse_held(turn, session, attachment);
         }
     }
 
     /// Tells every waiting session that the room does not answer (J26). The joins that are held get no other
     /// answer.
-    pub(super) fn time_out_waiting(&mut self, turn: &mut Turn<'_>) {
-        for session in self.base.sessions.all() {
-            if self.gives_up_adopting(turn, session) {
+    pub(super) fn time_out_waiting(&mut self, turn: &mut Turn<'_>, mut stay: Option<&mut Stay>) {
+        for session in self.sessions.all() {
+            if self.gives_up_adopting(turn, session, stay.as_deref_mut()) {
                 continue;
             }
-            let Some(attachment) = self.base.sessions.get_mut(session) else { continue };
+            let Some(attachment) = self.sessions.get_mut(session) else { continue };
             let asked = attachment.ask().map(|ask| ask.join.clone());
             let waits = asked.is_some();
             for join in asked.into_iter().chain(attachment.take_held_joins()) {
-                turn.deliver(session, join_error(StanzaError::JOIN_TIMEOUT, &join, &self.base.me.room));
+                turn.deliver(session, join_error(StanzaError::JOIN_TIMEOUT, &join, &self.me.room));
             }
             if waits {
-                self.refuse_waiting(turn, session);
+                self.refuse_waiting(turn, session, stay.as_deref_mut());
             }
         }
     }

@@ -1,6 +1,10 @@
 //! The account is no longer in the room, and did not ask for it (XEP-0045 §8.2, §9, §10.9, §11.2).
 
-use super::{Occupancy, Phase};
+use std::ops::ControlFlow;
+
+use super::Occupancy;
+use super::base::Base;
+use super::phase::{Ending, In, Phase, Staying};
 use crate::event::{Action, SessionId};
 use crate::room::self_presence::{add_code, name_session, occupant_id, technical};
 use crate::sessions::Attachment;
@@ -8,26 +12,33 @@ use crate::turn::Turn;
 use crate::xmpp::muc::{Departure, MucUser, status};
 use crate::xmpp::stanza::{Kept, Stanza};
 
-impl Occupancy {
+impl In<'_> {
     /// The room says that the account is out. A permanent removal is told as it came (K1), a transient one is
     /// recovered (K3).
-    pub(super) fn removed(&mut self, turn: &mut Turn<'_>, stanza: &Stanza, occupant: &MucUser) {
+    pub(super) fn removed<'a>(
+        &mut self,
+        turn: &mut Turn<'_>,
+        stanza: &'a Stanza,
+        occupant: &MucUser,
+    ) -> Staying<'a> {
         let departure = Departure::read(occupant);
         if departure.is_transient() {
-            self.lost(turn, departure);
+            self.lost(turn, departure)
         } else {
-            self.lose(turn, departure, Some(stanza));
+            ControlFlow::Break(Ending::Lost(departure, Some(stanza)))
         }
     }
+}
 
+impl Occupancy {
     /// The occupancy ends. Sessions that have seen the room are told. The joins of waiting sessions go up
     /// (K2).
     pub(super) fn lose(&mut self, turn: &mut Turn<'_>, departure: Departure, told: Option<&Stanza>) {
         log::debug!("{} is out of {}: {departure:?}", self.base.me.account, self.base.me.room);
         turn.act(Action::Drop { account: self.base.me.account.clone(), room: self.base.me.room.clone() });
-        self.give_up_gap(turn);
-        self.refuse_orphans(turn);
-        self.refuse_unsent(turn, None);
+        if let Some(mut inside) = self.inside() {
+            inside.give_up_gap(turn);
+        }
         let mut past = self.become_past(turn);
         if !departure.is_transient() {
             past.note_departed(turn, departure);
@@ -35,30 +46,11 @@ impl Occupancy {
         let own = past.own.clone();
         self.enter(Phase::Out(past));
         for (session, attachment) in self.base.sessions.detach_shown() {
-            self.tell_removed(turn, session, &attachment, own.as_ref(), told);
-            self.refuse_held(turn, session, attachment);
+            self.base.tell_removed(turn, session, &attachment, own.as_ref(), told);
+            self.base.refuse_held(turn, session, attachment);
         }
-        self.end_queries(turn);
+        self.base.end_queries(turn);
         self.try_next(turn);
-    }
-
-    pub(super) fn tell_removed(
-        &self,
-        turn: &mut Turn<'_>,
-        session: SessionId,
-        attachment: &Attachment,
-        own: Option<&Kept>,
-        told: Option<&Stanza>,
-    ) {
-        let Some(told) = told else {
-            let occupant_id = own.and_then(|own| occupant_id(own));
-            turn.deliver(session, technical(self.base.me.occupant(), occupant_id));
-            return;
-        };
-        let mut told = told.clone();
-        name_session(&mut told, &self.base.me.account, &attachment.jid);
-        add_code(&mut told, status::SELF); // Converse trusts nothing else
-        turn.deliver(session, told);
     }
 
     /// A stanza could not be written to a session, so the session is out. If it is connected all the same, it is told
@@ -79,13 +71,14 @@ impl Occupancy {
         if !self.is_occupied() {
             return;
         }
-        self.time_out_waiting(turn);
+        let (base, stay) = self.parts();
+        base.time_out_waiting(turn, stay);
         self.lose_by_leaving(turn, Departure::Technical);
     }
 
     /// The account leaves, and its sessions are told that they are out.
     pub(super) fn lose_by_leaving(&mut self, turn: &mut Turn<'_>, departure: Departure) {
-        let leave = self.leave_stanza(turn, None);
+        let leave = self.base.leave_stanza(turn, None);
         self.lose(turn, departure, None);
         if let Phase::Out(past) = &mut self.phase {
             past.await_answer(turn);
@@ -100,5 +93,26 @@ impl Occupancy {
         if let Phase::Out(past) = &mut self.phase {
             past.left_ms = None;
         }
+    }
+}
+
+impl Base {
+    pub(super) fn tell_removed(
+        &self,
+        turn: &mut Turn<'_>,
+        session: SessionId,
+        attachment: &Attachment,
+        own: Option<&Kept>,
+        told: Option<&Stanza>,
+    ) {
+        let Some(told) = told else {
+            let occupant_id = own.and_then(|own| occupant_id(own));
+            turn.deliver(session, technical(self.me.occupant(), occupant_id));
+            return;
+        };
+        let mut told = told.clone();
+        name_session(&mut told, &self.me.account, &attachment.jid);
+        add_code(&mut told, status::SELF); // Converse trusts nothing else
+        turn.deliver(session, told);
     }
 }

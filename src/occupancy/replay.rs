@@ -2,8 +2,10 @@
 
 use std::collections::VecDeque;
 
+use super::Occupancy;
+use super::base::Base;
+use super::phase::In;
 use super::versions::strip_version;
-use super::{Occupancy, Phase};
 use crate::config::limit;
 use crate::event::{Id, SessionId};
 use crate::room::Aside;
@@ -13,21 +15,10 @@ use crate::turn::Turn;
 use crate::xmpp::muc::status;
 use crate::xmpp::stanza::{Kept, Stanza};
 
-impl Occupancy {
-    /// Shows waiting sessions the room, without what has been kept for too long.
-    pub(super) fn serve_anew(&mut self, turn: &mut Turn<'_>) {
-        if self.base.sessions.any_waits() {
-            self.base.room.history.trim(turn.now, turn.config);
-            self.serve(turn);
-        }
-    }
-
+impl In<'_> {
     /// Shows waiting sessions the room. If the room is not trusted, a check goes first. If the copy is outdated, or
     /// lacks what a session asks for, a resync does (J8, J29, F32).
     pub(super) fn serve(&mut self, turn: &mut Turn<'_>) {
-        if !matches!(self.phase, Phase::In(_)) {
-            return;
-        }
         for session in self.base.sessions.waiting() {
             if self.is_servable(turn, session) {
                 self.start_replay(turn, session);
@@ -43,18 +34,19 @@ impl Occupancy {
             ResyncFor::Wished | ResyncFor::Asked => return false,
             ResyncFor::Answered => asks_versions,
             ResyncFor::Unanswered => self.base.room.outdated,
-            ResyncFor::Nothing => asks_versions || self.base.room.outdated || !self.has_history(turn, ask),
+            ResyncFor::Nothing => {
+                asks_versions || self.base.room.outdated || !self.base.has_history(turn, ask)
+            }
         };
         let is_answered = ask.resync == ResyncFor::Answered;
-        let Phase::In(stay) = &mut self.phase else { return false };
-        if stay.loss.is_some() {
+        if self.stay.loss.is_some() {
             self.wish_resync_for(session);
             return false;
         }
-        let is_filling = stay.gap.is_filling();
-        if !is_answered && !stay.trust.is_fresh(turn) {
-            if !stay.upstream.resyncs() {
-                stay.check(turn, &self.base.me);
+        let is_filling = self.stay.gap.is_filling();
+        if !is_answered && !self.stay.trust.is_fresh(turn) {
+            if !self.stay.upstream.resyncs() {
+                self.stay.check(turn, &self.base.me);
             }
             return false;
         }
@@ -75,12 +67,12 @@ impl Occupancy {
         let all = ask.first.iter().cloned().chain(room).chain(ask.later.iter().cloned());
         let mut queue: VecDeque<Kept> = all.filter(|stanza| !self.hides(stanza)).collect();
         queue.extend(self.base.queries.take_unasked(session));
-        let alias = self.alias_for(&ask.nick);
+        let alias = self.base.alias_for(&ask.nick);
         if let Some(attachment) = self.base.sessions.get_mut(session) {
             attachment.begin_replay(queue, alias);
         }
-        self.withdraw(turn, session);
-        self.hand_out(turn, session, limit::REPLAY_BATCH);
+        self.base.withdraw(turn, session);
+        self.base.hand_out(turn, session, limit::REPLAY_BATCH);
     }
 
     /// Others, the room itself, the session's self-presence, history, subject (J1).
@@ -101,7 +93,7 @@ impl Occupancy {
         };
         let mut shown: Vec<Kept> = room.roster.iter().cloned().collect();
         shown.extend(aside(false));
-        shown.extend(self.join_presence(turn, attachment, ask).map(Kept::without_to));
+        shown.push(Kept::without_to(self.join_presence(turn, attachment, ask)));
         shown.extend(aside(true));
         shown.extend(room.history.select(&ask.history, is_news, &self.base.me.room, turn.now, turn.config));
         shown.push(room.subject_message(&self.base.me.room, |subject| self.hides(subject)));
@@ -109,10 +101,10 @@ impl Occupancy {
     }
 
     /// The self-presence that ends the occupants of a join (J4, J5, J7, J8, J9).
-    fn join_presence(&self, turn: &Turn<'_>, attachment: &Attachment, ask: &Ask) -> Option<Stanza> {
+    fn join_presence(&self, turn: &Turn<'_>, attachment: &Attachment, ask: &Ask) -> Stanza {
         let flags = self.base.room.flags;
         let other_nick = ask.nick != self.base.me.nick;
-        let mut shown = self.personal(turn, attachment)?.id(ask.join.id.as_deref());
+        let mut shown = self.personal(turn, attachment).id(ask.join.id.as_deref());
         retain_codes(&mut shown, |code| match code {
             status::CREATED => ask.created,
             status::NICK_ASSIGNED => other_nick,
@@ -132,45 +124,14 @@ impl Occupancy {
         if !ask.versions_told {
             strip_version(&mut shown); // it would tell what was asked for another session
         }
-        Some(shown)
+        shown
     }
 
     /// The room's self-presence as that session has to see it (N13).
-    pub(super) fn personal(&self, turn: &Turn<'_>, attachment: &Attachment) -> Option<Stanza> {
+    pub(super) fn personal(&self, turn: &Turn<'_>, attachment: &Attachment) -> Stanza {
         let presence = self.base.sessions.presence_of(attachment, turn.profile);
-        let shown = self.stay()?.own.personal(&self.base.me.account, &attachment.jid, &presence);
-        Some(shown.from(self.base.me.occupant())) // after a 303 the room has not shown us under the new nick yet
-    }
-
-    /// Hands out the next part of a replay.
-    fn hand_out(&mut self, turn: &mut Turn<'_>, session: SessionId, most: usize) {
-        let Some(attachment) = self.base.sessions.get_mut(session) else { return };
-        let Stage::Replaying(replay) = &mut attachment.stage else { return };
-        let (shown, is_complete) = replay.take(most);
-        for stanza in shown {
-            turn.deliver_kept(session, stanza);
-        }
-        if is_complete {
-            attachment.stage = Stage::Live;
-        }
-    }
-
-    /// Shows a session the rest of the room at once.
-    pub(super) fn finish_replay(&mut self, turn: &mut Turn<'_>, session: SessionId) {
-        self.hand_out(turn, session, usize::MAX);
-    }
-
-    pub(super) fn go_on_replaying(&mut self, turn: &mut Turn<'_>) {
-        let replaying: Vec<_> = self
-            .base
-            .sessions
-            .iter()
-            .filter(|(_, attachment)| matches!(attachment.stage, Stage::Replaying(_)))
-            .map(|(session, _)| session)
-            .collect();
-        for session in replaying {
-            self.hand_out(turn, session, limit::REPLAY_BATCH);
-        }
+        let shown = self.stay.own.personal(&self.base.me.account, &attachment.jid, &presence);
+        shown.from(self.base.me.occupant()) // after a 303 the room has not shown us under the new nick yet
     }
 
     /// Relays the stanza in hand to the live sessions. A replaying session gets it at the end of its replay.
@@ -209,20 +170,9 @@ impl Occupancy {
         is_kept |= !live.is_empty();
         turn.relay(live);
         for session in crowded {
-            self.finish_replay(turn, session);
+            self.base.finish_replay(turn, session);
         }
         is_kept
-    }
-
-    /// The sessions that get a live message which can't be taken in: all that have been shown the room, or none
-    /// if somebody there is blocked. Nothing else is looked at, because a panic may have left it half done.
-    pub(crate) fn fallback_receivers(&self) -> impl Iterator<Item = SessionId> {
-        let is_live = |attachment: &Attachment| self.base.blocked.is_empty() && attachment.is_live();
-        self.base
-            .sessions
-            .iter()
-            .filter(move |(_, attachment)| is_live(attachment))
-            .map(|(session, _)| session)
     }
 
     /// Relays the stanza in hand to the session that it answers, in its place.
@@ -260,10 +210,73 @@ impl Occupancy {
             Some(Stage::Waiting(_)) | None => {}
         }
     }
+}
+
+impl Base {
+    /// Lets go of what has been kept for too long to be shown to a session that waits.
+    pub(super) fn trim_for_waiting(&mut self, turn: &Turn<'_>) {
+        if self.sessions.any_waits() {
+            self.room.history.trim(turn.now, turn.config);
+        }
+    }
+
+    /// Relays the stanza in hand to a session that does not wait, whoever it is of.
+    pub(super) fn hand_to(&mut self, turn: &mut Turn<'_>, session: SessionId, id: Id, stanza: &Stanza) {
+        match self.sessions.get_mut(session).map(|attachment| &mut attachment.stage) {
+            Some(Stage::Live) => turn.relay(vec![(session, id)]),
+            Some(Stage::Replaying(replay)) => {
+                replay.add(turn, Kept::without_to(id.put_on(stanza.clone())));
+            }
+            Some(Stage::Waiting(_)) | None => {}
+        }
+    }
+
+    /// Hands out the next part of a replay.
+    fn hand_out(&mut self, turn: &mut Turn<'_>, session: SessionId, most: usize) {
+        let Some(attachment) = self.sessions.get_mut(session) else { return };
+        let Stage::Replaying(replay) = &mut attachment.stage else { return };
+        let (shown, is_complete) = replay.take(most);
+        for stanza in shown {
+            turn.deliver_kept(session, stanza);
+        }
+        if is_complete {
+            attachment.stage = Stage::Live;
+        }
+    }
+
+    /// Shows a session the rest of the room at once.
+    pub(super) fn finish_replay(&mut self, turn: &mut Turn<'_>, session: SessionId) {
+        self.hand_out(turn, session, usize::MAX);
+    }
+
+    pub(super) fn go_on_replaying(&mut self, turn: &mut Turn<'_>) {
+        let replaying: Vec<_> = self
+            .sessions
+            .iter()
+            .filter(|(_, attachment)| matches!(attachment.stage, Stage::Replaying(_)))
+            .map(|(session, _)| session)
+            .collect();
+        for session in replaying {
+            self.hand_out(turn, session, limit::REPLAY_BATCH);
+        }
+    }
 
     /// The sessions that have been shown the room, or are being shown it.
     pub(super) fn shown_sessions(&self) -> Vec<SessionId> {
-        self.base.sessions.iter().filter(|(_, a)| a.ask().is_none()).map(|(session, _)| session).collect()
+        self.sessions.iter().filter(|(_, a)| a.ask().is_none()).map(|(session, _)| session).collect()
+    }
+}
+
+impl Occupancy {
+    /// The sessions that get a live message which can't be taken in: all that have been shown the room, or none
+    /// if somebody there is blocked. Nothing else is looked at, because a panic may have left it half done.
+    pub(crate) fn fallback_receivers(&self) -> impl Iterator<Item = SessionId> {
+        let is_live = |attachment: &Attachment| self.base.blocked.is_empty() && attachment.is_live();
+        self.base
+            .sessions
+            .iter()
+            .filter(move |(_, attachment)| is_live(attachment))
+            .map(|(session, _)| session)
     }
 }
 

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::base::Base;
 use super::entry::Entry;
-use super::{Occupancy, Phase};
+use super::phase::In;
 use crate::config::limit;
 use crate::event::SessionId;
 use crate::room::history::is_historic;
@@ -34,24 +35,78 @@ pub(super) struct Resync {
     history: Asked,
 }
 
+/// What the room has answered to a resync with the account's own presence.
+struct Answer {
+    /// What has been asked of the history, which follows.
+    history: Asked,
+    /// Whether it has shown any occupants before.
+    shows_any: bool,
+}
+
 impl Resync {
     fn asked(turn: &Turn<'_>, room: &BareJid, history: Asked, versions_for: Option<SessionId>) -> Self {
         let entry = Entry::asked(turn, room);
         Self { seen: BTreeSet::new(), is_compared: false, entry, versions_for, history }
     }
+
+    /// The session for which the room may still say what it has been asked of versions.
+    fn awaits_versions_for(&self) -> Option<SessionId> {
+        self.versions_for.filter(|_| self.entry.is_asked())
+    }
+
+    /// Notes that the room has shown an occupant again; true while it shows only those.
+    fn note_seen(&mut self, turn: &Turn<'_>, nick: Option<&Nick>) -> bool {
+        let is_asked = self.entry.is_asked();
+        if is_asked {
+            self.entry.touch(turn);
+            if self.seen.len() < limit::OCCUPANTS {
+                self.seen.extend(nick.cloned());
+            }
+        }
+        is_asked
+    }
+
+    /// The room shows the account. If it had not done so, that answers what it was asked.
+    fn own_came(&mut self, turn: &Turn<'_>, own: &Kept) -> Option<Answer> {
+        if !self.entry.is_asked() {
+            return None;
+        }
+        self.entry.own_came(turn, own, true);
+        Some(Answer { history: self.history, shows_any: !self.seen.is_empty() })
+    }
+
+    /// The occupants that have been shown again, once.
+    fn take_seen(&mut self) -> Option<BTreeSet<Nick>> {
+        let is_compared = std::mem::replace(&mut self.is_compared, true);
+        (!is_compared).then(|| std::mem::take(&mut self.seen))
+    }
+
+    /// Whether a groupchat message is history or subject that answers it: what comes between our 110 and the subject
+    /// (H10), but for notices that no room would repeat.
+    fn takes(&mut self, turn: &Turn<'_>, message: &Stanza) -> bool {
+        if self.entry.is_asked() {
+            return false;
+        }
+        let is_delayed = delay::is_delayed(message);
+        if is_delayed {
+            self.entry.answer_came(turn);
+        } else {
+            self.entry.touch(turn);
+        }
+        is_delayed || sets_subject(message) || is_historic(message)
+    }
 }
 
-impl Occupancy {
+impl In<'_> {
     /// A resync for all who wish one, and the payload by which the room is asked.
     pub(super) fn new_resync(&mut self, turn: &Turn<'_>) -> (Resync, Element) {
         let history = self.asks_history_again(turn);
-        let versions_for = self.asks_versions();
+        let versions_for = self.base.asks_versions();
         let mut x = Element::build("x", NS_MUC).child(history.element());
-        if let Some(password) = self.stay().and_then(|stay| stay.loss.as_ref().and(stay.password.as_deref()))
-        {
+        if let Some(password) = self.stay.loss.as_ref().and(self.stay.password.as_deref()) {
             x = x.child(Element::build("password", NS_MUC).text(password).done());
         }
-        let asks = match versions_for.and_then(|session| self.version_asked(session)) {
+        let asks = match versions_for.and_then(|session| self.base.version_asked(session)) {
             Some(version) => x.child(version).done(),
             None => x.done(),
         };
@@ -59,18 +114,17 @@ impl Occupancy {
             ask.resync = ResyncFor::Asked;
         }
         if let Some(session) = versions_for {
-            self.note_versions_asked(session);
+            self.base.note_versions_asked(session);
         }
         (Resync::asked(turn, &self.base.me.room, history, versions_for), asks)
     }
 
     /// What a resync asks for: the messages since the newest one, and all that waiting sessions want (F32).
     fn asks_history_again(&self, turn: &Turn<'_>) -> Asked {
-        let is_unknown = self.stay().is_some_and(|stay| stay.is_unknown);
-        let newest_ms = self.base.room.history.newest_ms().filter(|_| !is_unknown);
-        let newest_ms = newest_ms.or_else(|| self.stay()?.missing_since_ms(turn));
+        let newest_ms = self.base.room.history.newest_ms().filter(|_| !self.stay.is_unknown);
+        let newest_ms = newest_ms.or_else(|| self.stay.missing_since_ms(turn));
         let newest_ms = newest_ms.map(|newest_ms| newest_ms.saturating_sub(STAMP_SLACK_MS));
-        let lacking = || self.base.sessions.asks().filter(|ask| !self.has_history(turn, ask));
+        let lacking = || self.base.sessions.asks().filter(|ask| !self.base.has_history(turn, ask));
         let Some(most) = lacking().map(|ask| ask.history.most(turn.config)).max() else {
             let most = newest_ms.is_none().then_some(turn.config.history);
             return Asked { most, since_ms: newest_ms };
@@ -82,71 +136,56 @@ impl Occupancy {
 
     /// Only the room can answer the join of that session.
     pub(super) fn wish_resync_for(&mut self, session: SessionId) {
-        let Phase::In(stay) = &mut self.phase else { return };
-        if stay.upstream.is_resyncing() {
+        if self.stay.upstream.is_resyncing() {
             return; // what it brings may be enough
         }
-        stay.upstream.wish_resync();
+        self.stay.upstream.wish_resync();
         if let Some(Attachment { stage: Stage::Waiting(ask), .. }) = self.base.sessions.get_mut(session) {
             ask.resync = ResyncFor::Wished;
         }
     }
 
-    /// The resync that is under way.
-    fn resync_mut(&mut self) -> Option<&mut Resync> {
-        match &mut self.phase {
-            Phase::In(stay) => stay.upstream.resync_mut(),
-            Phase::Out(_) | Phase::Joining(_) => None,
-        }
-    }
-
     /// Keeps what the room says of versions to the session that the resync asks for; false if it says none.
     pub(super) fn versions_resynced(&mut self, turn: &mut Turn<'_>, stanza: &Stanza) -> bool {
-        let Some(resync) = self.resync_mut().filter(|resync| resync.entry.is_asked()) else { return false };
-        let Some(session) = resync.versions_for else { return false };
-        let is_told = super::versions::tells_versions(stanza);
-        if is_told {
-            self.keep_versions_for(turn, session, stanza);
+        match self.stay.upstream.resync().and_then(Resync::awaits_versions_for) {
+            Some(session) if super::versions::tells_versions(stanza) => {
+                self.base.keep_versions_for(turn, session, stanza);
+                true
+            }
+            Some(_) | None => false,
         }
-        is_told
     }
 
     /// Notes that the room has shown an occupant again; true while it shows only those.
     pub(super) fn note_seen(&mut self, turn: &Turn<'_>, nick: Option<&Nick>) -> bool {
-        let Some(resync) = self.resync_mut().filter(|resync| resync.entry.is_asked()) else { return false };
-        resync.entry.touch(turn);
-        if resync.seen.len() < limit::OCCUPANTS {
-            resync.seen.extend(nick.cloned());
-        }
-        true
+        self.stay.upstream.resync_mut().is_some_and(|resync| resync.note_seen(turn, nick))
     }
 
     /// The room has shown its occupants again, and the account as the last. A service that takes a join for an
     /// update shows nobody else: then the subject decides whether there is nobody else.
     pub(super) fn note_all_seen(&mut self, turn: &mut Turn<'_>, own: &Kept) {
-        let Some(resync) = self.resync_mut().filter(|resync| resync.entry.is_asked()) else { return };
-        resync.entry.own_came(turn, own, true);
-        let (history, shows_any) = (resync.history, !resync.seen.is_empty());
-        self.begin_fetch(history);
-        if shows_any {
-            self.tell_unseen_gone(turn);
+        let answered = self.stay.upstream.resync_mut().and_then(|resync| resync.own_came(turn, own));
+        if let Some(Answer { history, shows_any }) = answered {
+            self.begin_fetch(history);
+            if shows_any {
+                self.tell_unseen_gone(turn);
+            }
         }
     }
 
     /// Occupants that the room has not shown again are gone (H10).
     fn tell_unseen_gone(&mut self, turn: &mut Turn<'_>) {
-        let Some(resync) = self.resync_mut().filter(|resync| !resync.is_compared) else { return };
-        resync.is_compared = true;
-        let seen = std::mem::take(&mut resync.seen);
+        let seen = self.stay.upstream.resync_mut().and_then(Resync::take_seen);
         let nicks = self.base.room.roster.iter().filter_map(|presence| presence.sender_nick());
-        let gone: Vec<Nick> = nicks.filter(|nick| !seen.contains(nick)).collect();
+        let is_gone = |nick: &Nick| seen.as_ref().is_some_and(|seen| !seen.contains(nick));
+        let gone: Vec<Nick> = nicks.filter(is_gone).collect();
         for nick in gone {
             let presence = crate::room::roster::gone(&self.base.me.room, &nick);
             self.base.room.fold_unavailable(&Kept::own(presence.clone()), &MucUser::default());
-            for session in self.shown_sessions() {
+            for session in self.base.shown_sessions() {
                 self.show(turn, session, presence.clone());
             }
-            self.note_gone(turn, &presence, &MucUser::default());
+            self.base.note_gone(turn, &presence, &MucUser::default());
         }
     }
 
@@ -154,7 +193,7 @@ impl Occupancy {
     /// decides whether it may be shown as it is: the room has nothing more for those who wait.
     pub(super) fn resync_unanswered(&mut self, turn: &mut Turn<'_>) {
         if self.base.room.outdated {
-            return self.time_out_waiting(turn);
+            return self.base.time_out_waiting(turn, Some(&mut *self.stay));
         }
         for ask in self.base.sessions.asks_mut().filter(|ask| ask.resync == ResyncFor::Asked) {
             ask.resync = ResyncFor::Unanswered;
@@ -163,17 +202,15 @@ impl Occupancy {
 
     /// The copy of the room is right again: waiting sessions are shown the room.
     pub(super) fn resynced(&mut self, turn: &mut Turn<'_>) {
-        if let Phase::In(stay) = &mut self.phase {
-            stay.upstream.end_resync();
-            stay.is_unknown = false;
-        }
+        self.stay.upstream.end_resync();
+        self.stay.is_unknown = false;
         self.recovered();
         self.base.room.outdated = false;
         for ask in self.base.sessions.asks_mut().filter(|ask| ask.resync == ResyncFor::Asked) {
             ask.resync = ResyncFor::Answered;
         }
         self.fill_gap(turn);
-        if !self.is_filling_gap() {
+        if !self.stay.is_filling_gap() {
             self.show_the_rest(turn);
         }
     }
@@ -187,20 +224,14 @@ impl Occupancy {
     }
 
     /// Takes in history and subject of a resync: what comes between our 110 and the subject (H10). False if the
-    /// message belongs to none, or is a notice that no room would repeat.
+    /// message belongs to none.
     pub(super) fn groupchat_resynced(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> bool {
-        let Some(resync) = self.resync_mut().filter(|resync| !resync.entry.is_asked()) else { return false };
-        if delay::is_delayed(stanza) {
-            resync.entry.answer_came(turn);
-        } else {
-            resync.entry.touch(turn);
-            if !sets_subject(stanza) && !is_historic(stanza) {
-                return false;
-            }
+        if !self.stay.upstream.resync_mut().is_some_and(|resync| resync.takes(turn, stanza)) {
+            return false;
         }
         if sets_subject(stanza) {
             self.tell_unseen_gone(turn);
-            if !self.knows_subject(stanza) {
+            if !self.base.knows_subject(stanza) {
                 self.base.room.fold_subject(stanza, delay::stamp(stanza, &self.base.me.room));
                 self.relay_news(turn, stanza);
             }
@@ -215,7 +246,7 @@ impl Occupancy {
     /// After the subject all is live, but what the room repeats: that answers a resync that was given up.
     pub(super) fn late_history_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> bool {
         if self.base.room.subject.is_some() {
-            return delay::is_by_room(stanza, &self.base.me.room) && self.is_told_again(stanza);
+            return delay::is_by_room(stanza, &self.base.me.room) && self.base.is_told_again(stanza);
         }
         if sets_subject(stanza) {
             return false;
@@ -225,16 +256,18 @@ impl Occupancy {
         }
         true
     }
+}
 
+impl Base {
     fn is_told_again(&self, stanza: &Stanza) -> bool {
         if sets_subject(stanza) {
             return self.knows_subject(stanza);
         }
-        self.base.room.history.has_come(stanza, &self.base.me.room)
+        self.room.history.has_come(stanza, &self.me.room)
     }
 
     fn knows_subject(&self, stanza: &Stanza) -> bool {
         let text = |message: &Stanza| message.text_of("subject");
-        self.base.room.subject.as_ref().is_some_and(|known| text(&known.message) == text(stanza))
+        self.room.subject.as_ref().is_some_and(|known| text(&known.message) == text(stanza))
     }
 }

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Occupancy, Phase};
+use super::base::Base;
 use crate::config::limit;
 use crate::event::SessionId;
 use crate::pending::expiring::{Expiring, OfSession};
@@ -114,7 +114,7 @@ fn set_queryid(stanza: &mut Stanza, name: &str, queryid: Option<&str>) {
     }
 }
 
-impl Occupancy {
+impl Base {
     /// A session asks the archive by itself.
     pub(super) fn note_archive_asked(&mut self, turn: &mut Turn<'_>, session: SessionId, query: &Stanza) {
         let is_query = query.kind == Kind::Iq(IqType::Set)
@@ -124,17 +124,17 @@ impl Occupancy {
         }
         let asked = Asked { session, query: Kept::own(query.clone()) };
         let deadline_ms = turn.after(limit::QUERY_MS);
-        let before = self.base.room_archive.asked.cost();
+        let before = self.room_archive.asked.cost();
         let most = turn.most(before, limit::ARCHIVE_COST);
-        self.base.room_archive.asked.insert_within(most, query.id.clone(), deadline_ms, asked);
-        turn.note_growth(before, self.base.room_archive.asked.cost());
+        self.room_archive.asked.insert_within(most, query.id.clone(), deadline_ms, asked);
+        turn.note_growth(before, self.room_archive.asked.cost());
     }
 
     /// The room refuses a session its archive: the account asks again, if it is in. False if nobody does.
-    pub(super) fn archive_refused(&mut self, turn: &mut Turn<'_>, error: &Stanza) -> bool {
-        let Some(Asked { session, query, .. }) = self.base.room_archive.refused(error) else { return false };
+    pub(super) fn archive_refused(&mut self, turn: &mut Turn<'_>, error: &Stanza, is_in: bool) -> bool {
+        let Some(Asked { session, query, .. }) = self.room_archive.refused(error) else { return false };
         let is_forbidden = matches!(error.error_condition(), Some("forbidden" | "not-allowed"));
-        if !is_forbidden || !self.base.sessions.has(session) || !matches!(self.phase, Phase::In(_)) {
+        if !is_forbidden || !self.sessions.has(session) || !is_in {
             return false;
         }
         let mapped = turn.fresh_id();
@@ -144,18 +144,18 @@ impl Occupancy {
         let deadline_ms = turn.after(limit::QUERY_MS);
         // sessions ask for one page after the other, so the oldest has had its results
         let repeated = Repeated { session, queryid };
-        let before = self.base.room_archive.repeated.cost();
+        let before = self.room_archive.repeated.cost();
         let most = turn.most(before, limit::ARCHIVE_COST);
-        self.base.room_archive.repeated.insert_within(most, mapped, deadline_ms, repeated);
-        turn.note_growth(before, self.base.room_archive.repeated.cost());
-        turn.about_held(|turn| self.map_up(turn, Some(session), &again));
+        self.room_archive.repeated.insert_within(most, mapped, deadline_ms, repeated);
+        turn.note_growth(before, self.room_archive.repeated.cost());
+        turn.about_held(|turn| self.map_up(turn, Some(session), &again, is_in));
         true
     }
 
     /// A result for the account goes to the session that asked, under its own `queryid`; to nobody if it comes too late,
     /// or was never asked for. False if it is none.
     pub(super) fn archive_result_came(&mut self, turn: &mut Turn<'_>, message: &Stanza) -> bool {
-        let Some(repeated) = self.base.room_archive.repeated_by(message) else { return is_result(message) };
+        let Some(repeated) = self.room_archive.repeated_by(message) else { return is_result(message) };
         let (session, queryid) = (repeated.session, repeated.queryid.clone());
         let mut result = message.clone();
         set_queryid(&mut result, "result", queryid.as_deref());
@@ -165,7 +165,7 @@ impl Occupancy {
 
     /// Whether a message from the room is a result of its archive, for the account.
     pub(super) fn is_archive_result(&self, message: &Stanza) -> bool {
-        let is_from_room = message.from.as_ref().map(Jid::as_str) == Some(self.base.me.room.as_str());
+        let is_from_room = message.from.as_ref().map(Jid::as_str) == Some(self.me.room.as_str());
         is_from_room && is_result(message)
     }
 }

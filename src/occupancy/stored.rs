@@ -1,13 +1,15 @@
 //! What is stored of a room, and the room as it is after a start: the account is in, and the room unknown
 //! (design decisions 7, 12).
 
+use super::Occupancy;
+use super::base::Base;
 use super::check::Trust;
 use super::gap::{Gap, Last};
 use super::membership::Attendance;
 use super::outbox::Outbox;
+use super::phase::{Phase, Stay};
 use super::probe::Probes;
 use super::upstream::Upstream;
-use super::{Occupancy, Phase, Stay};
 use crate::event::Now;
 use crate::record::{Departed, Membership, News, Standing};
 use crate::room::own::Own;
@@ -57,7 +59,7 @@ impl Occupancy {
                 stay.own.shown() == shown
                     && self.base.me.nick == *nick
                     && stay.attendance.unattended_ms() == *since_ms
-                    && self.gap_since_ms() == *gap_ms
+                    && stay.gap_since_ms() == *gap_ms
                     && stay.is_bookmarked == *is_bookmarked
                     && stay.active_ms() == *active_ms
             }
@@ -74,7 +76,7 @@ impl Occupancy {
                 shown: stay.own.shown().clone(),
                 nick: self.base.me.nick.clone(),
                 since_ms: stay.attendance.unattended_ms(),
-                gap_ms: self.gap_since_ms(),
+                gap_ms: stay.gap_since_ms(),
                 is_bookmarked: stay.is_bookmarked,
                 active_ms: stay.active_ms(),
             },
@@ -84,6 +86,11 @@ impl Occupancy {
     /// Since when no session is attached, if the account is in.
     pub(crate) fn unattended_ms(&self) -> Option<u64> {
         self.stay().and_then(|stay| stay.attendance.unattended_ms())
+    }
+
+    /// Since when messages may be missing, by our clock.
+    pub(crate) fn gap_since_ms(&self) -> Option<i64> {
+        self.stay().and_then(Stay::gap_since_ms)
     }
 
     /// Whether the room has not been shown to the account since a start.
@@ -145,7 +152,7 @@ impl Occupancy {
         restored.base.me.nick = membership.nick.clone();
         let detached_ms = membership.news.detached_ms.unwrap_or(restart.alive_ms);
         let payload = if membership.news.is_away { nobody_there() } else { Vec::new() };
-        let shown = restored.own_presence(&membership, payload.clone());
+        let shown = restored.base.own_presence(&membership, payload.clone());
         let sent = Stanza::new(Kind::Presence(PresenceType::Available)).children(payload);
         let own = Own::new(Kept::own(shown), Kept::own(sent).share(), false);
         restored.base.room.outdated = true;
@@ -171,7 +178,9 @@ impl Occupancy {
         })));
         restored
     }
+}
 
+impl Base {
     /// The account's presence as the room may have shown it.
     fn own_presence(&self, membership: &Membership, payload: Vec<Element>) -> Stanza {
         let affiliation = membership.affiliation.as_deref().unwrap_or("none");
@@ -183,7 +192,7 @@ impl Occupancy {
         let x = Element::build("x", NS_MUC_USER).child(item).child(status_element(status::SELF)).done();
         let id = membership.occupant_id.as_deref();
         let id = id.map(|id| Element::build("occupant-id", NS_OCCUPANT_ID).attribute("id", id).done());
-        let mut shown = Stanza::new(Kind::Presence(PresenceType::Available)).from(self.base.me.occupant());
+        let mut shown = Stanza::new(Kind::Presence(PresenceType::Available)).from(self.me.occupant());
         shown.children = payload.into_iter().chain(id).chain([x]).collect();
         shown.children.shrink_to_fit();
         shown

@@ -1,20 +1,21 @@
 //! The room refuses a presence of ours, does not answer it, or will not (design decision 4).
 
+use std::ops::ControlFlow;
+
+use super::phase::{In, Staying};
 use super::upstream::{Pending, What};
-use super::{Occupancy, Phase};
 use crate::event::Id;
 use crate::sessions::ResyncFor;
 use crate::turn::Turn;
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::stanza::Stanza;
 
-impl Occupancy {
+impl In<'_> {
     /// The room answers a presence of ours with an error: only the session that caused it is told (N4). False
     /// if it answers none.
-    pub(super) fn presence_refused(&mut self, turn: &mut Turn<'_>, error: &Stanza) -> bool {
-        let Phase::In(stay) = &mut self.phase else { return false };
+    pub(super) fn presence_refused<'a>(&mut self, turn: &mut Turn<'_>, error: &Stanza) -> Staying<'a, bool> {
         let known_as = |id: Option<Box<str>>| id.map_or(Id::Remove, Id::Set);
-        match stay.upstream.refused(error) {
+        ControlFlow::Continue(match self.stay.upstream.refused(error) {
             Some(What::Nick(wish) | What::NickAsked { wish, .. }) => {
                 if let Some(session) = wish.session {
                     self.relay_to(turn, session, known_as(wish.id), error);
@@ -27,8 +28,8 @@ impl Occupancy {
                 }
                 false
             }
-            Some(What::Resync(_)) if stay.loss.is_some() => {
-                self.rejoin_refused(turn, error);
+            Some(What::Resync(_)) if self.stay.loss.is_some() => {
+                self.rejoin_refused(turn, error)?;
                 true
             }
             Some(What::Resync(_)) => {
@@ -36,13 +37,12 @@ impl Occupancy {
                 false
             }
             None => false,
-        }
+        })
     }
 
     /// The room will not answer a presence of ours: the account is out. What waits for the room to be shown again waits on.
     pub(super) fn end_unanswered(&mut self, turn: &mut Turn<'_>) {
-        let Phase::In(stay) = &mut self.phase else { return };
-        match stay.upstream.pending.take().map(|pending| pending.what) {
+        match self.stay.upstream.pending.take().map(|pending| pending.what) {
             Some(What::Update(echoes)) => self.show_echoes(turn, &echoes, false),
             Some(What::Nick(wish) | What::NickAsked { wish, .. }) => {
                 self.refuse_nick(turn, &wish, StanzaError::JOIN_TIMEOUT);
@@ -56,11 +56,10 @@ impl Occupancy {
 
     /// The room does not answer a presence of ours.
     pub(super) fn presence_unanswered(&mut self, turn: &mut Turn<'_>) {
-        let Phase::In(stay) = &mut self.phase else { return };
-        if stay.upstream.waits_on(turn, stay.trust.sign_ms()) {
+        if self.stay.upstream.waits_on(turn, self.stay.trust.sign_ms()) {
             return;
         }
-        let Some(pending) = stay.upstream.pending.take() else { return };
+        let Some(pending) = self.stay.upstream.pending.take() else { return };
         let Pending { id, what, .. } = *pending;
         let is_unanswered = match &what {
             What::Update(_) => true,
@@ -68,7 +67,7 @@ impl Occupancy {
             What::Nick(_) | What::NickAsked { .. } => false,
         };
         if is_unanswered {
-            stay.upstream.overdue.note(id, &stay.own.sent);
+            self.stay.upstream.overdue.note(id, &self.stay.own.sent);
         }
         match what {
             What::Update(echoes) => self.show_echoes(turn, &echoes, false),

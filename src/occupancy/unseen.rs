@@ -3,8 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::check;
 use super::joining::Joining;
-use super::{Occupancy, Phase, check};
+use super::phase::Entering;
 use crate::config::limit;
 use crate::turn::Turn;
 use crate::xmpp::stanza::{IqType, Kind, Stanza};
@@ -74,32 +75,30 @@ impl Joining {
     }
 }
 
-impl Occupancy {
+impl Entering<'_> {
     /// The room has shown nothing: a self-ping asks whether the account is in unseen. A service that has shown
     /// an account one of its rooms is only slow.
     pub(super) fn ask_whether_unseen(&mut self, turn: &mut Turn<'_>) {
-        let Phase::Joining(joining) = &mut self.phase else { return };
         if turn.services.shows_rooms(turn.now, self.base.me.room.domain()) {
-            joining.silence = Silence::OnlySlow;
+            self.joining.silence = Silence::OnlySlow;
         } else {
             let id = turn.fresh_id();
             turn.send(check::self_ping(&self.base.me, &self.base.me.nick, &id));
-            joining.silence = Silence::Pinged { id };
+            self.joining.silence = Silence::Pinged { id };
         }
     }
 
     /// Takes the answer to the self-ping of a join. If the account is in unseen, it leaves, and then the
     /// room is *direct*. False if the stanza is no such answer.
     pub(super) fn unseen_answered(&mut self, turn: &mut Turn<'_>, answer: &Stanza) -> bool {
-        let Phase::Joining(joining) = &mut self.phase else { return false };
-        if !joining.silence.is_ping_answer(answer) {
+        if !self.joining.silence.is_ping_answer(answer) {
             return false;
         }
-        if joining.entry.is_unseen() && answer.kind == Kind::Iq(IqType::Result) {
-            joining.silence = Silence::Retreating { until_ms: turn.after(limit::RETREAT_MS) };
-            joining.past.await_answer(turn);
-            joining.entry.forgive_silence(turn);
-            let leave = self.leave_stanza(turn, None);
+        if self.joining.entry.is_unseen() && answer.kind == Kind::Iq(IqType::Result) {
+            self.joining.silence = Silence::Retreating { until_ms: turn.after(limit::RETREAT_MS) };
+            self.joining.past.await_answer(turn);
+            self.joining.entry.forgive_silence(turn);
+            let leave = self.base.leave_stanza(turn, None);
             turn.send(leave);
         }
         true
@@ -108,11 +107,9 @@ impl Occupancy {
     /// The account's leave has taken effect. If the room has shown itself meanwhile, it was only slow, and the
     /// account joins again.
     pub(super) fn retreated(&mut self, turn: &mut Turn<'_>) {
-        if self.joining().is_some_and(|joining| joining.entry.is_unseen()) {
-            self.go_direct(turn);
-        } else {
-            self.refuse_orphans(turn);
-            self.try_next(turn);
+        if self.joining.entry.is_unseen() {
+            self.base.go_direct(turn);
         }
+        self.refuse_orphans(turn);
     }
 }

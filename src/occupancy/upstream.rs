@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
+use super::Occupancy;
 use super::occasion::{Occasion, Overdue};
+use super::phase::{In, Phase};
 use super::resync::Resync;
 use super::wishes::{Answered, Echo, NickWish};
-use super::{Occupancy, Phase, Stay};
 use crate::config::limit;
 use crate::event::SessionId;
 use crate::sessions::is_nobody_there;
@@ -79,6 +80,14 @@ impl Upstream {
     /// Whether a join of ours has not been answered.
     pub(super) fn awaits_join(&self) -> bool {
         matches!(self.pending.as_deref(), Some(Pending { what: What::Resync(resync), .. }) if resync.entry.is_asked())
+    }
+
+    /// The resync that is under way.
+    pub(super) fn resync(&self) -> Option<&Resync> {
+        match self.pending.as_ref().map(|pending| &pending.what) {
+            Some(What::Resync(resync)) => Some(resync),
+            Some(What::Update(_) | What::Nick(_) | What::NickAsked { .. }) | None => None,
+        }
     }
 
     pub(super) fn resync_mut(&mut self) -> Option<&mut Resync> {
@@ -260,18 +269,19 @@ impl Occupancy {
             stay.upstream.compared = None;
         }
     }
+}
 
+impl In<'_> {
     /// Sends the next presence, if there is one to send and none is unanswered.
     pub(super) fn advance(&mut self, turn: &mut Turn<'_>) {
         loop {
-            let Phase::In(stay) = &mut self.phase else { return };
-            if stay.upstream.is_busy() || stay.attendance.held_leave().is_some() {
+            if self.stay.upstream.is_busy() || self.stay.attendance.leave_waits() {
                 return;
             }
-            if stay.loss.is_some() {
+            if self.stay.loss.is_some() {
                 break;
             }
-            let Some(wish) = stay.upstream.wishes.pop_front() else { break };
+            let Some(wish) = self.stay.upstream.wishes.pop_front() else { break };
             if wish.nick == self.base.me.nick {
                 self.answer_wish(turn, wish, false);
             } else {
@@ -283,12 +293,13 @@ impl Occupancy {
     }
 
     fn advance_without_wishes(&mut self, turn: &mut Turn<'_>) {
-        let Phase::In(stay) = &mut self.phase else { return };
-        if std::mem::take(&mut stay.upstream.resync_wished) {
+        if std::mem::take(&mut self.stay.upstream.resync_wished) {
             let (resync, asks) = self.new_resync(turn);
             let nick = self.base.me.nick.clone();
             self.send_presence(turn, &nick, Some(asks), What::Resync(resync));
-        } else if stay.loss.is_none() && (!stay.upstream.echoes.is_empty() || self.may_look_different(turn)) {
+        } else if self.stay.loss.is_none()
+            && (!self.stay.upstream.echoes.is_empty() || self.may_look_different(turn))
+        {
             self.update_if_changed(turn);
         }
     }
@@ -297,24 +308,22 @@ impl Occupancy {
     /// events change nothing.
     fn may_look_different(&self, turn: &Turn<'_>) -> bool {
         if self.base.sessions.is_empty() {
-            let is_nobody = |stay: &Stay| is_nobody_there(&stay.own.sent.children);
-            return self.is_away(turn) && !self.stay().is_some_and(is_nobody);
+            return self.stay.is_away(turn) && !is_nobody_there(&self.stay.own.sent.children);
         }
-        self.stay().is_some_and(|stay| stay.upstream.compared != Some(self.base.sessions.changes()))
+        self.stay.upstream.compared != Some(self.base.sessions.changes())
     }
 
     fn update_if_changed(&mut self, turn: &mut Turn<'_>) {
         self.base.sessions.elect();
         let wanted = self.aggregate(turn);
-        let Phase::In(stay) = &mut self.phase else { return };
-        let is_changed = wanted.is_some_and(|wanted| wanted.children != stay.own.sent.children);
-        stay.upstream.compared = Some(self.base.sessions.changes());
-        let echoes: Vec<Echo> = std::mem::take(&mut stay.upstream.echoes).into();
+        let is_changed = wanted.is_some_and(|wanted| wanted.children != self.stay.own.sent.children);
+        self.stay.upstream.compared = Some(self.base.sessions.changes());
+        let echoes: Vec<Echo> = std::mem::take(&mut self.stay.upstream.echoes).into();
         if is_changed {
             let nick = self.base.me.nick.clone();
             self.send_presence(turn, &nick, None, What::Update(echoes));
         } else {
-            stay.upstream.sent_by = self.base.sessions.representative().or(stay.upstream.sent_by);
+            self.stay.upstream.sent_by = self.base.sessions.representative().or(self.stay.upstream.sent_by);
             self.show_echoes(turn, &echoes, false);
         }
     }
@@ -322,19 +331,18 @@ impl Occupancy {
     fn send_presence(&mut self, turn: &mut Turn<'_>, nick: &Nick, extra: Option<Element>, what: What) {
         self.base.sessions.elect();
         let wanted = self.aggregate(turn);
-        let Phase::In(stay) = &mut self.phase else { return };
         if let Some(wanted) = wanted {
-            stay.own.sent = wanted;
-            stay.upstream.sent_by = self.base.sessions.representative();
+            self.stay.own.sent = wanted;
+            self.stay.upstream.sent_by = self.base.sessions.representative();
         }
         let id = turn.fresh_id();
         let mut presence =
             self.base.me.presence(PresenceType::Available, &id).to(self.base.me.room.occupant(nick));
-        presence.attributes.clone_from(&stay.own.sent.attributes);
-        presence.children.clone_from(&stay.own.sent.children);
+        presence.attributes.clone_from(&self.stay.own.sent.attributes);
+        presence.children.clone_from(&self.stay.own.sent.children);
         presence.children.extend(extra);
         let deadline_ms = turn.after(limit::PRESENCE_MS);
-        stay.upstream.pending = Some(Box::new(Pending { id, deadline_ms, what }));
+        self.stay.upstream.pending = Some(Box::new(Pending { id, deadline_ms, what }));
         turn.send(presence);
     }
 }

@@ -1,7 +1,8 @@
 //! Affiliation versions (XEP-0463): a session asks what has changed since it last looked. The room answers,
 //! and no other session gets that answer (J22, J23).
 
-use super::{Occupancy, Phase};
+use super::base::Base;
+use super::phase::In;
 use crate::config::limit;
 use crate::event::SessionId;
 use crate::room::Room;
@@ -52,42 +53,42 @@ impl Ask {
     }
 }
 
-impl Occupancy {
+impl Base {
     /// The first waiting session that only the room can answer.
     pub(super) fn asks_versions(&self) -> Option<SessionId> {
-        asks_versions(&self.base.sessions, &self.base.room)
+        asks_versions(&self.sessions, &self.room)
     }
 
     /// What that session asks of versions, for a join of the account.
     pub(super) fn version_asked(&self, session: SessionId) -> Option<Element> {
-        self.base.sessions.get(session)?.ask()?.version().cloned()
+        self.sessions.get(session)?.ask()?.version().cloned()
     }
 
     /// The room is asked on behalf of that session.
     pub(super) fn note_versions_asked(&mut self, session: SessionId) {
-        if let Some(Attachment { stage: Stage::Waiting(ask), .. }) = self.base.sessions.get_mut(session) {
+        if let Some(Attachment { stage: Stage::Waiting(ask), .. }) = self.sessions.get_mut(session) {
             ask.versions_told = ask.version().is_some();
-        }
-    }
-
-    /// Forgets the versions in our self-presence: the session that asked for them has them.
-    pub(super) fn forget_versions(&mut self) {
-        if let Phase::In(stay) = &mut self.phase
-            && tells_versions(stay.own.shown())
-        {
-            stay.own.amend(|mut shown| {
-                strip_version(&mut shown);
-                shown
-            });
         }
     }
 
     /// Keeps what the room says to that session before it shows the occupants.
     pub(super) fn keep_versions_for(&mut self, turn: &mut Turn<'_>, session: SessionId, message: &Stanza) {
-        if let Some(Attachment { stage: Stage::Waiting(ask), .. }) = self.base.sessions.get_mut(session)
+        if let Some(Attachment { stage: Stage::Waiting(ask), .. }) = self.sessions.get_mut(session)
             && !turn.keep(&mut ask.first, limit::LATER_COST, Kept::without_to(message.clone()))
         {
-            log::debug!("what {} says of versions is too much to be kept", self.base.me.room);
+            log::debug!("what {} says of versions is too much to be kept", self.me.room);
+        }
+    }
+}
+
+impl In<'_> {
+    /// Forgets the versions in our self-presence: the session that asked for them has them.
+    pub(super) fn forget_versions(&mut self) {
+        if tells_versions(self.stay.own.shown()) {
+            self.stay.own.amend(|mut shown| {
+                strip_version(&mut shown);
+                shown
+            });
         }
     }
 }

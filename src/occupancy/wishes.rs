@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Occupancy, Phase};
+use super::phase::In;
 use crate::event::SessionId;
 use crate::sessions::Ask;
 use crate::turn::Turn;
@@ -59,12 +59,11 @@ pub(super) enum Answered {
     Nick(Box<NickWish>),
 }
 
-impl Occupancy {
+impl In<'_> {
     /// Notes that a session has updated its presence and waits to see the update. If too many wait, it sees it
     /// at once.
     pub(super) fn wish_echo(&mut self, turn: &mut Turn<'_>, echo: Echo) {
-        let Phase::In(stay) = &mut self.phase else { return };
-        if let Some(echo) = stay.upstream.wish_echo(turn, echo) {
+        if let Some(echo) = self.stay.upstream.wish_echo(turn, echo) {
             self.show_echoes(turn, &[echo], false);
         }
     }
