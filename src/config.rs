@@ -123,7 +123,7 @@ pub mod limit {
     /// How long a room that nobody came back to waits for its turn to be left: its service may never be up again.
     pub const LINGER_TURN_MS: u64 = 60 * MINUTE_MS;
     /// How long the leave of the last session waits (design decision 3).
-    pub const LEAVE_HOLD_MS: u64 = 2 * SECOND_MS;
+    pub const LEAVE_WAIT_MS: u64 = 2 * SECOND_MS;
     /// How long after a leave the stanzas of the room are swallowed (M8).
     pub const SWALLOW_MS: u64 = HOUR_MS;
     /// How long after the account was in its sessions are told that they are out (J14).

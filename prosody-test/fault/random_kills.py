@@ -62,7 +62,7 @@ async def _one_kill(pair: Pair, kill: int, chance: random.Random) -> tuple[int, 
         await pair.a.kill()
         at = time.monotonic()
         in_place = {(room, moves.nick) for moves in accounts for room in moves.settled(at)}
-        # A leave that nobody was shown was perhaps held back, and is not done.
+        # A leave that nobody was shown perhaps waited, and is not done.
         gone = {(room, moves.nick) for moves in accounts for room in rooms if _is_left(judge, room, moves)}
         for failure in await _stop(tasks):
             raise failure

@@ -81,7 +81,7 @@ async def general_unavailable(scene: JudgedScene) -> None:
     """A client that says goodbye to everybody has not left its rooms."""
     phone = await one_device(scene)
     phone.send("<presence type='unavailable'/>")
-    await phone.query("get", scene.room, xml.DISCO_INFO)  # a leave that is held back goes before it
+    await phone.query("get", scene.room, xml.DISCO_INFO)  # a leave that waits goes before it
     await scene.settle(scene.judge)
     check(not any(stanza.get("type") == "unavailable" for stanza in await scene.judge_saw()), "no leave is seen")
     scene.check_one_occupant("me")

@@ -29,7 +29,7 @@ async def occupant_id_is_the_accounts(scene: JudgedScene) -> None:
     check(occupant_ids(heard) == alone, "what either says has the same")
     await phone.leave()
     await laptop.leave()
-    await phone.join(scene.room, "again")  # another nick: the held leave goes first
+    await phone.join(scene.room, "again")  # another nick: the leave that waits goes first
     check(occupant_ids((await scene.judge_saw(phone, laptop))[-1]) == alone, "so has the next stay")
 
 

@@ -112,10 +112,10 @@ impl Bouncer {
         self.outcome(Verdict::Handled, actions)
     }
 
-    /// The server stops. The accounts stay in their rooms, so these are told nothing; a leave that was held back goes
+    /// The server stops. The accounts stay in their rooms, so these are told nothing; a leave that waits goes
     /// up, since nobody will hear whether it was a quit.
     pub(super) fn shut_down(&mut self, now: Now) -> Outcome {
-        let mut actions = self.everywhere(now, self.all_rooms(), Occupancy::release_held_leave).actions;
+        let mut actions = self.everywhere(now, self.all_rooms(), Occupancy::send_waiting_leave).actions;
         actions.extend(self.store_all(now));
         self.state.is_stopping = true;
         self.outcome(Verdict::Handled, together(actions))

@@ -88,8 +88,9 @@ impl Occupancy {
 impl In<'_> {
     /// The session was only quitting: the private messages that have come meanwhile are stored (P4).
     fn cancel_leave_of(&mut self, turn: &mut Turn<'_>, session: SessionId) {
-        let Some(held) = self.stay.attendance.take_held_leave(|held| held.session == session) else { return };
-        for message in held.private.iter().filter(|message| !self.hides(message)) {
+        let waiting = self.stay.attendance.take_waiting_leave(|waiting| waiting.session == session);
+        let Some(waiting) = waiting else { return };
+        for message in waiting.private.iter().filter(|message| !self.hides(message)) {
             let message = Stanza::clone(message).to(self.base.me.account.to_jid());
             turn.act(Action::StoreOffline { stanza: Some(Kept::own(message)) });
         }

@@ -38,7 +38,7 @@ pub(crate) enum Why {
     /// An occupant does not answer a session's probe (J11).
     ProbeUnanswered,
     /// The last session left and may only be quitting (design decision 3).
-    LeaveHeld,
+    LeaveWaits,
     /// Nobody is attached, and the room is shown so (design decision 4).
     Away,
     /// Nobody came back (design decision 2).
@@ -77,7 +77,7 @@ impl Why {
         Self::SelfPingUnanswered,
         Self::PresenceUnanswered,
         Self::ProbeUnanswered,
-        Self::LeaveHeld,
+        Self::LeaveWaits,
         Self::Away,
         Self::LingerOver,
         Self::Unreflected,
@@ -128,7 +128,7 @@ impl Occupancy {
             Why::SelfPingUnanswered => self.stay()?.check.as_ref().map(|check| check.deadline_ms),
             Why::PresenceUnanswered => self.stay()?.upstream.deadline(),
             Why::ProbeUnanswered => self.stay()?.probes.deadline(),
-            Why::LeaveHeld => self.stay()?.attendance.leave_until_ms(),
+            Why::LeaveWaits => self.stay()?.attendance.leave_until_ms(),
             Why::Away => self.stay()?.away_ms(config),
             Why::LingerOver => self.stay()?.linger_over_ms(config),
             Why::Unreflected => self.stay()?.outbox.missed_ms(),
@@ -163,7 +163,7 @@ impl Occupancy {
             Why::SelfPingUnanswered => self.while_in(turn, In::found_nothing),
             Why::PresenceUnanswered => self.while_in(turn, In::presence_unanswered),
             Why::ProbeUnanswered => self.while_in(turn, |inside, turn| inside.expire_probes(turn)),
-            Why::LeaveHeld => self.release_held_leave(turn),
+            Why::LeaveWaits => self.send_waiting_leave(turn),
             Why::LingerOver | Why::Dormant => self.depart(turn, Departure::Left, None),
             Why::Unreflected => self.while_in(turn, In::miss_reflection),
             Why::HeldAsked => self.while_in(turn, In::ask_for_held),

@@ -33,7 +33,7 @@ impl Occupancy {
             // It shares the join that is under way; one that asks again is answered under its last id (J12, J13).
             Phase::Joining(_) => self.base.attach(session, jid, ask),
             Phase::In(stay) if stay.attendance.leave_waits() && ask.nick != self.base.me.nick => {
-                self.release_held_leave(turn); // it goes first (L3)
+                self.send_waiting_leave(turn); // it goes first (L3)
                 self.base.attach(session, jid, ask);
                 self.try_join(turn, session);
             }

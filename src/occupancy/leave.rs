@@ -2,7 +2,7 @@
 
 use super::Occupancy;
 use super::base::Base;
-use super::membership::{Attendance, HeldLeave};
+use super::membership::{Attendance, WaitingLeave};
 use super::past::Past;
 use super::phase::{Entering, In, Phase, Stay};
 use crate::config::limit;
@@ -44,7 +44,7 @@ impl Occupancy {
             }
             Phase::In(_) if self.base.room.roster.is_empty() => self.leave(turn, Some(leave)),
             Phase::In(stay) => {
-                stay.attendance = Attendance::LeaveHeld(Box::new(HeldLeave::new(turn, session, leave)));
+                stay.attendance = Attendance::LeaveWaits(Box::new(WaitingLeave::new(turn, session, leave)));
             }
             Phase::Out(_) => {}
         }
@@ -87,14 +87,14 @@ impl Occupancy {
         answer.from(self.base.me.room.occupant(nick))
     }
 
-    /// The leave goes up, if one is held: nobody came back, or a stanza of the account follows it (L3).
-    pub(crate) fn release_held_leave(&mut self, turn: &mut Turn<'_>) {
-        let held = match &mut self.phase {
-            Phase::In(stay) => stay.attendance.take_held_leave(|_| true),
+    /// The leave of the last session goes up, if it waits: nobody came back, or a stanza of the account follows it (L3).
+    pub(crate) fn send_waiting_leave(&mut self, turn: &mut Turn<'_>) {
+        let waiting = match &mut self.phase {
+            Phase::In(stay) => stay.attendance.take_waiting_leave(|_| true),
             Phase::Out(_) | Phase::Joining(_) => None,
         };
-        if let Some(held) = held {
-            self.leave(turn, Some(&held.leave));
+        if let Some(waiting) = waiting {
+            self.leave(turn, Some(&waiting.leave));
         }
     }
 
@@ -146,9 +146,9 @@ impl Occupancy {
 impl Stay {
     /// Keeps a private message that comes while a leave waits. It counts as sent after the leave, unless that
     /// was a quit (L3). False if no leave waits, or too much waits with it.
-    pub(super) fn keep_with_held_leave(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> bool {
-        let held = self.attendance.held_leave();
-        held.is_some_and(|held| turn.keep(&mut held.private, limit::LATER_COST, stanza.share()))
+    pub(super) fn keep_with_waiting_leave(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> bool {
+        let waiting = self.attendance.waiting_leave();
+        waiting.is_some_and(|waiting| turn.keep(&mut waiting.private, limit::LATER_COST, stanza.share()))
     }
 }
 

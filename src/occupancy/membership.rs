@@ -19,14 +19,14 @@ pub(super) enum Attendance {
     #[default]
     Attended,
     /// The last session has left, and may only be quitting (design decision 3).
-    LeaveHeld(Box<HeldLeave>),
+    LeaveWaits(Box<WaitingLeave>),
     /// Nobody is.
     Unattended { since_ms: u64 },
 }
 
 /// The leave of the last session. It waits, in case that session is only quitting (design decision 3).
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct HeldLeave {
+pub(super) struct WaitingLeave {
     pub(super) session: SessionId,
     pub(super) leave: Kept,
     pub(super) until_ms: u64,
@@ -34,9 +34,9 @@ pub(super) struct HeldLeave {
     pub(super) private: Backlog,
 }
 
-impl HeldLeave {
+impl WaitingLeave {
     pub(super) fn new(turn: &Turn<'_>, session: SessionId, leave: &Stanza) -> Self {
-        let until_ms = turn.after(limit::LEAVE_HOLD_MS);
+        let until_ms = turn.after(limit::LEAVE_WAIT_MS);
         Self { session, leave: Kept::own(leave.clone()), until_ms, private: Backlog::default() }
     }
 }
@@ -44,7 +44,7 @@ impl HeldLeave {
 impl Attendance {
     pub(super) fn leave_until_ms(&self) -> Option<u64> {
         match self {
-            Self::LeaveHeld(held) => Some(held.until_ms),
+            Self::LeaveWaits(waiting) => Some(waiting.until_ms),
             Self::Attended | Self::Unattended { .. } => None,
         }
     }
@@ -52,44 +52,47 @@ impl Attendance {
     /// About how many bytes wait with a leave.
     pub(super) fn cost(&self) -> usize {
         match self {
-            Self::LeaveHeld(held) => held.private.cost(),
+            Self::LeaveWaits(waiting) => waiting.private.cost(),
             Self::Attended | Self::Unattended { .. } => 0,
         }
     }
 
-    /// The leave that is held.
-    pub(super) fn held_leave(&mut self) -> Option<&mut HeldLeave> {
+    /// The leave that waits.
+    pub(super) fn waiting_leave(&mut self) -> Option<&mut WaitingLeave> {
         match self {
-            Self::LeaveHeld(held) => Some(held),
+            Self::LeaveWaits(waiting) => Some(waiting),
             Self::Attended | Self::Unattended { .. } => None,
         }
     }
 
-    /// Takes out the leave that is held, if it is wanted.
-    pub(super) fn take_held_leave(&mut self, wanted: impl FnOnce(&HeldLeave) -> bool) -> Option<HeldLeave> {
-        if !self.held_leave().is_some_and(|held| wanted(held)) {
+    /// Takes out the leave that waits, if it is wanted.
+    pub(super) fn take_waiting_leave(
+        &mut self,
+        wanted: impl FnOnce(&WaitingLeave) -> bool,
+    ) -> Option<WaitingLeave> {
+        if !self.waiting_leave().is_some_and(|waiting| wanted(waiting)) {
             return None;
         }
         match std::mem::take(self) {
-            Self::LeaveHeld(held) => Some(*held),
+            Self::LeaveWaits(waiting) => Some(*waiting),
             Self::Attended | Self::Unattended { .. } => None,
         }
     }
 
     /// Whether the leave of the last session waits.
     pub(super) fn leave_waits(&self) -> bool {
-        matches!(self, Self::LeaveHeld(_))
+        matches!(self, Self::LeaveWaits(_))
     }
 
     /// Cancels the leave that waits. Gives the private messages that have come meanwhile.
     pub(super) fn cancel_leave(&mut self) -> Backlog {
-        self.take_held_leave(|_| true).map(|held| held.private).unwrap_or_default()
+        self.take_waiting_leave(|_| true).map(|waiting| waiting.private).unwrap_or_default()
     }
 
     pub(super) fn unattended_ms(&self) -> Option<u64> {
         match self {
             Self::Unattended { since_ms } => Some(*since_ms),
-            Self::Attended | Self::LeaveHeld(_) => None,
+            Self::Attended | Self::LeaveWaits(_) => None,
         }
     }
 }
@@ -111,7 +114,7 @@ impl Stay {
 }
 
 impl In<'_> {
-    /// Notes since when no session is attached. While a leave is held, it is open whether that session has
+    /// Notes since when no session is attached. While a leave waits, it is open whether that session has
     /// left.
     pub(super) fn note_attendance(&mut self, turn: &Turn<'_>) {
         match (&self.stay.attendance, self.base.sessions.is_empty()) {
@@ -121,7 +124,7 @@ impl In<'_> {
             (Attendance::Unattended { .. }, false) => self.stay.attendance = Attendance::Attended,
             (Attendance::Attended, false)
             | (Attendance::Unattended { .. }, true)
-            | (Attendance::LeaveHeld(_), _) => {}
+            | (Attendance::LeaveWaits(_), _) => {}
         }
     }
 }

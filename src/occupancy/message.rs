@@ -228,7 +228,7 @@ impl In<'_> {
     /// keeps it, it goes into the offline storage (P3, P4).
     fn private_came(&mut self, turn: &mut Turn<'_>, stanza: &Kept) {
         let is_kept = if self.base.sessions.is_empty() {
-            !is_worth_storing(stanza) || self.stay.keep_with_held_leave(turn, stanza)
+            !is_worth_storing(stanza) || self.stay.keep_with_waiting_leave(turn, stanza)
         } else {
             self.relay(turn, stanza)
         };

@@ -106,7 +106,7 @@ impl Occupancy {
             return Verdict::Pass("the account never was in the room");
         }
         if goes_up(&stanza) {
-            self.release_held_leave(turn);
+            self.send_waiting_leave(turn);
         }
         match stanza.kind {
             Kind::Presence(PresenceType::Available) if asks_to_join(&stanza) => {

@@ -19,7 +19,7 @@ pub(crate) struct Known {
     pub(crate) non_anonymous: bool,
     /// The room has been shown once; what it tells of the past from now on was missed.
     pub(crate) is_shown: bool,
-    /// The private messages that came with nobody there and were not stored: a leave is held back.
+    /// The private messages that came with nobody there and were not stored: a leave waits.
     pub(crate) meanwhile: Vec<u64>,
     /// The stream was lost: the next live message waits until the archive has been asked.
     pub(crate) is_lossy: bool,

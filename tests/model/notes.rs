@@ -54,7 +54,7 @@ impl World {
     /// Whether the core is in, with nobody who may only be quitting.
     fn core_is_in(&self) -> bool {
         let snapshot = self.bouncer.snapshot().expect("a snapshot");
-        snapshot.contains("\"phase\":{\"In\"") && !snapshot.contains("\"LeaveHeld\"")
+        snapshot.contains("\"phase\":{\"In\"") && !snapshot.contains("\"LeaveWaits\"")
     }
 
     /// The core knows that the account is out: what it knew of the room is no more.
