@@ -105,10 +105,10 @@ pub mod limit {
     pub const SELF_PING_MS: u64 = 30 * SECOND_MS;
     /// After what time without its reflection a message is missed (design decision 20).
     pub const REFLECTION_MS: u64 = 15 * SECOND_MS;
-    /// How long a message is held that has met a room that the account was out of (design decision 20).
-    pub const HELD_MS: u64 = MINUTE_MS;
-    /// After what time the room is asked again whether held messages can go up.
-    pub const HELD_ASK_MS: u64 = 5 * SECOND_MS;
+    /// How long a message is stuck that has met a room that the account was out of (design decision 20).
+    pub const STUCK_MS: u64 = MINUTE_MS;
+    /// After what time the room is asked again whether stuck messages can go up.
+    pub const STUCK_ASK_MS: u64 = 5 * SECOND_MS;
     /// How long the sessions of a room that the account is out of are not told so (K3).
     pub const RECOVERY_MS: u64 = 10 * MINUTE_MS;
     /// How long a service that says that it goes down is given before its rooms are joined again.

@@ -42,8 +42,8 @@ enum InHand {
     Itself,
     /// The stanza that the event brought, but sessions are to be shown this instead.
     ShownAs(Kept),
-    /// A stanza that was held until now.
-    Held,
+    /// A stanza that came earlier, and has waited until now.
+    Earlier,
 }
 
 impl<'a> Turn<'a> {
@@ -207,7 +207,7 @@ impl<'a> Turn<'a> {
 
     /// Sends a stanza of a session up as the account.
     pub(crate) fn go_up(&mut self, account: &BareJid, stanza: &Stanza, id: Id) {
-        if self.is_about_held() {
+        if self.is_about_earlier() {
             self.send(id.put_on(stanza.clone().from(account.to_jid())));
         } else {
             self.act(Action::Forward { id });
@@ -216,21 +216,21 @@ impl<'a> Turn<'a> {
 
     /// Answers a stanza of a session with an error, which the room says.
     pub(crate) fn refuse(&mut self, room: &BareJid, session: SessionId, stanza: &Stanza, error: StanzaError) {
-        if self.is_about_held() {
+        if self.is_about_earlier() {
             self.deliver(session, error.reply_to(stanza, room.as_str()));
         } else {
             self.act(Action::Reply { error, by: room.clone() });
         }
     }
 
-    /// Whether the stanza that is decided about was held until now, and is not the one in hand.
-    pub(crate) fn is_about_held(&self) -> bool {
-        matches!(self.in_hand, InHand::Held)
+    /// Whether the stanza that is decided about came earlier, and is not the one in hand.
+    pub(crate) fn is_about_earlier(&self) -> bool {
+        matches!(self.in_hand, InHand::Earlier)
     }
 
-    /// Decides about a stanza that was held until now.
-    pub(crate) fn about_held(&mut self, decide: impl FnOnce(&mut Self)) {
-        let in_hand = std::mem::replace(&mut self.in_hand, InHand::Held);
+    /// Decides about a stanza that came earlier, and has waited until now.
+    pub(crate) fn about_earlier(&mut self, decide: impl FnOnce(&mut Self)) {
+        let in_hand = std::mem::replace(&mut self.in_hand, InHand::Earlier);
         decide(self);
         self.in_hand = in_hand;
     }

@@ -45,10 +45,10 @@ pub(crate) enum Why {
     LingerOver,
     /// The room has not shown what a session said (design decision 20).
     Unreflected,
-    /// What a session said is held: can it go up (design decision 20)?
-    HeldAsked,
-    /// What a session said is held for long (design decision 20).
-    Held,
+    /// What a session said is stuck: can it go up (design decision 20)?
+    StuckAsked,
+    /// What a session said is stuck for long (design decision 20).
+    Stuck,
     /// The account is out of the room, and tries to come back (K8).
     Rejoins,
     /// It has not come back for so long that its sessions are told (K3).
@@ -81,8 +81,8 @@ impl Why {
         Self::Away,
         Self::LingerOver,
         Self::Unreflected,
-        Self::HeldAsked,
-        Self::Held,
+        Self::StuckAsked,
+        Self::Stuck,
         Self::Dormant,
         Self::Rejoins,
         Self::LossTold,
@@ -132,8 +132,8 @@ impl Occupancy {
             Why::Away => self.stay()?.away_ms(config),
             Why::LingerOver => self.stay()?.linger_over_ms(config),
             Why::Unreflected => self.stay()?.outbox.missed_ms(),
-            Why::HeldAsked => self.stay()?.held_ask_ms(),
-            Why::Held => self.stay()?.outbox.over_ms(),
+            Why::StuckAsked => self.stay()?.stuck_ask_ms(),
+            Why::Stuck => self.stay()?.outbox.over_ms(),
             Why::Dormant => self.stay()?.dormant_ms(config),
             Why::Rejoins => self.stay()?.rejoin_ms(),
             Why::LossTold => self.stay()?.loss_told_ms(),
@@ -166,8 +166,8 @@ impl Occupancy {
             Why::LeaveWaits => self.send_waiting_leave(turn),
             Why::LingerOver | Why::Dormant => self.depart(turn, Departure::Left, None),
             Why::Unreflected => self.while_in(turn, In::miss_reflection),
-            Why::HeldAsked => self.while_in(turn, In::ask_for_held),
-            Why::Held => self.while_in(turn, |inside, turn| inside.refuse_unsent(turn, None)),
+            Why::StuckAsked => self.while_in(turn, In::ask_for_stuck),
+            Why::Stuck => self.while_in(turn, |inside, turn| inside.refuse_unsent(turn, None)),
             Why::Rejoins => self.while_in(turn, In::try_again),
             Why::LossTold => self.while_in(turn, In::tell_loss),
             Why::GapUnanswered => self.while_in(turn, In::gap_unanswered),

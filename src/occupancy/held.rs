@@ -80,7 +80,7 @@ impl Base {
     }
 
     fn refuse_one(&self, turn: &mut Turn<'_>, session: SessionId, stanza: &Stanza) {
-        turn.about_held(|turn| turn.refuse(&self.me.room, session, stanza, StanzaError::NOT_JOINED));
+        turn.about_earlier(|turn| turn.refuse(&self.me.room, session, stanza, StanzaError::NOT_JOINED));
     }
 }
 
@@ -88,7 +88,7 @@ impl Occupancy {
     /// Deals with the first held stanza whose turn has come; false if there is none.
     pub(super) fn release_next(&mut self, turn: &mut Turn<'_>) -> bool {
         let Some((session, stanza)) = self.base.sessions.next_held() else { return false };
-        turn.about_held(|turn| match stanza.kind {
+        turn.about_earlier(|turn| match stanza.kind {
             Kind::Presence(_) if asks_to_join(&stanza) => {
                 self.join_asked(turn, session, &stanza);
             }
@@ -129,7 +129,7 @@ impl Occupancy {
 impl In<'_> {
     /// Sends up a held message or query. A question of an ended session is dropped.
     pub(super) fn release(&mut self, turn: &mut Turn<'_>, session: Option<SessionId>, stanza: &Stanza) {
-        turn.about_held(|turn| match (stanza.kind, session) {
+        turn.about_earlier(|turn| match (stanza.kind, session) {
             (Kind::Message(_), _) => self.message_up(turn, session, stanza),
             (Kind::Iq(_), Some(session)) => self.query_up(turn, session, stanza),
             (Kind::Iq(IqType::Set), None) => self.base.map_up(turn, None, stanza, true),
@@ -149,7 +149,7 @@ impl Entering<'_> {
     /// Nobody waits for the join any more: the orphans go up ahead of the leave, self-pings too (L7).
     pub(super) fn release_orphans(&mut self, turn: &mut Turn<'_>) {
         for Orphan { session, stanza } in self.joining.take_orphans() {
-            turn.about_held(|turn| match (stanza.kind, session) {
+            turn.about_earlier(|turn| match (stanza.kind, session) {
                 (Kind::Message(_), _) => self.base.message_up(turn, session, &stanza),
                 (Kind::Iq(_), Some(_)) | (Kind::Iq(IqType::Set), None) => {
                     self.base.map_up(turn, session, &stanza, false);

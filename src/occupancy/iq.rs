@@ -144,7 +144,7 @@ impl Base {
     /// Sends up the queries whose turn has come.
     pub(super) fn send_waiting_queries(&mut self, turn: &mut Turn<'_>, is_in: bool) {
         while let Some((session, query)) = self.queries.next_waiting() {
-            turn.about_held(|turn| self.map_up(turn, session, &query, is_in));
+            turn.about_earlier(|turn| self.map_up(turn, session, &query, is_in));
         }
     }
 

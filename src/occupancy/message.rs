@@ -130,7 +130,7 @@ impl Base {
             .map(|(other, _)| other)
             .collect();
         if !others.is_empty() {
-            let stanza = turn.is_about_held().then(|| Kept::own(stanza.clone()));
+            let stanza = turn.is_about_earlier().then(|| Kept::own(stanza.clone()));
             turn.act(Action::Mirror { sessions: others, stanza });
         }
     }
@@ -177,12 +177,12 @@ impl Base {
 }
 
 impl In<'_> {
-    /// A message goes up as the account, unless it is held.
+    /// A message goes up as the account, unless it is stuck.
     pub(super) fn message_up(&mut self, turn: &mut Turn<'_>, session: Option<SessionId>, message: &Stanza) {
         let id = id_of(turn, message);
         let is_for_all =
             message.target_nick().is_none() && message.kind == Kind::Message(MessageType::Groupchat);
-        if !is_for_all || !self.holds_back(turn, session, &id, message) {
+        if !is_for_all || !self.keep_said(turn, session, &id, message) {
             self.base.message_up_as(turn, session, id, message);
         }
     }
@@ -257,7 +257,7 @@ impl In<'_> {
     /// An error answers a message. It may show that the account is out.
     fn message_refused(&mut self, turn: &mut Turn<'_>, error: &Stanza) {
         let is_from_room = error.sender_nick().is_none();
-        if is_from_room && self.holds_refused(turn, error) {
+        if is_from_room && self.is_stuck_by(turn, error) {
             return;
         }
         let was_sent = self.base.message_refused(turn, error);

@@ -94,7 +94,7 @@ impl In<'_> {
             None if is_unreachable(answer) => {
                 self.stop_filling(turn); // the archive is asked again when the room is heard, but not each time
                 if let Some(hole) = self.stay.gap.hole_mut() {
-                    hole.not_before_ms = turn.after(limit::HELD_ASK_MS);
+                    hole.not_before_ms = turn.after(limit::STUCK_ASK_MS);
                 }
                 self.stay.outbox.ask_later(turn);
             }

@@ -1,5 +1,5 @@
 //! What sessions say to everybody is kept until the room has shown it (M13, design decision 20). What may have met a room
-//! that the account was out of is held, and all that is said later waits behind it. It goes up again only if it is certain
+//! that the account was out of is stuck, and all that is said later with it. It goes up again only if it is certain
 //! that the room has not taken it; else its sender is told.
 
 use std::collections::VecDeque;
@@ -23,7 +23,7 @@ const NS_ORIGIN_ID: &str = "urn:xmpp:sid:0";
 pub(super) struct Outbox {
     said: VecDeque<Said>,
     cost: usize,
-    /// When it is asked again whether what is held can go up.
+    /// When it is asked again whether what is stuck can go up.
     ask_ms: u64,
 }
 
@@ -52,7 +52,7 @@ enum Fate {
 }
 
 impl Fate {
-    fn is_held(&self) -> bool {
+    fn is_stuck(&self) -> bool {
         matches!(self, Self::Doubted { .. } | Self::Untaken { .. })
     }
 }
@@ -89,8 +89,8 @@ impl Outbox {
     }
 
     /// Whether what is said has to wait.
-    pub(super) fn is_holding(&self) -> bool {
-        self.said.iter().any(|said| said.fate.is_held())
+    pub(super) fn has_stuck(&self) -> bool {
+        self.said.iter().any(|said| said.fate.is_stuck())
     }
 
     /// Since when the first message has not come back.
@@ -101,18 +101,18 @@ impl Outbox {
 
     /// When those who wait are told.
     pub(super) fn over_ms(&self) -> Option<u64> {
-        let first = self.said.iter().find(|said| said.fate.is_held())?;
-        Some(first.since_ms + limit::HELD_MS)
+        let first = self.said.iter().find(|said| said.fate.is_stuck())?;
+        Some(first.since_ms + limit::STUCK_MS)
     }
 
-    /// When it is asked again whether what is held can go up.
+    /// When it is asked again whether what is stuck can go up.
     fn ask_ms(&self) -> Option<u64> {
-        self.is_holding().then_some(self.ask_ms)
+        self.has_stuck().then_some(self.ask_ms)
     }
 
-    /// What is held can't go up yet: the room is asked a little later.
+    /// What is stuck can't go up yet: the room is asked a little later.
     pub(super) fn ask_later(&mut self, turn: &Turn<'_>) {
-        self.ask_ms = turn.after(limit::HELD_ASK_MS);
+        self.ask_ms = turn.after(limit::STUCK_ASK_MS);
     }
 
     /// A stream has ended. Of what is under way nobody can tell whether the room has taken it. True if something is.
@@ -127,8 +127,8 @@ impl Outbox {
 
     /// Nobody can tell any more what the room has taken. What it has not shown for long pends.
     pub(super) fn doubt(&mut self, turn: &Turn<'_>) {
-        self.take(|said| said.fate == Fate::Missed && turn.since(said.since_ms) >= limit::HELD_MS);
-        for said in self.said.iter_mut().filter(|said| !said.fate.is_held()) {
+        self.take(|said| said.fate == Fate::Missed && turn.since(said.since_ms) >= limit::STUCK_MS);
+        for said in self.said.iter_mut().filter(|said| !said.fate.is_stuck()) {
             said.fate = Fate::Doubted { error: None };
         }
     }
@@ -140,12 +140,12 @@ impl Outbox {
         }
     }
 
-    /// Adds a message. Of those that only went up the oldest make space; false if what is held leaves none.
+    /// Adds a message. Of those that only went up the oldest make space; false if what is stuck leaves none.
     fn add(&mut self, turn: &mut Turn<'_>, said: Said) -> bool {
         let cost = said.cost();
         let most = turn.most(self.cost, limit::OUTBOX_COST);
         while self.cost + cost > most {
-            let Some(oldest) = self.said.iter().position(|said| !said.fate.is_held()) else { return false };
+            let Some(oldest) = self.said.iter().position(|said| !said.fate.is_stuck()) else { return false };
             self.remove(oldest);
         }
         turn.note_waiting(cost);
@@ -175,7 +175,7 @@ impl Outbox {
         position.and_then(|position| self.remove(position));
     }
 
-    /// A message came back with an error. It is held if the room itself says that the account is out, or if it did not
+    /// A message came back with an error. It is stuck if the room itself says that the account is out, or if it did not
     /// get so far; else it is done with, as it is with an error that is too large to be kept.
     fn note_refused(&mut self, error: &Stanza) -> bool {
         let went_up = |said: &Said| said.fate != Fate::Untaken { error: None };
@@ -201,8 +201,8 @@ impl Outbox {
 }
 
 impl Stay {
-    /// When the room is asked again whether the account is in, so that what is held can go up.
-    pub(super) fn held_ask_ms(&self) -> Option<u64> {
+    /// When the room is asked again whether the account is in, so that what is stuck can go up.
+    pub(super) fn stuck_ask_ms(&self) -> Option<u64> {
         let is_asked = self.loss.is_some() || self.check.is_some() || self.gap.is_filling();
         self.outbox.ask_ms().filter(|_| !is_asked)
     }
@@ -210,7 +210,7 @@ impl Stay {
 
 impl In<'_> {
     /// The room is asked again, unless its service is known to be out of reach.
-    pub(super) fn ask_for_held(&mut self, turn: &mut Turn<'_>) {
+    pub(super) fn ask_for_stuck(&mut self, turn: &mut Turn<'_>) {
         self.stay.outbox.ask_later(turn);
         if !turn.services.troubles.is_out(self.base.me.room.domain()) {
             self.stay.check(turn, &self.base.me);
@@ -223,27 +223,27 @@ impl In<'_> {
         self.stay.outbox.note_shown(message, self.stay.own.reflects_ids && is_delayed(message));
     }
 
-    /// A session says something to everybody. True if it is held.
-    pub(super) fn holds_back(
+    /// Keeps what a session says to everybody. True if it is stuck and must not go up.
+    pub(super) fn keep_said(
         &mut self,
         turn: &mut Turn<'_>,
         session: Option<SessionId>,
         id: &str,
         stanza: &Stanza,
     ) -> bool {
-        let is_held = self.stay.loss.is_some() || self.stay.outbox.is_holding();
-        let fate = if is_held { Fate::Untaken { error: None } } else { Fate::Up };
+        let is_stuck = self.stay.loss.is_some() || self.stay.outbox.has_stuck();
+        let fate = if is_stuck { Fate::Untaken { error: None } } else { Fate::Up };
         let (id, stanza, since_ms) = (id.into(), Kept::own(stanza.clone()), turn.now.monotonic_ms);
         let is_kept =
             self.stay.outbox.add(turn, Said { id, session, stanza: stanza.clone(), since_ms, fate });
-        if let (true, false, Some(session)) = (is_held, is_kept, session) {
+        if let (true, false, Some(session)) = (is_stuck, is_kept, session) {
             turn.refuse(&self.base.me.room, session, &stanza, StanzaError::OVER_LIMIT);
         }
-        is_held
+        is_stuck
     }
 
     /// Takes an error for a message that may have met a room that the account is out of; false if it is for its sender.
-    pub(super) fn holds_refused(&mut self, turn: &mut Turn<'_>, error: &Stanza) -> bool {
+    pub(super) fn is_stuck_by(&mut self, turn: &mut Turn<'_>, error: &Stanza) -> bool {
         let before = self.stay.outbox.cost();
         if !self.stay.outbox.note_refused(error) {
             return false;
@@ -271,7 +271,7 @@ impl In<'_> {
     pub(super) fn found_still_in(&mut self, turn: &mut Turn<'_>) {
         self.stay.outbox.take(|said| said.fate == Fate::Missed);
         let refused = self.stay.outbox.take(|said| matches!(said.fate, Fate::Untaken { error: Some(_) }));
-        let is_doubted = self.stay.outbox.is_holding();
+        let is_doubted = self.stay.outbox.has_stuck();
         for said in refused {
             self.tell_unsent(turn, said);
         }
@@ -281,13 +281,13 @@ impl In<'_> {
         }
     }
 
-    /// The account is in, and all that the room has taken has been shown if it `is_certain`: what is held goes up, or its
+    /// The account is in, and all that the room has taken has been shown if it `is_certain`: what is stuck goes up, or its
     /// sender is told.
     pub(super) fn send_again(&mut self, turn: &mut Turn<'_>, is_certain: bool) {
         if self.stay.loss.is_some() {
             return;
         }
-        for said in self.stay.outbox.take(|said| said.fate.is_held()) {
+        for said in self.stay.outbox.take(|said| said.fate.is_stuck()) {
             let is_certain = is_certain && is_historic(&said.stanza); // an archive shows nothing else
             if is_certain || matches!(said.fate, Fate::Untaken { .. }) {
                 self.base.senders.forget(&said.id);
@@ -298,9 +298,9 @@ impl In<'_> {
         }
     }
 
-    /// What is held is not sent any more: of one session, or of all.
+    /// What is stuck is not sent any more: of one session, or of all.
     pub(super) fn refuse_unsent(&mut self, turn: &mut Turn<'_>, of: Option<SessionId>) {
-        let is_meant = |said: &Said| said.fate.is_held() && (of.is_none() || said.session == of);
+        let is_meant = |said: &Said| said.fate.is_stuck() && (of.is_none() || said.session == of);
         for said in self.stay.outbox.take(is_meant) {
             self.tell_unsent(turn, said);
         }
@@ -314,7 +314,7 @@ impl In<'_> {
                 turn.deliver(session, Stanza::clone(&error).id(said.stanza.id.as_deref()));
             }
             Fate::Up | Fate::Missed | Fate::Doubted { .. } | Fate::Untaken { .. } => {
-                turn.about_held(|turn| {
+                turn.about_earlier(|turn| {
                     turn.refuse(&self.base.me.room, session, &said.stanza, StanzaError::TIMEOUT);
                 });
             }
@@ -341,8 +341,8 @@ mod tests {
                 "<message type='error' id='m1'><body>{text}</body><error type='cancel'>\
                  <not-acceptable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>"
             );
-            let is_held = outbox.note_refused(&Stanza::from_xml(&xml).unwrap());
-            (is_held, outbox.is_holding(), outbox.said.len())
+            let is_stuck = outbox.note_refused(&Stanza::from_xml(&xml).unwrap());
+            (is_stuck, outbox.has_stuck(), outbox.said.len())
         };
         assert_eq!(refused("hello"), (true, true, 1));
         assert_eq!(refused(&"x".repeat(limit::OUTBOX_COST)), (false, false, 0));

@@ -148,7 +148,7 @@ impl Base {
         let most = turn.most(before, limit::ARCHIVE_COST);
         self.room_archive.repeated.insert_within(most, mapped, deadline_ms, repeated);
         turn.note_growth(before, self.room_archive.repeated.cost());
-        turn.about_held(|turn| self.map_up(turn, Some(session), &again, is_in));
+        turn.about_earlier(|turn| self.map_up(turn, Some(session), &again, is_in));
         true
     }
 
