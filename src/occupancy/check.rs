@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use serde::{Deserialize, Serialize};
 
 use super::Occupancy;
-use super::phase::{Ending, In, Phase, Stay, Staying};
+use super::phase::{Ending, In, Phase, Stay, StillIn};
 use crate::config::{Config, limit};
 use crate::event::{Now, SessionId};
 use crate::sessions::identity::Identity;
@@ -302,7 +302,7 @@ impl In<'_> {
     }
 
     /// Takes the answer to a check; false if it is none.
-    pub(super) fn check_answered<'a>(&mut self, turn: &mut Turn<'_>, answer: &Stanza) -> Staying<'a, bool> {
+    pub(super) fn check_answered<'a>(&mut self, turn: &mut Turn<'_>, answer: &Stanza) -> StillIn<'a, bool> {
         let Some((asks, finding)) = self.stay.finding(answer) else { return ControlFlow::Continue(false) };
         self.stay.note_pace(turn, &self.base.me);
         match finding {

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::Occupancy;
-use super::phase::{Entering, In, JoinEnding, Phase, Waiting};
+use super::phase::{Entering, In, JoinEnding, Phase, StillJoining};
 use crate::config::Config;
 use crate::turn::Turn;
 use crate::xmpp::muc::Departure;
@@ -179,11 +179,11 @@ impl Occupancy {
     fn while_joining(
         &mut self,
         turn: &mut Turn<'_>,
-        act: impl FnOnce(&mut Entering<'_>, &mut Turn<'_>) -> Waiting<'static>,
+        act: impl FnOnce(&mut Entering<'_>, &mut Turn<'_>) -> StillJoining<'static>,
     ) {
         if let Phase::Joining(joining) = &mut self.phase {
-            let waiting = act(&mut Entering { joining, base: &mut self.base }, turn);
-            self.go_on_joining(turn, waiting);
+            let still = act(&mut Entering { joining, base: &mut self.base }, turn);
+            self.go_on_joining(turn, still);
         }
     }
 

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::base::Base;
 use super::past::Past;
-use super::phase::{Entering, In, Staying, Waiting};
+use super::phase::{Entering, In, StillIn, StillJoining};
 use crate::event::Verdict;
 use crate::turn::Turn;
 use crate::xmpp::stanza::{IqType, Kept, Kind, MessageType, PresenceType};
@@ -34,7 +34,7 @@ impl Past {
 
 impl Entering<'_> {
     /// A stanza of the room comes while the account joins.
-    pub(super) fn take_in<'a>(&mut self, turn: &mut Turn<'_>, stanza: &'a Kept) -> Waiting<'a, Verdict> {
+    pub(super) fn take_in<'a>(&mut self, turn: &mut Turn<'_>, stanza: &'a Kept) -> StillJoining<'a, Verdict> {
         self.joining.note_sign_of_life(turn, stanza);
         if let Some(verdict) = self.base.refuse_blocked(stanza, false) {
             return ControlFlow::Continue(verdict);
@@ -68,7 +68,7 @@ impl Entering<'_> {
 
 impl In<'_> {
     /// A stanza of the room comes while the account is in.
-    pub(super) fn take_in<'a>(&mut self, turn: &mut Turn<'_>, stanza: &'a Kept) -> Staying<'a, Verdict> {
+    pub(super) fn take_in<'a>(&mut self, turn: &mut Turn<'_>, stanza: &'a Kept) -> StillIn<'a, Verdict> {
         self.stay.trust.note_sign_of_life(turn, stanza);
         self.stay.note_room_is_there(turn, stanza);
         if let Some(verdict) = self.base.refuse_blocked(stanza, true) {

@@ -6,7 +6,7 @@ use super::Occupancy;
 use super::base::Base;
 use super::check::NS_PING;
 use super::joining::Joining;
-use super::phase::{In, Phase, Staying};
+use super::phase::{In, Phase, StillIn};
 use super::room_archive::NS_ARCHIVE;
 use crate::config::limit;
 use crate::event::{Id, SessionId, Verdict};
@@ -67,7 +67,7 @@ impl In<'_> {
     }
 
     /// An answer from the room or an occupant.
-    pub(super) fn answer_came<'a>(&mut self, turn: &mut Turn<'_>, answer: &Stanza) -> Staying<'a> {
+    pub(super) fn answer_came<'a>(&mut self, turn: &mut Turn<'_>, answer: &Stanza) -> StillIn<'a> {
         if self.check_answered(turn, answer)?
             || self.gap_answered(turn, answer)
             || self.nick_asked_answered(turn, answer)

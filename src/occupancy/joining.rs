@@ -8,7 +8,7 @@ use super::Occupancy;
 use super::entry::Entry;
 use super::held::Orphans;
 use super::past::Past;
-use super::phase::{Entering, In, JoinEnding, LetIn, Phase, Stay, Waiting};
+use super::phase::{Entering, In, JoinEnding, LetIn, Phase, Stay, StillJoining};
 use super::unseen::Silence;
 use super::upstream::Upstream;
 use super::versions::tells_versions;
@@ -156,7 +156,7 @@ impl Entering<'_> {
         turn: &mut Turn<'_>,
         stanza: &'a Kept,
         presence_type: PresenceType,
-    ) -> Waiting<'a> {
+    ) -> StillJoining<'a> {
         let occupant = MucUser::read(stanza);
         // before its 110 the nick that was asked for may be anybody's
         let is_self = occupant.has(status::SELF) || is_from_same(self.joining.entry.own(), stanza);
@@ -182,7 +182,12 @@ impl Entering<'_> {
 
     /// The room says that the account is in. Late traffic of an earlier stay is not taken for it (design
     /// decision 13).
-    fn own_join_came<'a>(&mut self, turn: &mut Turn<'_>, stanza: &Kept, occupant: &MucUser) -> Waiting<'a> {
+    fn own_join_came<'a>(
+        &mut self,
+        turn: &mut Turn<'_>,
+        stanza: &Kept,
+        occupant: &MucUser,
+    ) -> StillJoining<'a> {
         let Some(nick) = stanza.sender_nick() else { return ControlFlow::Continue(()) };
         let asked_by = self.joining.request.asked_by;
         let was_asked = self.joining.entry.is_asked();
@@ -206,7 +211,7 @@ impl Entering<'_> {
 
     /// The session whose join created the room configures it; if it has gone, another that waits (J9). A room that
     /// nobody asked for is left.
-    fn note_created<'a>(&mut self, asked_by: Option<SessionId>) -> Waiting<'a> {
+    fn note_created<'a>(&mut self, asked_by: Option<SessionId>) -> StillJoining<'a> {
         let asked_by_present = asked_by.filter(|session| self.base.sessions.has(*session));
         let creator = asked_by_present.or_else(|| self.base.sessions.waiting().first().copied());
         if asked_by.is_none() && creator.is_none() {
@@ -221,7 +226,7 @@ impl Entering<'_> {
 
     /// The end of an earlier stay is forgotten with all that belonged to it; the end of this one is shown
     /// after the join that it ends.
-    fn removed<'a>(&mut self, turn: &mut Turn<'_>, stanza: &'a Kept) -> Waiting<'a> {
+    fn removed<'a>(&mut self, turn: &mut Turn<'_>, stanza: &'a Kept) -> StillJoining<'a> {
         if self.joining.entry.is_let_in() {
             return self.complete(turn, Some(stanza));
         }
@@ -234,7 +239,11 @@ impl Entering<'_> {
     }
 
     /// The room is known, and the account is in; or it was, if that stanza has removed it.
-    pub(super) fn complete<'a>(&mut self, turn: &Turn<'_>, removed_by: Option<&'a Stanza>) -> Waiting<'a> {
+    pub(super) fn complete<'a>(
+        &mut self,
+        turn: &Turn<'_>,
+        removed_by: Option<&'a Stanza>,
+    ) -> StillJoining<'a> {
         let Some(own) = self.joining.own() else { return ControlFlow::Continue(()) };
         let request = &mut self.joining.request;
         let upstream = Upstream::begun_by(request.asked_by);
@@ -249,7 +258,7 @@ impl Entering<'_> {
     }
 
     /// The room refuses the join: the sessions that asked for the same are told (J13, J16, J17).
-    fn join_refused<'a>(&mut self, turn: &mut Turn<'_>, error: &Stanza) -> Waiting<'a> {
+    fn join_refused<'a>(&mut self, turn: &mut Turn<'_>, error: &Stanza) -> StillJoining<'a> {
         if error.id.as_ref().is_some_and(|id| *id != self.joining.request.id) {
             return ControlFlow::Continue(()); // it answers an earlier join
         }
@@ -302,12 +311,12 @@ impl Occupancy {
         log::debug!("{} joins {} as {}", me.account, me.room, me.nick);
         let mut inside = In { stay: &mut stay, base: &mut self.base };
         inside.begin(turn, &early, orphans, asked);
-        let staying = match removed_by {
+        let still = match removed_by {
             Some(stanza) => inside.removed(turn, stanza, &MucUser::read(stanza)),
             None => ControlFlow::Continue(()),
         };
         self.enter(Phase::In(stay));
-        self.go_on_staying(turn, staying);
+        self.go_on_in(turn, still);
     }
 
     /// Tries the join of the next session that waits; with none left the account is out.

@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 
 use super::base::Base;
-use super::phase::{Entering, Waiting};
+use super::phase::{Entering, StillJoining};
 use crate::event::{Action, Id, Verdict};
 use crate::sessions::Stage;
 use crate::turn::Turn;
@@ -14,7 +14,11 @@ use crate::xmpp::muc::{MucUser, sets_subject};
 use crate::xmpp::stanza::{Kept, Kind, MessageType, Stanza};
 
 impl Entering<'_> {
-    pub(super) fn message_came<'a>(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> Waiting<'a, Verdict> {
+    pub(super) fn message_came<'a>(
+        &mut self,
+        turn: &mut Turn<'_>,
+        stanza: &Kept,
+    ) -> StillJoining<'a, Verdict> {
         if stanza.sender_nick().is_none() {
             self.base.fold_flags(&MucUser::read(stanza));
         }
@@ -32,7 +36,7 @@ impl Entering<'_> {
     }
 
     /// Between our 110 and the subject every message is history, whoever its delay is from (H10).
-    fn history_came<'a>(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> Waiting<'a> {
+    fn history_came<'a>(&mut self, turn: &mut Turn<'_>, stanza: &Kept) -> StillJoining<'a> {
         self.base.note_late_reflection(stanza);
         if delay::is_delayed(stanza) {
             self.joining.entry.answer_came(turn);

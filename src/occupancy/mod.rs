@@ -68,7 +68,7 @@ pub(crate) use stored::{Glance, Restart};
 use base::Base;
 use joining::Joining;
 use past::Past;
-use phase::{Ending, Entering, In, JoinEnding, Phase, Stay, Staying, Waiting};
+use phase::{Ending, Entering, In, JoinEnding, Phase, Stay, StillIn, StillJoining};
 
 /// An account's being in a room.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -147,12 +147,12 @@ impl Occupancy {
         match &mut self.phase {
             Phase::Out(past) => past.take_in(turn, stanza, &mut self.base),
             Phase::Joining(joining) => {
-                let waiting = Entering { joining, base: &mut self.base }.take_in(turn, stanza);
-                self.go_on_joining(turn, waiting).unwrap_or(Verdict::Handled)
+                let still = Entering { joining, base: &mut self.base }.take_in(turn, stanza);
+                self.go_on_joining(turn, still).unwrap_or(Verdict::Handled)
             }
             Phase::In(stay) => {
-                let staying = In { stay, base: &mut self.base }.take_in(turn, stanza);
-                self.go_on_staying(turn, staying).unwrap_or(Verdict::Handled)
+                let still = In { stay, base: &mut self.base }.take_in(turn, stanza);
+                self.go_on_in(turn, still).unwrap_or(Verdict::Handled)
             }
         }
     }
@@ -173,8 +173,8 @@ impl Occupancy {
     }
 
     /// Goes on after an event while the account was in. Nothing is left of it if that has ended.
-    fn go_on_staying<T>(&mut self, turn: &mut Turn<'_>, staying: Staying<'_, T>) -> Option<T> {
-        match staying {
+    fn go_on_in<T>(&mut self, turn: &mut Turn<'_>, still: StillIn<'_, T>) -> Option<T> {
+        match still {
             ControlFlow::Continue(left) => return Some(left),
             ControlFlow::Break(Ending::Lost(departure, told)) => self.lose(turn, departure, told),
             ControlFlow::Break(Ending::Abandoned(departure)) => self.lose_by_leaving(turn, departure),
@@ -184,8 +184,8 @@ impl Occupancy {
     }
 
     /// Goes on after an event while the account joined. Nothing is left of it if that has ended.
-    fn go_on_joining<T>(&mut self, turn: &mut Turn<'_>, waiting: Waiting<'_, T>) -> Option<T> {
-        match waiting {
+    fn go_on_joining<T>(&mut self, turn: &mut Turn<'_>, still: StillJoining<'_, T>) -> Option<T> {
+        match still {
             ControlFlow::Continue(left) => return Some(left),
             ControlFlow::Break(JoinEnding::LetIn(let_in, removed_by)) => {
                 self.begin_stay(turn, *let_in, removed_by);
@@ -251,7 +251,7 @@ impl Occupancy {
 
     /// Whether the account is in as that occupant.
     pub(crate) fn is_ourselves(&self, occupant: &str) -> bool {
-        self.stay().is_some() && Jid::new(occupant).nick().as_ref() == Some(&self.base.me.nick)
+        self.is_in() && Jid::new(occupant).nick().as_ref() == Some(&self.base.me.nick)
     }
 
     /// Whether that session is attached.

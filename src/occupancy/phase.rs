@@ -113,10 +113,10 @@ pub(super) struct LetIn {
 }
 
 /// What follows from an event while the account is in, unless that ends.
-pub(super) type Staying<'a, T = ()> = ControlFlow<Ending<'a>, T>;
+pub(super) type StillIn<'a, T = ()> = ControlFlow<Ending<'a>, T>;
 
 /// What follows from an event while the account joins, unless that ends.
-pub(super) type Waiting<'a, T = ()> = ControlFlow<JoinEnding<'a>, T>;
+pub(super) type StillJoining<'a, T = ()> = ControlFlow<JoinEnding<'a>, T>;
 
 impl Stay {
     /// About how many bytes wait for the room.

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use super::Occupancy;
 use super::base::Base;
 use super::occasion::Occasion;
-use super::phase::{In, Phase, Staying};
+use super::phase::{In, Phase, StillIn};
 use super::wishes::{Answered, Echo};
 use crate::event::{SessionId, Verdict};
 use crate::room::roster::Change;
@@ -92,7 +92,7 @@ impl In<'_> {
         turn: &mut Turn<'_>,
         stanza: &'a Kept,
         presence_type: PresenceType,
-    ) -> Staying<'a> {
+    ) -> StillIn<'a> {
         let occupant = MucUser::read(stanza);
         let nick = stanza.sender_nick();
         let is_self = occupant.has(status::SELF) || nick.as_ref() == Some(&self.base.me.nick);
@@ -135,7 +135,7 @@ impl In<'_> {
         turn: &mut Turn<'_>,
         stanza: &Kept,
         occupant: &MucUser,
-    ) -> Staying<'a> {
+    ) -> StillIn<'a> {
         let Some(nick) = stanza.sender_nick() else { return ControlFlow::Continue(()) };
         if nick != self.base.me.nick {
             self.note_other_nick(turn, &nick);
@@ -242,7 +242,7 @@ impl In<'_> {
     }
 
     /// An error that answers nothing we asked is a sign that the account is out (K9).
-    fn presence_error_came<'a>(&mut self, turn: &mut Turn<'_>, error: &Stanza) -> Staying<'a> {
+    fn presence_error_came<'a>(&mut self, turn: &mut Turn<'_>, error: &Stanza) -> StillIn<'a> {
         let reflects_ids = self.stay.own.reflects_ids;
         if self.refuse_probe(turn, error)
             || !(self.base.answers_repetition(error, reflects_ids) || self.presence_refused(turn, error)?)

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::Occupancy;
 use super::base::Base;
-use super::phase::{Ending, In, Phase, Stay, Staying};
+use super::phase::{Ending, In, Phase, Stay, StillIn};
 use crate::pace::Load;
 use crate::sessions::identity::Identity;
 use crate::trouble::Contact;
@@ -54,7 +54,7 @@ impl In<'_> {
         turn.wait_for_turn(&self.base.me.account, &self.base.me.room);
     }
 
-    fn has_turn<'a>(&mut self, turn: &mut Turn<'_>, unheard_since_ms: Option<u64>) -> Staying<'a, Load> {
+    fn has_turn<'a>(&mut self, turn: &mut Turn<'_>, unheard_since_ms: Option<u64>) -> StillIn<'a, Load> {
         let has_waited = self.stay.trust.awaits_turn_ms.take().is_some();
         let is_unheard = unheard_since_ms
             .is_some_and(|past_ms| self.stay.trust.is_unheard_since(past_ms) || self.stay.loss.is_some());
@@ -91,8 +91,8 @@ impl Occupancy {
     pub(crate) fn has_turn(&mut self, turn: &mut Turn<'_>, unheard_since_ms: Option<u64>) -> Load {
         match &mut self.phase {
             Phase::In(stay) => {
-                let staying = In { stay, base: &mut self.base }.has_turn(turn, unheard_since_ms);
-                self.go_on_staying(turn, staying).unwrap_or(Load::Presence)
+                let still = In { stay, base: &mut self.base }.has_turn(turn, unheard_since_ms);
+                self.go_on_in(turn, still).unwrap_or(Load::Presence)
             }
             Phase::Out(_) | Phase::Joining(_) => Load::Nothing,
         }

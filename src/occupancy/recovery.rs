@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use serde::{Deserialize, Serialize};
 
 use super::base::Base;
-use super::phase::{Ending, In, Stay, Staying};
+use super::phase::{Ending, In, Stay, StillIn};
 use super::stored::utc_of;
 use crate::config::{MINUTE_MS, limit};
 use crate::event::Action;
@@ -98,7 +98,7 @@ fn with_jitter(pause_ms: u64, jitter: u64) -> u64 {
 impl In<'_> {
     /// The account is out. The room that has just said so is there: the account joins again. A service that goes down
     /// is given time, and then asked first. The leave of the last session needs no way back.
-    pub(super) fn lost<'a>(&mut self, turn: &mut Turn<'_>, departure: Departure) -> Staying<'a> {
+    pub(super) fn lost<'a>(&mut self, turn: &mut Turn<'_>, departure: Departure) -> StillIn<'a> {
         let jitter = self.base.jitter();
         if self.stay.attendance.leave_waits() {
             return ControlFlow::Break(Ending::Lost(departure, None));
@@ -143,7 +143,7 @@ impl In<'_> {
 
     /// The room refuses to take the account back. It is asked again if that may pass; else the account is out, and its
     /// sessions are told at once (K3). A session that has asked to join is told why.
-    pub(super) fn rejoin_refused<'a>(&mut self, turn: &mut Turn<'_>, error: &Stanza) -> Staying<'a> {
+    pub(super) fn rejoin_refused<'a>(&mut self, turn: &mut Turn<'_>, error: &Stanza) -> StillIn<'a> {
         let waiting = self.base.sessions.waiting();
         self.base.tell_refused(turn, error, waiting, Some(&mut *self.stay));
         if may_pass(error) {
@@ -160,7 +160,7 @@ impl In<'_> {
 
     /// The join that was to bring the account back has made the room anew. Unless a session wants it, nobody does
     /// (design decision 11), and the account leaves it.
-    pub(super) fn note_made_anew<'a>(&mut self) -> Staying<'a> {
+    pub(super) fn note_made_anew<'a>(&mut self) -> StillIn<'a> {
         if self.stay.loss.is_none() {
             return ControlFlow::Continue(());
         }

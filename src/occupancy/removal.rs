@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use super::Occupancy;
 use super::base::Base;
-use super::phase::{Ending, In, Phase, Staying};
+use super::phase::{Ending, In, Phase, StillIn};
 use crate::event::{Action, SessionId};
 use crate::room::self_presence::{add_code, name_session, occupant_id, technical};
 use crate::sessions::Attachment;
@@ -20,7 +20,7 @@ impl In<'_> {
         turn: &mut Turn<'_>,
         stanza: &'a Stanza,
         occupant: &MucUser,
-    ) -> Staying<'a> {
+    ) -> StillIn<'a> {
         let departure = Departure::read(occupant);
         if departure.is_transient() {
             self.lost(turn, departure)

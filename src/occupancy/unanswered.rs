@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::phase::{In, Staying};
+use super::phase::{In, StillIn};
 use super::upstream::{Pending, What};
 use crate::event::Id;
 use crate::sessions::ResyncFor;
@@ -13,7 +13,7 @@ use crate::xmpp::stanza::Stanza;
 impl In<'_> {
     /// The room answers a presence of ours with an error: only the session that caused it is told (N4). False
     /// if it answers none.
-    pub(super) fn presence_refused<'a>(&mut self, turn: &mut Turn<'_>, error: &Stanza) -> Staying<'a, bool> {
+    pub(super) fn presence_refused<'a>(&mut self, turn: &mut Turn<'_>, error: &Stanza) -> StillIn<'a, bool> {
         let known_as = |id: Option<Box<str>>| id.map_or(Id::Remove, Id::Set);
         ControlFlow::Continue(match self.stay.upstream.refused(error) {
             Some(What::Nick(wish) | What::NickAsked { wish, .. }) => {
