@@ -99,7 +99,9 @@ impl In<'_> {
     pub(super) fn settle(&mut self, turn: &mut Turn<'_>) {
         self.note_attendance(turn);
         self.answer_from_trust(turn);
-        self.serve(turn);
+        if self.base.trim_for_waiting(turn) {
+            self.serve(turn);
+        }
         self.advance(turn);
     }
 }

@@ -161,9 +161,12 @@ impl Occupancy {
     /// queries for which there is space. What a session has said before its answer are events that come after it.
     pub(crate) fn settle(&mut self, turn: &mut Turn<'_>) {
         loop {
-            self.base.trim_for_waiting(turn);
-            if let Phase::In(stay) = &mut self.phase {
-                In { stay, base: &mut self.base }.settle(turn);
+            match &mut self.phase {
+                Phase::Out(_) => {}
+                Phase::Joining(_) => {
+                    self.base.trim_for_waiting(turn);
+                }
+                Phase::In(stay) => In { stay, base: &mut self.base }.settle(turn),
             }
             self.base.send_waiting_queries(turn, self.is_in());
             if !self.release_next(turn) {

@@ -213,11 +213,13 @@ impl In<'_> {
 }
 
 impl Base {
-    /// Lets go of what has been kept for too long to be shown to a session that waits.
-    pub(super) fn trim_for_waiting(&mut self, turn: &Turn<'_>) {
-        if self.sessions.any_waits() {
+    /// Lets go of what has been kept for too long to be shown to sessions that wait. False if none waits.
+    pub(super) fn trim_for_waiting(&mut self, turn: &Turn<'_>) -> bool {
+        let any_waits = self.sessions.any_waits();
+        if any_waits {
             self.room.history.trim(turn.now, turn.config);
         }
+        any_waits
     }
 
     /// Relays the stanza in hand to a session that does not wait, whoever it is of.
