@@ -58,11 +58,11 @@ class Side:
         await self._server.kill()
         self.proxy.refuse()
 
-    def pause(self) -> None:
-        self._server.pause()
+    async def pause(self) -> None:
+        await self._server.pause()
 
-    def go_on(self) -> None:
-        self._server.go_on()
+    async def go_on(self) -> None:
+        await self._server.go_on()
 
 
 class Pair:

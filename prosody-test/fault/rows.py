@@ -46,9 +46,9 @@ async def b_paused(pair: Pair) -> None:
 
 
 async def _paused(side: Side) -> None:
-    side.pause()
+    await side.pause()
     await asyncio.sleep(LONG_S)
-    side.go_on()
+    await side.go_on()
 
 
 async def cut(pair: Pair) -> None:

@@ -24,7 +24,7 @@ class Container:
         return f"{self.directory.parent.name}-{self.directory.name}"
 
     def around(self, command: Command) -> Command:
-        """Returns what runs the command in the container, and what removes it should it outlive that."""
+        """Returns what runs the command in the container."""
         argv = [ENGINE, "run", "--rm", "--name", self.name, "--network", "host", *LIMITS]
         argv += [f"--volume={path}:{path}:ro" for path in (WRAPPER, CORE, TEST_MODULES, COMMUNITY)]
         argv += [f"--volume={self.directory}:{self.directory}"]
@@ -33,6 +33,7 @@ class Container:
             argv=[*argv, self.image, *command.argv],
             ready=command.ready,
             environment={},
+            signal=[ENGINE, "kill", self.name, "--signal"],
             remove=[ENGINE, "rm", "--force", self.name],
         )
 

@@ -112,7 +112,7 @@ class Lab:
     async def deaf(self) -> AsyncIterator[None]:
         """Server A hears nothing of what happens, is killed then, and started again with the data that it has."""
         server = self._servers[0]
-        server.pause()
+        await server.pause()
         yield
         await server.kill()
         await server.start()

@@ -19,11 +19,16 @@ class ServerFailed(Exception):
 
 @dataclass(frozen=True)
 class Command:
-    """What to run, the line of its output that says it is up, and what removes what is left of it, if anything may be."""
+    """What to run, and the line of its output that says it is up.
+
+    The server may be another process than the one that is run, which then only passes SIGTERM on. For such a server,
+    `signal` sends it the signal that is named at the end, and `remove` removes what is left of it.
+    """
 
     argv: list[str]
     ready: str
     environment: dict[str, str]
+    signal: list[str] = field(default_factory=list)
     remove: list[str] = field(default_factory=list)
 
 
@@ -79,15 +84,17 @@ class Server:
         """Waits until the process ends by itself."""
         await self._process.wait()
 
-    def pause(self) -> None:
-        """Lets the process hear nothing more; its connections stay."""
-        self._process.send_signal(signal.SIGSTOP)
+    async def pause(self) -> None:
+        """Stops the server where it stands; its connections stay."""
+        await self._send(signal.SIGSTOP)
+
+    async def go_on(self) -> None:
+        await self._send(signal.SIGCONT)
 
     async def kill(self) -> None:
-        """Ends the process without a word."""
-        self._process.kill()
+        """Ends the server without a word."""
+        await self._send(signal.SIGKILL)
         await self._process.wait()
-        await self._remove()
         await self._reader
         self._process = None
 
@@ -105,15 +112,18 @@ class Server:
         await self._reader
         self._process = None
 
-    def pause(self) -> None:
-        """Stops the process where it stands; its connections stay."""
-        self._process.send_signal(signal.SIGSTOP)
-
-    def go_on(self) -> None:
-        self._process.send_signal(signal.SIGCONT)
+    async def _send(self, number: signal.Signals) -> None:
+        if not self._command.signal:
+            self._process.send_signal(number)
+        elif not await _succeeds([*self._command.signal, number.name]):
+            raise ServerFailed(f"{self.name} did not get {number.name}")
 
     async def _remove(self) -> None:
         if self._command.remove:
-            quiet = asyncio.subprocess.DEVNULL
-            process = await asyncio.create_subprocess_exec(*self._command.remove, stdout=quiet, stderr=quiet)
-            await process.wait()
+            await _succeeds(self._command.remove)
+
+
+async def _succeeds(argv: list[str]) -> bool:
+    quiet = asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(*argv, stdin=quiet, stdout=quiet, stderr=quiet)
+    return await process.wait() == 0
