@@ -48,6 +48,7 @@ async def judge_sees(scene: JudgedScene, type: str | None = None, timeout: float
 async def session_finds_it_there(scene: JudgedScene) -> None:
     """A session that joins is shown the room, and nobody sees anybody come or go."""
     await scene.judge.say("before anybody looks")
+    await scene.arrived()
     laptop = await scene.laptop()
     came = await laptop.join(scene.room, "me", "<history maxstanzas='5'/>")
     said = [stanza.findtext(xml.CLIENT + "body") for stanza in came]

@@ -93,6 +93,7 @@ async def disconnect_and_return(scene: JudgedScene) -> None:
     phone = await one_device(scene)
     await phone.drop()
     await scene.judge.say("while you were away")
+    await scene.arrived()
     again = await scene.device("me", "tablet")
     came = await again.join(scene.room, "me")
     missed = [stanza for stanza in came if xml.message(body="while you were away")(stanza)]

@@ -35,7 +35,8 @@ async def f9_destroyed_stays_destroyed(scene: JudgedScene) -> None:
     await phone.join(scene.room, "me")
     await scene.until_stored(IN)
     await scene.judge.destroy("moved")
-    gone = await phone.expect(xml.presence(type="unavailable"))
+    # ejabberd's rooms take back a presence of their own first
+    gone = await phone.expect(xml.presence(type="unavailable", sender=phone.occupant_jid))
     check(gone.find(f"{{{xml.MUC_USER}}}x/{{{xml.MUC_USER}}}destroy") is not None, f"destroyed: {xml.text(gone)}")
     await scene.until_stored(OUT)
     await scene.restart(killed=True)
@@ -72,7 +73,8 @@ async def f15_password_and_restart(scene: JudgedScene) -> None:
 @judged("F26", "K2", "L10", kinds=("remote",), alone=True)
 async def f26_put_out_unseen(scene: JudgedScene) -> None:
     """Membership is withdrawn while no device is there, and the server restarts: nobody tries to come back."""
-    await scene.judge.configure(membersonly="1")
+    # ejabberd lets a former member into a moderated room again: it has kept the role
+    await scene.judge.configure(membersonly="1", moderatedroom="0")
     await scene.judge.affiliate(scene.me, "member")
     await in_and_gone(scene)
     await scene.judge.affiliate(scene.me, "none")
