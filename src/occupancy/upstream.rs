@@ -293,11 +293,13 @@ impl In<'_> {
     }
 
     fn advance_without_wishes(&mut self, turn: &mut Turn<'_>) {
+        // ejabberd takes the update of somebody who is out for a join
+        let is_surely_in = self.stay.loss.is_none() && self.stay.trust.heard_ms().is_some();
         if std::mem::take(&mut self.stay.upstream.resync_wished) {
             let (resync, asks) = self.new_resync(turn);
             let nick = self.base.me.nick.clone();
             self.send_presence(turn, &nick, Some(asks), What::Resync(resync));
-        } else if self.stay.loss.is_none()
+        } else if is_surely_in
             && (!self.stay.upstream.echoes.is_empty() || self.may_look_different(turn))
         {
             self.update_if_changed(turn);
