@@ -32,8 +32,8 @@ struct Trouble {
 enum Stage {
     /// A stream broke, or a stanza of ours could not be delivered. Unless it is heard of, it is asked.
     Doubtful { ask_ms: u64 },
-    /// It has been asked.
-    Asked { id: Box<str>, deadline_ms: u64, is_called: bool },
+    /// It has been asked, perhaps once more.
+    Asked { id: Box<str>, deadline_ms: u64, is_called: bool, is_again: bool },
     /// It did not answer. It is asked again.
     Down { ask_ms: u64 },
     /// It is up again. The rooms that have not been heard of since wait for their turn.
@@ -63,6 +63,12 @@ impl Troubles {
     /// Whether a service may be out of reach, so that its rooms are not asked.
     pub(crate) fn is_out(&self, domain: &str) -> bool {
         self.services.get(domain).is_some_and(|trouble| !matches!(trouble.stage, Stage::Recovering))
+    }
+
+    /// Whether a service has been asked in vain, and has not been heard of since.
+    pub(crate) fn is_down(&self, domain: &str) -> bool {
+        let stage = self.services.get(domain).map(|trouble| &trouble.stage);
+        matches!(stage, Some(Stage::Down { .. } | Stage::Asked { is_again: true, .. }))
     }
 
     /// Since when the rooms of a service that is up again may have lost the account unheard.
@@ -146,18 +152,19 @@ impl Troubles {
     /// Does what is due for a service, and gives the id under which it is to be asked.
     pub(crate) fn advance(&mut self, now: Now, domain: &str, ids: &mut Ids) -> Option<Box<str>> {
         let trouble = self.services.get_mut(domain)?;
-        match &trouble.stage {
-            Stage::Doubtful { .. } | Stage::Down { .. } => {}
+        let is_again = match &trouble.stage {
+            Stage::Doubtful { .. } => false,
+            Stage::Down { .. } => true,
             Stage::Asked { .. } => {
                 trouble.fail(now, &(self.salt, domain));
                 self.note_next();
                 return None;
             }
             Stage::Recovering => return None,
-        }
+        };
         let id = ids.next();
         let deadline_ms = now.monotonic_ms + limit::SERVICE_ANSWER_MS;
-        trouble.stage = Stage::Asked { id: id.clone(), deadline_ms, is_called: false };
+        trouble.stage = Stage::Asked { id: id.clone(), deadline_ms, is_called: false, is_again };
         self.note_next();
         Some(id)
     }

@@ -231,7 +231,9 @@ impl In<'_> {
         id: &str,
         stanza: &Stanza,
     ) -> bool {
-        let is_stuck = self.stay.loss.is_some() || self.stay.outbox.has_stuck();
+        let is_down = turn.services.troubles.is_down(self.base.me.room.domain());
+        let is_in_vain = is_down && !self.stay.outbox.said.is_empty(); // one tries the way for all
+        let is_stuck = is_in_vain || self.stay.loss.is_some() || self.stay.outbox.has_stuck();
         let fate = if is_stuck { Fate::Untaken { error: None } } else { Fate::Up };
         let (id, stanza, since_ms) = (id.into(), Kept::own(stanza.clone()), turn.now.monotonic_ms);
         let is_kept =
