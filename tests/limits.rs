@@ -7,6 +7,8 @@
 mod bookmarks;
 #[path = "limits/gap.rs"]
 mod gap;
+#[path = "limits/outbox.rs"]
+mod outbox;
 
 use minimix_core::bouncer::Bouncer;
 use minimix_core::config::{Config, limit};

@@ -140,12 +140,14 @@ impl Outbox {
         }
     }
 
-    /// Adds a message. Of those that only went up the oldest make space; false if what is stuck leaves none.
+    /// Adds a message; false if there is no space. For one that goes up, the oldest that went up make some. What is stuck
+    /// waits to hear of those.
     fn add(&mut self, turn: &mut Turn<'_>, said: Said) -> bool {
         let cost = said.cost();
         let most = turn.most(self.cost, limit::OUTBOX_COST);
         while self.cost + cost > most {
-            let Some(oldest) = self.said.iter().position(|said| !said.fate.is_stuck()) else { return false };
+            let oldest = self.said.iter().position(|said| !said.fate.is_stuck());
+            let Some(oldest) = oldest.filter(|_| !said.fate.is_stuck()) else { return false };
             self.remove(oldest);
         }
         turn.note_waiting(cost);
