@@ -19,6 +19,21 @@ async def nick_change(scene: ComparedScene) -> None:
     await scene.me.drain(scene.room)
 
 
+@judged("N1", "N3", kinds=("local", "remote"))
+async def nick_change_with_a_show(scene: JudgedScene) -> None:
+    """ejabberd takes the nick alone; the update that says the same show again then reaches the room."""
+    phone = await scene.phone()
+    await phone.join(scene.room, "me")
+    await phone.update("<show>away</show>")
+    phone.send_presence("<show>dnd</show>", "i")
+    phone.nick = "i"
+    await phone.drain(scene.room)
+    phone.send_presence("<show>dnd</show>")
+    [*_, last] = await scene.judge_saw(phone)
+    check(last.findtext(xml.CLIENT + "show") == "dnd", f"the judge sees: {xml.text(last)}")
+    scene.check_one_occupant("i")
+
+
 @compared("N4")
 async def nick_conflict(scene: ComparedScene) -> None:
     await scene.owner()

@@ -90,6 +90,7 @@ impl In<'_> {
     /// The account has the nick that a session asked for.
     pub(super) fn nick_changed(&mut self, turn: &mut Turn<'_>, wish: NickWish) {
         let asker = wish.session;
+        self.stay.own.note_renamed();
         self.answer_wish(turn, wish, true);
         for session in self.base.shown_sessions() {
             if Some(session) != asker {

@@ -318,7 +318,7 @@ impl In<'_> {
     fn update_if_changed(&mut self, turn: &mut Turn<'_>) {
         self.base.sessions.elect();
         let wanted = self.aggregate(turn);
-        let is_changed = wanted.is_some_and(|wanted| wanted.children != self.stay.own.sent.children);
+        let is_changed = wanted.is_some_and(|wanted| self.stay.own.differs_from(&wanted));
         self.stay.upstream.compared = Some(self.base.sessions.changes());
         let echoes: Vec<Echo> = std::mem::take(&mut self.stay.upstream.echoes).into();
         if is_changed {
@@ -334,7 +334,8 @@ impl In<'_> {
         self.base.sessions.elect();
         let wanted = self.aggregate(turn);
         if let Some(wanted) = wanted {
-            self.stay.own.sent = wanted;
+            self.stay.own.note_sent(wanted);
+            self.stay.upstream.compared = Some(self.base.sessions.changes());
             self.stay.upstream.sent_by = self.base.sessions.representative();
         }
         let id = turn.fresh_id();

@@ -30,6 +30,8 @@ pub(crate) struct Own {
     shown: Kept,
     /// As the account last sent it.
     pub(crate) sent: Kept,
+    /// Whether the room has left aside what was last sent.
+    is_left_aside: bool,
     /// As the account had sent it when the room showed it: the room may not have answered the last one yet.
     reflected: Kept,
     rulings: Rulings,
@@ -41,7 +43,8 @@ impl Own {
     /// The room has let the account in.
     pub(crate) fn new(shown: Kept, sent: Kept, reflects_ids: bool) -> Self {
         let reflected = sent.clone();
-        let mut own = Self { shown, sent, reflected, rulings: Rulings::default(), reflects_ids };
+        let mut own =
+            Self { shown, sent, is_left_aside: false, reflected, rulings: Rulings::default(), reflects_ids };
         own.rulings.learn(&own.reflected.children, &own.shown.children);
         own
     }
@@ -59,6 +62,23 @@ impl Own {
         }
         self.shown = shown;
         self.rulings.learn(&self.reflected.children, &self.shown.children);
+    }
+
+    /// The room has changed the nick. ejabberd leaves the rest as it was, whatever came with the new nick.
+    pub(crate) fn note_renamed(&mut self) {
+        let is_as_sent = |name: &&str| self.shown.text_of(name) == self.sent.text_of(name);
+        self.is_left_aside = !["show", "status"].iter().all(is_as_sent);
+    }
+
+    /// The account sends that.
+    pub(crate) fn note_sent(&mut self, sent: Kept) {
+        self.sent = sent;
+        self.is_left_aside = false;
+    }
+
+    /// Whether the room shows something else than that, as far as it is known.
+    pub(crate) fn differs_from(&self, wanted: &Stanza) -> bool {
+        self.is_left_aside || wanted.children != self.sent.children
     }
 
     /// What it may reflect if the room says it of its own accord: the last presence of ours, or an earlier one
