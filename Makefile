@@ -119,9 +119,10 @@ prosody-test: build ## Real Prosodies and real clients; STORIES="kick ban" choos
 	@$(PYTHON) prosody-test/run.py $(STORIES)
 
 .PHONY: fault-test
-fault-test: $(if $(filter ejabberd,$(REMOTE)),deps-ejabberd) build ## What people miss when servers and wires fail; FAULTS="cut killed" chooses, or REMOTE=ejabberd
+fault-test: $(if $(filter ejabberd,$(REMOTE)),deps-ejabberd) $(if $(CONTAINER),deps-container) build ## What people miss when servers and wires fail; FAULTS="cut killed" chooses, or REMOTE=ejabberd, or CONTAINER=1
 	@test -x $(PYTHON) || { echo "no $(PYTHON): run 'make deps' first" >&2; exit 1; }
-	@$(PYTHON) prosody-test/faults.py --remote $(or $(REMOTE),prosody) $(FAULTS)
+	@$(if $(CONTAINER),prosody-test/container/image $(IMAGE))
+	@$(PYTHON) prosody-test/faults.py --remote $(or $(REMOTE),prosody) $(if $(CONTAINER),--image $(IMAGE)) $(FAULTS)
 
 .PHONY: interop
 interop: build ## Smack's tests of group chats: what passes without the module passes with it

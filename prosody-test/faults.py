@@ -37,11 +37,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("words", nargs="*", help="parts of the names of the rows to run")
     parser.add_argument("--list", action="store_true", help="name the rows")
     parser.add_argument("--remote", choices=["prosody", "ejabberd"], default="prosody", help="what server B is")
+    parser.add_argument("--image", help="an image of containers to run Prosody in")
     parser.add_argument("--keep", action="store_true", help="keep the servers' logs and data")
     return parser.parse_args()
 
 
-async def run(faults: list[Fault], remote: str, keep: bool) -> bool:
+async def run(faults: list[Fault], options: argparse.Namespace) -> bool:
     """Runs the faults beside each other, the longest first, but those alone that measure how quick a server is.
 
     The table counts seconds, and the machine may be busy: few that miss are done once more, alone.
@@ -51,17 +52,17 @@ async def run(faults: list[Fault], remote: str, keep: bool) -> bool:
 
     async def one(fault: Fault) -> Result:
         async with slots:
-            return await _run_one(fault, remote, keep)
+            return await _run_one(fault, options)
 
     together = [fault for fault in faults if not fault.is_alone]
     together.sort(key=lambda fault: not isinstance(fault, RandomKills))
     results = await asyncio.gather(*map(one, together))
-    results += [await _run_one(fault, remote, keep) for fault in faults if fault.is_alone]
+    results += [await _run_one(fault, options) for fault in faults if fault.is_alone]
     results.sort(key=lambda result: faults.index(result.row))
     print(report(results))
     bad = [result for result in results if result.is_bad]
     if 0 < len(bad) <= PLAYED_AGAIN:
-        again = [await _run_one(result.row, remote, keep) for result in bad]
+        again = [await _run_one(result.row, options) for result in bad]
         print(f"once more, alone:\n{report(again)}")
         results = [result for result in results if not result.is_bad] + again
     bad = [result for result in results if result.is_bad]
@@ -71,13 +72,13 @@ async def run(faults: list[Fault], remote: str, keep: bool) -> bool:
     return not bad
 
 
-async def _run_one(fault: Fault, remote: str, keep: bool) -> Result:
+async def _run_one(fault: Fault, options: argparse.Namespace) -> Result:
     result = Result(fault)
     try:
         if isinstance(fault, Row):
-            result.measured(*await _measure(fault, remote, keep))
+            result.measured(*await _measure(fault, options))
         else:
-            async with _servers(fault, remote, keep) as pair:
+            async with _servers(fault, options) as pair:
                 result.words, result.missed = await fault.play(pair)
     except Exception:  # a mistake in the lab fails its row, and must not end the run
         result.failure = traceback.format_exc()
@@ -85,19 +86,19 @@ async def _run_one(fault: Fault, remote: str, keep: bool) -> Result:
     return result
 
 
-async def _measure(row: Row, remote: str, keep: bool) -> list[Figures]:
+async def _measure(row: Row, options: argparse.Namespace) -> list[Figures]:
     """Returns what the account with the module met with, and the one without; of many rooms, one after the other."""
     figures = []
     for hosts in [[MODULE], [PLAIN]] if row.is_alone else [[MODULE, PLAIN]]:
-        async with _servers(row, remote, keep) as pair:
+        async with _servers(row, options) as pair:
             figures += await _play(row, pair, hosts)
     return figures
 
 
 @contextlib.asynccontextmanager
-async def _servers(fault: Fault, remote: str, keep: bool) -> AsyncIterator[Pair]:
+async def _servers(fault: Fault, options: argparse.Namespace) -> AsyncIterator[Pair]:
     """Two servers of its own, whose logs and data are kept if something goes wrong."""
-    pair = Pair(fault.name, talks=keep, remote=remote)
+    pair = Pair(fault.name, talks=options.keep, remote=options.remote, image=options.image)
     kept = True
     try:
         await pair.start()
@@ -105,7 +106,7 @@ async def _servers(fault: Fault, remote: str, keep: bool) -> AsyncIterator[Pair]
             yield pair
         if errors := server_errors(pair):
             raise AssertionError("server errors:\n" + "\n".join(errors[:10]))
-        kept = keep
+        kept = options.keep
     finally:
         await pair.end(kept)
         if kept:
@@ -135,7 +136,7 @@ def main() -> None:
     if not faults:
         sys.exit("fault-test: no fault has such a name")
     check_built()
-    sys.exit(0 if signals.run(run(faults, options.remote, options.keep)) else 1)
+    sys.exit(0 if signals.run(run(faults, options)) else 1)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 import ejabberd
-from lab import network, prosody
+from lab import container, network
 from lab.lab import Endpoint
 from lab.names import Names
 from lab.prosody import Host, Settings
@@ -68,10 +68,12 @@ class Side:
 class Pair:
     """Both servers, up between `start` and `end`.
 
-    `talks` says that they log all that they do, which takes its time. Server B is an ejabberd if `remote` says so.
+    `talks` says that they log all that they do, which takes its time. Server B is an ejabberd if `remote` says so. Every
+    Prosody runs in a container of `image`, if there is one.
     """
 
-    def __init__(self, name: str, talks: bool, remote: str = "prosody"):
+    def __init__(self, name: str, talks: bool, remote: str = "prosody", image: str | None = None):
+        self._image = image
         self._level = "debug" if talks else "info"
         self._names: Names | None = None
         self.directory = Path(tempfile.mkdtemp(prefix=f"minimix-fault-{re.sub(r'[^A-Za-z0-9]+', '-', name)}-"))
@@ -108,7 +110,7 @@ class Pair:
     async def order(self, words: str) -> None:
         """Gives an order to the shell of server A."""
         quiet = asyncio.subprocess.DEVNULL
-        argv = prosody.shell(self.a.directory, words)
+        argv = container.shell(self.a.directory, words, self._image)
         process = await asyncio.create_subprocess_exec(*argv, stdin=quiet, stdout=quiet, stderr=quiet)
         if await process.wait() != 0:
             raise AssertionError(f"the shell refused {words!r}")
@@ -124,7 +126,7 @@ class Pair:
             peers=peers,
             options=OPTIONS | {"log": self._log(self.directory / name / "debug.log")},
         )
-        server = Server(f"Prosody {name.upper()}", prosody.command(settings), settings.directory)
+        server = Server(f"Prosody {name.upper()}", container.command(settings, self._image), settings.directory)
         return Side(server, proxy, Endpoint(address, settings.c2s_port))
 
     def _log(self, file: Path) -> list[dict[str, object]]:

@@ -4,7 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.prosody import COMMUNITY, CORE, TEST_MODULES, WRAPPER
+from lab import prosody
+from lab.prosody import COMMUNITY, CORE, TEST_MODULES, WRAPPER, Settings
 from lab.server import Command
 
 # What a machine grants that may not raise its own limits.
@@ -40,3 +41,15 @@ class Container:
     def inside(self, argv: list[str]) -> list[str]:
         """Returns what runs another program in the container."""
         return [ENGINE, "exec", self.name, *argv]
+
+
+def command(settings: Settings, image: str | None) -> Command:
+    """Writes the configuration and returns what runs it: in a container of the image, if there is one."""
+    command = prosody.command(settings)
+    return Container(image, settings.directory).around(command) if image else command
+
+
+def shell(directory: Path, words: str, image: str | None) -> list[str]:
+    """Returns what gives that Prosody, wherever it runs, an order of its admin shell."""
+    argv = prosody.shell(directory, words)
+    return Container(image, directory).inside(argv) if image else argv

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ejabberd
-from lab import guests, irc, network, prosody
-from lab.container import Container
+from lab import container, guests, irc, network, prosody
 from lab.names import Names
 from lab.prosody import Host, Settings
 from lab.server import Server
@@ -76,10 +75,8 @@ class Lab:
 
     async def order(self, words: str) -> str:
         """Gives an order to the shell of server A, and returns its answer."""
-        directory = self._servers[0].directory
-        argv = prosody.shell(directory, words)
         process = await asyncio.create_subprocess_exec(
-            *(Container(self._image, directory).inside(argv) if self._image else argv),
+            *container.shell(self._servers[0].directory, words, self._image),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -218,7 +215,4 @@ class Lab:
         self._settings[name] = settings
         for host in hosts:
             self._endpoints[host.name] = Endpoint(address, settings.c2s_port, web_port)
-        command = prosody.command(settings)
-        if self._image:
-            command = Container(self._image, settings.directory).around(command)
-        return Server(f"Prosody {name.upper()}", command, settings.directory)
+        return Server(f"Prosody {name.upper()}", container.command(settings, self._image), settings.directory)
