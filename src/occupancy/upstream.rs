@@ -299,9 +299,7 @@ impl In<'_> {
             let (resync, asks) = self.new_resync(turn);
             let nick = self.base.me.nick.clone();
             self.send_presence(turn, &nick, Some(asks), What::Resync(resync));
-        } else if is_surely_in
-            && (!self.stay.upstream.echoes.is_empty() || self.may_look_different(turn))
-        {
+        } else if is_surely_in && (!self.stay.upstream.echoes.is_empty() || self.may_look_different(turn)) {
             self.update_if_changed(turn);
         }
     }
