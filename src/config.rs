@@ -257,8 +257,9 @@ pub mod limit {
     pub const PRESENCES_PER_SECOND: u64 = 20;
     /// How many services have a pace of their own; the others share one.
     pub const PACED_SERVICES: usize = 1_000;
-    /// How many rooms are looked at in one call whose turn has come.
-    pub const TURNS: usize = 500;
+    /// How many rooms are looked at in one call whose turn has come. The first that has something to do with it ends that:
+    /// a local room is at work until it has answered (K8).
+    pub const TURNS: usize = 100;
     /// How long after a bookmark was published the account joins, unless a session does (B5).
     pub const BOOKMARK_JOIN_MS: u64 = 10 * SECOND_MS;
     /// How long after a login the account joins the rooms of its bookmarks: sessions that follow them have by then.

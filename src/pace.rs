@@ -10,6 +10,9 @@ use crate::config::{SECOND_MS, limit};
 use crate::event::Now;
 use crate::xmpp::jid::BareJid;
 
+/// How long after a presence the next one goes up to the same service.
+const PRESENCE_PAUSE_MS: u64 = SECOND_MS / limit::PRESENCES_PER_SECOND;
+
 /// The lane of the services that have none of their own.
 const SHARED: &str = "";
 
@@ -38,6 +41,10 @@ struct Lane {
     /// Each with its account.
     waiting: VecDeque<(BareJid, BareJid)>,
     next_ms: u64,
+    /// Those that have been lost, and wait to be joined again: they go first.
+    lost: VecDeque<(BareJid, BareJid)>,
+    /// When the next presence may go up.
+    presence_ms: u64,
     per_second: u64,
     /// When the pace was last looked at.
     judged_ms: u64,
@@ -51,17 +58,35 @@ impl Pace {
     /// A room has to wait for its turn. The first comes by itself within a second.
     pub(crate) fn wait(&mut self, now: Now, account: &BareJid, room: &BareJid) {
         let first_ms = now.monotonic_ms + spread(account, room) % SECOND_MS;
+        let lane = self.lane(now, room.domain(), first_ms);
+        lane.waiting.push_back((account.clone(), room.clone()));
+        self.note_next();
+    }
+
+    /// A room that is lost may be joined again at once; else it waits for its turn, and false is given.
+    pub(crate) fn may_join(&mut self, now: Now, account: &BareJid, room: &BareJid) -> bool {
+        let lane = self.lane(now, room.domain(), now.monotonic_ms);
+        let may_join = lane.lost.is_empty() && lane.presence_ms <= now.monotonic_ms;
+        if may_join {
+            lane.presence_ms = now.monotonic_ms + PRESENCE_PAUSE_MS;
+        } else {
+            lane.lost.push_back((account.clone(), room.clone()));
+        }
+        self.note_next();
+        may_join
+    }
+
+    /// The lane of a service; a new one has its first turn then.
+    fn lane(&mut self, now: Now, domain: &str, first_ms: u64) -> &mut Lane {
         if self.lanes.len() >= limit::PACED_SERVICES || self.lanes.contains_key(SHARED) {
             self.lanes.retain(|_, lane| lane.is_busy(now));
         }
-        let name = self.lane_of(room.domain()).to_owned();
+        let name = self.lane_of(domain).to_owned();
         let lane = self.lanes.entry(name).or_insert_with(|| Lane::new(first_ms));
         if !lane.is_busy(now) {
             *lane = Lane::new(first_ms);
         }
-        lane.waiting.push_back((account.clone(), room.clone()));
-        let next_ms = lane.next_ms;
-        self.next_ms = Some(self.next_ms.map_or(next_ms, |known_ms| known_ms.min(next_ms)));
+        lane
     }
 
     /// No room of that service waits any more, and what its pace was says nothing.
@@ -70,6 +95,7 @@ impl Pace {
             && let Some(lane) = self.lanes.get_mut(SHARED)
         {
             lane.waiting.retain(|(_, room)| room.domain() != domain);
+            lane.lost.retain(|(_, room)| room.domain() != domain);
         }
         self.note_next();
     }
@@ -84,8 +110,7 @@ impl Pace {
         if self.next_ms.is_none_or(|next_ms| next_ms > now.monotonic_ms) {
             return None;
         }
-        let is_due = |lane: &&mut Lane| !lane.waiting.is_empty() && lane.next_ms <= now.monotonic_ms;
-        self.lanes.values_mut().find(is_due)?.waiting.pop_front()
+        self.lanes.values_mut().find_map(|lane| lane.take(now))
     }
 
     /// A room has had its turn.
@@ -107,7 +132,7 @@ impl Pace {
 
     /// Whether rooms of that service wait.
     pub(crate) fn has_waiting(&self, domain: &str) -> bool {
-        self.lanes.get(self.lane_of(domain)).is_some_and(|lane| !lane.waiting.is_empty())
+        self.lanes.get(self.lane_of(domain)).is_some_and(Lane::has_waiting)
     }
 
     /// The lane of a service. Those that find no space for one of their own share one, and while that is in use, so do
@@ -118,33 +143,67 @@ impl Pace {
     }
 
     fn note_next(&mut self) {
-        let waiting = self.lanes.values().filter(|lane| !lane.waiting.is_empty());
-        self.next_ms = waiting.map(|lane| lane.next_ms).min();
+        self.next_ms = self.lanes.values().filter_map(Lane::next).min();
     }
 }
 
 impl Lane {
     fn new(next_ms: u64) -> Self {
         let per_second = limit::PINGS_PER_SECOND_FIRST;
-        Self { waiting: VecDeque::new(), next_ms, per_second, judged_ms: next_ms, asked: 0, slowest_ms: None }
+        Self {
+            waiting: VecDeque::new(),
+            next_ms,
+            lost: VecDeque::new(),
+            presence_ms: 0,
+            per_second,
+            judged_ms: next_ms,
+            asked: 0,
+            slowest_ms: None,
+        }
+    }
+
+    fn has_waiting(&self) -> bool {
+        !(self.waiting.is_empty() && self.lost.is_empty())
+    }
+
+    /// When the next turn comes.
+    fn next(&self) -> Option<u64> {
+        let asked_ms = (!self.waiting.is_empty()).then_some(self.next_ms);
+        let joined_ms = (!self.lost.is_empty()).then_some(self.presence_ms);
+        asked_ms.into_iter().chain(joined_ms).min()
+    }
+
+    fn take(&mut self, now: Now) -> Option<(BareJid, BareJid)> {
+        if self.presence_ms <= now.monotonic_ms
+            && let Some(lost) = self.lost.pop_front()
+        {
+            return Some(lost);
+        }
+        if self.next_ms > now.monotonic_ms {
+            return None;
+        }
+        self.waiting.pop_front()
     }
 
     /// Whether its pace still says something.
     fn is_busy(&self, now: Now) -> bool {
-        !self.waiting.is_empty() || now.monotonic_ms < self.next_ms + limit::SELF_PING_MS
+        let last_ms = self.next_ms.max(self.presence_ms);
+        self.has_waiting() || now.monotonic_ms < last_ms + limit::SELF_PING_MS
     }
 
     fn note_turn(&mut self, now: Now, load: Load) {
-        let pause_ms = match load {
-            Load::Nothing => return,
+        match load {
+            Load::Nothing => {}
             Load::Ping => {
                 self.judge(now);
                 self.asked += 1;
-                SECOND_MS / self.per_second
+                self.next_ms = now.monotonic_ms + SECOND_MS / self.per_second;
             }
-            Load::Presence => SECOND_MS / limit::PRESENCES_PER_SECOND,
-        };
-        self.next_ms = now.monotonic_ms + pause_ms;
+            Load::Presence => {
+                self.presence_ms = now.monotonic_ms + PRESENCE_PAUSE_MS;
+                self.next_ms = self.next_ms.max(self.presence_ms);
+            }
+        }
     }
 
     /// Once a second: twice as fast if each answer came in a second, half as fast if one did not, or none came.
@@ -242,6 +301,26 @@ mod tests {
         let (_, room) = pace.take(first).unwrap();
         pace.note_turn(first, room.domain(), Load::Presence);
         assert_eq!(pace.next(), Some(first.monotonic_ms + 50));
+    }
+
+    #[test]
+    fn k8_lost_rooms_are_joined_twenty_a_second_and_before_others_are_asked() {
+        let (alice, mut pace) = (BareJid::new("alice@example.org"), waiting(3));
+        let first = at(pace.next().unwrap());
+        let rooms: Vec<_> = (0..41).map(|number| BareJid::new(&format!("lost{number}@{FAR}"))).collect();
+        let at_once = rooms.iter().filter(|room| pace.may_join(first, &alice, room)).count();
+        assert_eq!(at_once, 1);
+        let mut joined = vec![first.monotonic_ms];
+        for monotonic_ms in first.monotonic_ms..first.monotonic_ms + 3 * SECOND_MS {
+            while let Some((_, room)) = pace.take(at(monotonic_ms)) {
+                let is_lost = rooms.contains(&room);
+                joined.extend(is_lost.then_some(monotonic_ms));
+                pace.note_turn(at(monotonic_ms), FAR, if is_lost { Load::Presence } else { Load::Ping });
+            }
+        }
+        assert_eq!(joined.len(), 41);
+        assert!(joined.windows(2).all(|pair| pair[1] - pair[0] == 50), "{joined:?}");
+        assert!(!pace.has_waiting(FAR));
     }
 
     #[test]

@@ -109,6 +109,11 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// Whether a room that is lost may be joined again at once. Else it waits for its turn (K8).
+    pub(crate) fn may_join(&mut self, account: &BareJid, room: &BareJid) -> bool {
+        self.pace.may_join(self.now, account, room)
+    }
+
     /// A service has taken so long to answer a room's question that came in its turn.
     pub(crate) fn note_answer(&mut self, room: &BareJid, took_ms: u64) {
         self.pace.note_answer(room.domain(), took_ms);

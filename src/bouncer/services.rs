@@ -104,7 +104,7 @@ impl Bouncer {
         actions
     }
 
-    /// Lets the rooms decide whose turn has come, not too many in one call.
+    /// Lets the rooms decide whose turn has come, not too many in one call, and one that has something to do.
     pub(super) fn give_turns(&mut self, now: Now) -> Vec<Action> {
         let mut actions = Vec::new();
         if self.state.is_stopping {
@@ -120,6 +120,9 @@ impl Bouncer {
             });
             actions.extend(outcome.actions);
             self.state.pace.note_turn(now, room.domain(), load);
+            if load != Load::Nothing {
+                break;
+            }
         }
         self.note_recovered();
         actions
@@ -156,6 +159,70 @@ impl Bouncer {
 mod tests {
     use super::*;
     use crate::config::{Config, SECOND_MS};
+    use crate::event::Event;
+    use crate::xmpp::stanza::Stanza;
+
+    const ALICE: &str = "alice@example.org";
+
+    /// Alice is in so many rooms since a start, with nobody attached.
+    fn in_rooms(count: usize) -> Bouncer {
+        let mut bouncer = Bouncer::new(Config::default(), 1);
+        let text = r#"{"v":1,"nick":"alice","affiliation":"member","away":true}"#;
+        let records = (0..count).map(|number| (room(number), text.to_owned())).collect();
+        let account = BareJid::new(ALICE);
+        bouncer.handle(at(0), Event::Loaded { account, records, blocked: Vec::new() });
+        bouncer
+    }
+
+    fn room(number: usize) -> BareJid {
+        BareJid::new(&format!("r{number}@rooms.example"))
+    }
+
+    fn at(monotonic_ms: u64) -> Now {
+        Now { monotonic_ms, utc_ms: 0 }
+    }
+
+    fn sent(actions: &[Action]) -> usize {
+        actions.iter().filter(|action| matches!(action, Action::Send { .. })).count()
+    }
+
+    fn thrown_out_of(number: usize) -> Event {
+        let gone = format!(
+            "<presence type='unavailable' from='{}/alice' to='{ALICE}'>\
+             <x xmlns='http://jabber.org/protocol/muc#user'><item affiliation='member' role='none'/>\
+             <status code='110'/><status code='333'/></x></presence>",
+            room(number).as_str()
+        );
+        Event::RoomStanza { stanza: Stanza::from_xml(&gone).unwrap() }
+    }
+
+    #[test]
+    fn k8_lost_rooms_are_joined_again_twenty_a_second() {
+        let mut bouncer = in_rooms(3);
+        let joined: Vec<_> =
+            (0..3).map(|number| sent(&bouncer.handle(at(1), thrown_out_of(number)).actions)).collect();
+        assert_eq!(joined, [1, 0, 0]);
+        assert_eq!(sent(&bouncer.wake(at(50)).actions), 0);
+        assert_eq!(sent(&bouncer.wake(at(51)).actions), 1);
+        assert_eq!(sent(&bouncer.wake(at(100)).actions), 0);
+        assert_eq!(sent(&bouncer.wake(at(101)).actions), 1);
+    }
+
+    #[test]
+    fn k8_one_room_at_a_time_is_at_work() {
+        let mut bouncer = in_rooms(2);
+        for number in 2..4 {
+            let elsewhere = BareJid::new(&format!("r{number}@more{number}.example"));
+            let text = r#"{"v":1,"nick":"alice","affiliation":"member","away":true}"#;
+            let records = vec![(elsewhere, text.to_owned())];
+            let account = BareJid::new(ALICE);
+            bouncer.handle(at(0), Event::Loaded { account, records, blocked: Vec::new() });
+        }
+        let first = bouncer.wake(at(SECOND_MS));
+        assert_eq!(sent(&first.actions), 1);
+        assert!(first.wake_at.is_some_and(|wake_at| wake_at <= SECOND_MS));
+        assert_eq!(sent(&bouncer.wake(at(SECOND_MS)).actions), 1);
+    }
 
     #[test]
     fn k8_not_too_many_rooms_are_looked_at_in_one_call() {

@@ -55,6 +55,9 @@ impl In<'_> {
     }
 
     fn has_turn<'a>(&mut self, turn: &mut Turn<'_>, unheard_since_ms: Option<u64>) -> StillIn<'a, Load> {
+        if self.stay.joins_in_turn() {
+            return ControlFlow::Continue(Load::Presence);
+        }
         let has_waited = self.stay.trust.awaits_turn_ms.take().is_some();
         let is_unheard = unheard_since_ms
             .is_some_and(|past_ms| self.stay.trust.is_unheard_since(past_ms) || self.stay.loss.is_some());

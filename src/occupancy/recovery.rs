@@ -30,12 +30,22 @@ pub(super) struct Loss {
     next_ms: u64,
     /// Whether the sessions have been told.
     is_told: bool,
+    /// Whether the account joins again when the room's turn has come.
+    #[serde(default)]
+    awaits_turn: bool,
 }
 
 impl Loss {
     /// A loss that has just been found.
     fn found(turn: &Turn<'_>, heard_ms: Option<u64>, next_ms: u64) -> Self {
-        Self { since_ms: turn.now.monotonic_ms, heard_ms, tries: 0, next_ms, is_told: false }
+        Self {
+            since_ms: turn.now.monotonic_ms,
+            heard_ms,
+            tries: 0,
+            next_ms,
+            is_told: false,
+            awaits_turn: false,
+        }
     }
 
     /// A try begins; if it leads to nothing, the next one is later.
@@ -73,6 +83,15 @@ impl Stay {
     /// When the sessions are told that the account is out (K3).
     pub(super) fn loss_told_ms(&self) -> Option<u64> {
         self.loss.as_ref().filter(|loss| !loss.is_told).map(|loss| loss.since_ms + limit::RECOVERY_MS)
+    }
+
+    /// The turn of a room has come that has waited to be joined again; false if it has not.
+    pub(super) fn joins_in_turn(&mut self) -> bool {
+        let awaits_turn = self.loss.as_mut().is_some_and(|loss| std::mem::take(&mut loss.awaits_turn));
+        if awaits_turn {
+            self.upstream.wish_resync();
+        }
+        awaits_turn
     }
 
     /// Notes that the account is out. True if it may join again at once: a service that goes down is given time, and so
@@ -119,12 +138,22 @@ impl In<'_> {
         self.stay.check = None;
         if !self.stay.upstream.awaits_join() {
             if joins_at_once {
-                self.stay.upstream.wish_resync();
+                self.join_again(turn);
             }
             self.end_unanswered(turn);
         } // else it has crossed with what threw us out
         self.base.end_queries(turn);
         ControlFlow::Continue(())
+    }
+
+    /// The account joins again: at once if somebody is attached or waits, else when the room's turn has come.
+    fn join_again(&mut self, turn: &mut Turn<'_>) {
+        let me = &self.base.me;
+        let waits = self.base.sessions.is_empty() && !turn.may_join(&me.account, &me.room);
+        match &mut self.stay.loss {
+            Some(loss) if waits => loss.awaits_turn = true,
+            Some(_) | None => self.stay.upstream.wish_resync(),
+        }
     }
 
     /// It is time to try again: a self-ping asks whether there is a room, and whether the account is out. A room that is
