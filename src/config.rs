@@ -260,6 +260,8 @@ pub mod limit {
     /// How many rooms are looked at in one call whose turn has come. The first that has something to do with it ends that:
     /// a local room is at work until it has answered (K8).
     pub const TURNS: usize = 100;
+    /// How many occupancies are woken in one call: after a start many of them wait until the same moment.
+    pub const WOKEN: usize = 50;
     /// How long after a bookmark was published the account joins, unless a session does (B5).
     pub const BOOKMARK_JOIN_MS: u64 = 10 * SECOND_MS;
     /// How long after a login the account joins the rooms of its bookmarks: sessions that follow them have by then.

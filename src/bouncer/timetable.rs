@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::account::Place;
-use crate::config::Config;
+use crate::config::{Config, limit};
 use crate::xmpp::jid::BareJid;
 
 /// Deadlines in order. When a deadline moves later, its entry stays and fires once too early: then the occupancy
@@ -30,10 +30,10 @@ impl Timetable {
         self.0.first().map(|(deadline_ms, _, _)| *deadline_ms)
     }
 
-    /// Takes out every occupancy whose deadline has come.
+    /// Takes out the occupancies whose deadline has come, the first ones if there are too many for one call.
     pub(crate) fn take_due(&mut self, now_ms: u64) -> Vec<(BareJid, BareJid)> {
         let mut due = Vec::new();
-        while self.next().is_some_and(|deadline_ms| deadline_ms <= now_ms) {
+        while due.len() < limit::WOKEN && self.next().is_some_and(|deadline_ms| deadline_ms <= now_ms) {
             due.extend(self.0.pop_first().map(|(_, account, room)| (account, room)));
         }
         due
@@ -69,6 +69,17 @@ mod tests {
         let due: Vec<_> = timetable.take_due(0).into_iter().map(|(_, room)| room.to_string()).collect();
         assert_eq!(due, ["den@rooms.example", "lounge@rooms.example"]);
         assert_eq!(timetable.next(), None);
+    }
+
+    #[test]
+    fn not_too_many_are_woken_in_one_call() {
+        let mut timetable = Timetable::default();
+        for number in 0..=limit::WOKEN {
+            timetable.note(&mut place(&format!("room{number}@rooms.example")), &Config::default());
+        }
+        assert_eq!(timetable.take_due(0).len(), limit::WOKEN);
+        assert_eq!(timetable.next(), Some(0));
+        assert_eq!(timetable.take_due(0).len(), 1);
     }
 
     #[test]
