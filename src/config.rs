@@ -118,6 +118,8 @@ pub mod limit {
     pub const REJOIN_CALM_MS: u64 = 15 * SECOND_MS;
     /// The longest pause between two tries to come back into a room (K8).
     pub const REJOIN_PAUSE_MOST_MS: u64 = 10 * MINUTE_MS;
+    /// How long after a loss a removal without a reason is no technical one (K7).
+    pub const UNEXPLAINED_MS: u64 = HOUR_MS;
     /// How long after a self-ping an error in the room does not cause another one (K9).
     pub const CHECK_PAUSE_MS: u64 = MINUTE_MS;
     /// How long a room that nobody came back to waits for its turn to be left: its service may never be up again.

@@ -85,6 +85,11 @@ impl Stay {
         self.loss.as_ref().filter(|loss| !loss.is_told).map(|loss| loss.since_ms + limit::RECOVERY_MS)
     }
 
+    /// Whether the account has been out of the room within the last hour.
+    pub(super) fn was_lost_lately(&self, turn: &Turn<'_>) -> bool {
+        self.lost_ms.is_some_and(|lost_ms| turn.since(lost_ms) < limit::UNEXPLAINED_MS)
+    }
+
     /// The turn of a room has come that has waited to be joined again; false if it has not.
     pub(super) fn joins_in_turn(&mut self) -> bool {
         let awaits_turn = self.loss.as_mut().is_some_and(|loss| std::mem::take(&mut loss.awaits_turn));

@@ -14,7 +14,7 @@ use crate::xmpp::stanza::{Kept, Stanza};
 
 impl In<'_> {
     /// The room says that the account is out. A permanent removal is told as it came (K1), a transient one is
-    /// recovered (K3).
+    /// recovered (K3), and so is the first one without a reason: old services tell their technical ones like that (K7).
     pub(super) fn removed<'a>(
         &mut self,
         turn: &mut Turn<'_>,
@@ -22,7 +22,8 @@ impl In<'_> {
         occupant: &MucUser,
     ) -> StillIn<'a> {
         let departure = Departure::read(occupant);
-        if departure.is_transient() {
+        let is_unexplained = departure == Departure::Unexplained && !self.stay.was_lost_lately(turn);
+        if departure.is_transient() || is_unexplained {
             self.lost(turn, departure)
         } else {
             ControlFlow::Break(Ending::Lost(departure, Some(stanza)))
