@@ -13,7 +13,7 @@ local user_exists = require "core.usermanager".user_exists;
 
 local xmlns_muc_user = "http://jabber.org/protocol/muc#user";
 
-local slice_s, pause_s = 0.01, 0.02;
+local slice_s, pause_s = 0.005, 0.005;
 local alive_s = 30; -- between two notes that the server is up
 local first_retry_s, last_retry_s = 1, 60;
 
