@@ -5,6 +5,7 @@ faults.py                  all rows of the table
 faults.py cut "A killed"   those whose name contains one of the words
 faults.py --list           names them
 faults.py --remote ejabberd  the rows in which server B is an ejabberd
+faults.py --storage sqlite   server A keeps its data in an SQLite database, or in a PostgreSQL
 """
 
 import argparse
@@ -23,7 +24,7 @@ from fault.rows import EJABBERD_ROWS, ROWS
 from fault.table import Result, report
 from fault.world import World
 from harness.report import server_errors
-from lab import signals
+from lab import signals, storage
 from lab.prosody import check_built
 
 AT_ONCE = 4
@@ -38,6 +39,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="name the rows")
     parser.add_argument("--remote", choices=["prosody", "ejabberd"], default="prosody", help="what server B is")
     parser.add_argument("--image", help="an image of containers to run Prosody in")
+    parser.add_argument("--storage", choices=storage.KINDS, default="internal", help="where server A keeps its data")
     parser.add_argument("--keep", action="store_true", help="keep the servers' logs and data")
     return parser.parse_args()
 
@@ -98,7 +100,7 @@ async def _measure(row: Row, options: argparse.Namespace) -> list[Figures]:
 @contextlib.asynccontextmanager
 async def _servers(fault: Fault, options: argparse.Namespace) -> AsyncIterator[Pair]:
     """Two servers of its own, whose logs and data are kept if something goes wrong."""
-    pair = Pair(fault.name, talks=options.keep, remote=options.remote, image=options.image)
+    pair = Pair(fault.name, options.keep, options.remote, options.storage, options.image)
     kept = True
     try:
         await pair.start()
@@ -136,6 +138,7 @@ def main() -> None:
     if not faults:
         sys.exit("fault-test: no fault has such a name")
     check_built()
+    storage.check_installed(options.storage)
     sys.exit(0 if signals.run(run(faults, options)) else 1)
 
 

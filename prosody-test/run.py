@@ -6,6 +6,7 @@ run.py kick ban              those whose name contains one of the words
 run.py --list                names them
 run.py --remote ejabberd     only stories of remote rooms, with an ejabberd for server B
 run.py --remote irc          only stories of channels, behind a gateway of server B
+run.py --storage sqlite      server A keeps its data in an SQLite database, or in a PostgreSQL
 run.py --stock               the module stays out: both sides are stock Prosody, which tests the harness
 """
 
@@ -20,7 +21,7 @@ import stories
 from harness.report import report, server_errors
 from harness.runner import run_all
 from harness.story import STORIES, Form, Story
-from lab import signals
+from lab import signals, storage
 from lab.lab import WITH, WITHOUT, Lab
 from lab.prosody import check_built, check_unpacked
 
@@ -37,6 +38,7 @@ def arguments() -> argparse.Namespace:
         "--all", action="store_true", help="with --stock also the other stories, most of which then fail"
     )
     parser.add_argument("--remote", choices=KINDS, default="prosody", help="what server B is")
+    parser.add_argument("--storage", choices=storage.KINDS, default="internal", help="where server A keeps its data")
     parser.add_argument("--image", help="an image of containers to run Prosody in")
     parser.add_argument("--keep", action="store_true", help="keep the servers' logs and data")
     return parser.parse_args()
@@ -50,7 +52,7 @@ def chosen(words: list[str]) -> list[Story]:
 
 async def run(options: argparse.Namespace, selected: list[Story]) -> bool:
     start = time.monotonic()
-    lab = Lab(with_module=not options.stock, remote=options.remote, image=options.image)
+    lab = Lab(with_module=not options.stock, remote=options.remote, image=options.image, stores=options.storage)
     keep = True
     try:
         await lab.start()
@@ -84,6 +86,7 @@ def main() -> None:
     else:
         check_built()
     check_unpacked()
+    storage.check_installed(options.storage)
     sys.exit(0 if signals.run(run(options, selected)) else 1)
 
 

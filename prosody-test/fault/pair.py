@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 import ejabberd
-from lab import container, network
+from lab import container, network, storage
 from lab.lab import Endpoint
 from lab.names import Names
 from lab.prosody import Host, Settings
@@ -68,11 +68,18 @@ class Side:
 class Pair:
     """Both servers, up between `start` and `end`.
 
-    `talks` says that they log all that they do, which takes its time. Server B is an ejabberd if `remote` says so. Every
-    Prosody runs in a container of `image`, if there is one.
+    `talks` says that they log all that they do, which takes its time. Server B is an ejabberd if `remote` says so. `stores`
+    says where server A keeps its data. Every Prosody runs in a container of `image`, if there is one.
     """
 
-    def __init__(self, name: str, talks: bool, remote: str = "prosody", image: str | None = None):
+    def __init__(
+        self,
+        name: str,
+        talks: bool,
+        remote: str = "prosody",
+        stores: str = "internal",
+        image: str | None = None,
+    ):
         self._image = image
         self._level = "debug" if talks else "info"
         self._names: Names | None = None
@@ -83,9 +90,10 @@ class Pair:
         to_b = Proxy(_place(f"{base}.4"), _place(at_b))
         near = [Host(MODULE, modules=["minimix"]), Host(PLAIN), Host(LOCAL_ROOMS, rooms=True, options=LASTING)]
         far = [Host(FAR), Host(REMOTE_ROOMS, rooms=True, options=LASTING), Host(BRIEF_ROOMS, rooms=True)]
-        self.a = self._side("a", to_a, near, {host.name: to_b.where for host in far})
+        self._storage = storage.of_kind(stores, self.directory / "a", f"{base}.5")
+        self.a = self._side("a", to_a, near, {host.name: to_b.where for host in far}, self._storage.options)
         to_near = {host.name: to_a.where for host in near}
-        self.b = self._ejabberd(to_b, to_near) if remote == "ejabberd" else self._side("b", to_b, far, to_near)
+        self.b = self._ejabberd(to_b, to_near) if remote == "ejabberd" else self._side("b", to_b, far, to_near, {})
 
     @property
     def logs(self) -> list[Path]:
@@ -97,11 +105,13 @@ class Pair:
     async def start(self) -> None:
         if self._names:
             await self._names.start()
+        await self._storage.start()
         await asyncio.gather(self.a.start(), self.b.start())
 
     async def end(self, keep: bool) -> None:
         for side in (self.a, self.b):
             await side.stop()
+        await self._storage.stop()
         if self._names:
             await self._names.stop()
         if not keep:
@@ -115,7 +125,9 @@ class Pair:
         if await process.wait() != 0:
             raise AssertionError(f"the shell refused {words!r}")
 
-    def _side(self, name: str, proxy: Proxy, hosts: list[Host], peers: dict[str, tuple[str, int]]) -> Side:
+    def _side(
+        self, name: str, proxy: Proxy, hosts: list[Host], peers: dict[str, tuple[str, int]], options: dict[str, object]
+    ) -> Side:
         address, s2s_port = proxy.target
         settings = Settings(
             directory=self.directory / name,
@@ -124,7 +136,7 @@ class Pair:
             s2s_port=s2s_port,
             hosts=hosts,
             peers=peers,
-            options=OPTIONS | {"log": self._log(self.directory / name / "debug.log")},
+            options=OPTIONS | options | {"log": self._log(self.directory / name / "debug.log")},
         )
         server = Server(f"Prosody {name.upper()}", container.command(settings, self._image), settings.directory)
         return Side(server, proxy, Endpoint(address, settings.c2s_port))

@@ -106,11 +106,7 @@ class Scene:
 
     def stored(self) -> str:
         """All that is stored of accounts that have been in the room."""
-        texts = []
-        for file in self._lab.directory.glob("a/data/*/minimix/*.dat"):
-            with contextlib.suppress(FileNotFoundError):  # it goes when its last room does
-                texts.append(file.read_text().replace("\\", ""))
-        return "".join(text for text in texts if self.room in text)
+        return "".join(text for text in self._lab.storage.records() if self.room in text)
 
     async def exclude(self, *patterns: str) -> None:
         """Tells the module at run time which rooms it has to leave alone."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ejabberd
-from lab import container, guests, irc, network, prosody
+from lab import container, guests, irc, network, prosody, storage
 from lab.names import Names
 from lab.prosody import Host, Settings
 from lab.server import Server
@@ -55,12 +55,16 @@ class Lab:
     """Both servers, up between `start` and `stop`.
 
     Server B is a Prosody, or an ejabberd if `remote` says so; then there are no puppets. If it says irc, it is a Prosody
-    with a gateway to an IRC server. Every Prosody runs in a container of `image`, if there is one.
+    with a gateway to an IRC server. Every Prosody runs in a container of `image`, if there is one. `stores` says where
+    server A keeps its data.
     """
 
-    def __init__(self, with_module: bool = True, remote: str = "prosody", image: str | None = None):
+    def __init__(
+        self, with_module: bool = True, remote: str = "prosody", image: str | None = None, stores: str = "internal"
+    ):
         self.remote = remote
         self._image = image
+        self._stores = stores
         self.directory = Path(tempfile.mkdtemp(prefix="minimix-lab-"))
         self._endpoints: dict[str, Endpoint] = {}
         self._settings: dict[str, Settings] = {}
@@ -96,6 +100,7 @@ class Lab:
         await self.order("config reload")
 
     async def start(self) -> None:
+        await self.storage.start()
         for server in self._servers:
             await server.start()
 
@@ -131,6 +136,7 @@ class Lab:
     async def stop(self, keep: bool) -> None:
         for server in reversed(self._servers):
             await server.stop()
+        await self.storage.stop()
         if not keep:
             shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -153,7 +159,9 @@ class Lab:
             far.append(Host(CHANNELS, secret=SECRET))
         to_near = {host.name: (here, here_s2s) for host in near}
         nowhere = {DOWN: (here, network.free_port(here))}
-        server_a = self._prosody("a", here, here_s2s, near, nowhere | {host.name: (there, there_s2s) for host in far})
+        self.storage = storage.of_kind(self._stores, self.directory / "a", f"{base}.5")
+        peers = nowhere | {host.name: (there, there_s2s) for host in far}
+        server_a = self._prosody("a", here, here_s2s, near, peers, self.storage.options)
         if remote == "ejabberd":
             return [server_a, *self._ejabberd(there, there_s2s, to_near)]
         if remote == "irc":
