@@ -134,6 +134,11 @@ struct Text {
 }
 
 impl Record {
+    /// Whether it tells the last message of the room.
+    pub(crate) fn knows_last(&self) -> bool {
+        matches!(&self.standing, Standing::In(membership) if membership.news.stanza_id.is_some())
+    }
+
     /// Reads a text that was stored.
     pub(crate) fn read(text: &str) -> Result<Self, Unreadable> {
         let broken = |why: &str| Unreadable::Broken(why.to_owned());

@@ -99,14 +99,26 @@ impl Stored {
             Glance::In { gap_ms, .. } if *gap_ms != self.gap_ms && !occupancy.is_unknown() => {
                 Due::Within(limit::STORE_MS)
             }
-            Glance::In { since_ms, gap_ms, .. } if *since_ms != self.since_ms || *gap_ms != self.gap_ms => {
+            Glance::In { since_ms, .. } if *since_ms != self.since_ms => {
                 Due::Within(limit::STORE_DETACHED_MS)
             }
             Glance::In { active_ms, .. } if self.is_long_ago(*active_ms) => {
                 Due::Within(limit::STORE_DETACHED_MS)
             }
+            Glance::In { gap_ms, .. } if *gap_ms != self.gap_ms => {
+                let record = self.record(occupancy, now, config);
+                let is_news = self.is_gap_news(occupancy, record.as_ref());
+                if is_news { Due::Within(limit::STORE_DETACHED_MS) } else { Due::Never }
+            }
             Glance::Out(_) | Glance::Joining | Glance::In { .. } => Due::Never,
         }
+    }
+
+    /// Whether the record has to tell since when messages are missing. Each start opens a gap in each room: as long as
+    /// nobody has looked at the room, those are missing that came after the last known one.
+    fn is_gap_news(&self, occupancy: &Occupancy, record: Option<&Record>) -> bool {
+        let is_told = occupancy.is_unknown() && record.is_some_and(Record::knows_last);
+        occupancy.gap_since_ms() != self.gap_ms && !is_told
     }
 
     /// Whether the account was heard of long after the record says.
@@ -130,8 +142,8 @@ impl Stored {
         }
         let (essence, since_ms) = (record.map(essence), occupancy.unattended_ms());
         let (active_ms, gap_ms) = (occupancy.active_ms(), occupancy.gap_since_ms());
-        let is_detached_anew = since_ms != self.since_ms || gap_ms != self.gap_ms;
-        let is_new = essence != self.essence || is_detached_anew || self.is_long_ago(active_ms);
+        let is_news = since_ms != self.since_ms || self.is_gap_news(occupancy, record);
+        let is_new = essence != self.essence || is_news || self.is_long_ago(active_ms);
         (self.essence, self.since_ms, self.gap_ms, self.active_ms) = (essence, since_ms, gap_ms, active_ms);
         is_new
     }
