@@ -91,9 +91,14 @@ lint: ## Lua lints
 	luacheck --quiet lua tests/lua benches prosody-test/modules
 
 .PHONY: bench
-bench: build ## What the module costs, as ratios; not part of test
+bench: build storage-bench ## What the module costs, as ratios, and what 10 000 accounts cost; not part of test
 	LUA_CPATH="$(TARGET)/module/?.so;;" lua$(LUA) benches/hook.lua
 	$(CARGO) bench $(CARGO_FLAGS) $(VENDORED_FEATURES)
+
+.PHONY: storage-bench
+storage-bench: build ## What the records of many accounts cost a server; ACCOUNTS (10 000) says how many
+	@test -x $(PYTHON) || { echo "no $(PYTHON): run 'make deps' first" >&2; exit 1; }
+	@$(PYTHON) prosody-test/storage.py $(if $(ACCOUNTS),--accounts $(ACCOUNTS))
 
 .PHONY: cost
 cost: build ## What a message costs, counted in instructions, is within its limits
@@ -117,6 +122,13 @@ lua-test: build ## The binding and the wrapper in a real Lua, and once more unde
 prosody-test: build ## Real Prosodies and real clients; STORIES="kick ban" chooses
 	@test -x $(PYTHON) || { echo "no $(PYTHON): run 'make deps' first" >&2; exit 1; }
 	@$(PYTHON) prosody-test/run.py $(STORIES)
+
+.PHONY: database-test
+database-test: deps-database build ## What outlasts a restart, once more with SQLite and with PostgreSQL
+	@set -e; for storage in sqlite postgresql; do \
+		$(PYTHON) prosody-test/run.py --storage $$storage $(or $(STORIES),restart start bookmark); \
+		$(PYTHON) prosody-test/faults.py --storage $$storage $(or $(FAULTS),"A restarted" "A killed for" "local rooms"); \
+	done
 
 .PHONY: fault-test
 fault-test: $(if $(filter ejabberd,$(REMOTE)),deps-ejabberd) $(if $(CONTAINER),deps-container) build ## What people miss when servers and wires fail; FAULTS="cut killed" chooses, or REMOTE=ejabberd, or CONTAINER=1
@@ -144,7 +156,7 @@ container-test: deps-container build ## The stories with the newest Prosody of D
 
 ##@ What a machine needs
 
-.PHONY: deps deps-build deps-run deps-ejabberd deps-irc deps-container
+.PHONY: deps deps-build deps-run deps-ejabberd deps-irc deps-database deps-container
 deps: ## Installs what `make test` needs, says in one line what
 	@scripts/deps test
 deps-build: ## The same for `make` alone
@@ -155,6 +167,8 @@ deps-ejabberd: ## The same for `make ejabberd-test`
 	@scripts/deps ejabberd
 deps-irc: ## The same for `make irc-test`
 	@scripts/deps irc
+deps-database: ## The same for `make database-test`
+	@scripts/deps database
 deps-container: ## The same for `make container-test`
 	@scripts/deps container
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 from collections import deque
 from collections.abc import Callable
@@ -90,6 +91,11 @@ class Server:
 
     async def go_on(self) -> None:
         await self._send(signal.SIGCONT)
+
+    def resident_bytes(self) -> int:
+        """How much of the machine's memory the process has."""
+        [line] = re.findall(r"VmRSS:\s*(\d+) kB", Path(f"/proc/{self._process.pid}/status").read_text())
+        return int(line) * 1024
 
     async def kill(self) -> None:
         """Ends the server without a word."""

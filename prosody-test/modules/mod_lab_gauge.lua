@@ -1,0 +1,86 @@
+-- Test only. Loads mod_minimix on its host, and measures what that stores and how long the server is held meanwhile.
+--
+--	<gauge xmlns="urn:lab:gauge"/>                  in a query to the host: what was measured since the last one, as JSON
+--	<gauge xmlns="urn:lab:gauge" collect="1"/>      the same, after all garbage is collected
+
+local st = require "util.stanza";
+local json = require "util.json";
+local now = require "util.time".now;
+local modulemanager = require "core.modulemanager";
+
+local xmlns = "urn:lab:gauge";
+local period_s = 0.002;
+
+local stores = { minimix = true, minimix_host = true };
+local counted = {}; -- by store and method: how often, and how long the longest took
+local held = { wall = 0, cpu = 0 }; -- the longest time between two ticks, less the period; of the processor's, all of it
+
+local function note(name, begun)
+	local took = now() - begun;
+	local entry = counted[name] or { count = 0, longest = 0 };
+	counted[name] = entry;
+	entry.count, entry.longest = entry.count + 1, math.max(entry.longest, took);
+end
+
+-- What gives all items in a row: whoever asks for the first waits for all.
+local function all_of(name, store, method)
+	local begun = now();
+	local items = {};
+	for item in method(store) do table.insert(items, item); end
+	note(name, begun);
+	local position = 0;
+	return function ()
+		position = position + 1;
+		return items[position];
+	end;
+end
+
+local function watched(store, store_name)
+	return setmetatable({}, { __index = function (_, key)
+		local method = store[key];
+		if type(method) ~= "function" then return method; end
+		local name = store_name.."."..key;
+		if key == "users" then return function () return all_of(name, store, method); end; end
+		return function (_, ...)
+			local begun = now();
+			local result, fault = method(store, ...);
+			note(name, begun);
+			return result, fault;
+		end;
+	end });
+end
+
+module:hook("store-opened", function (event)
+	if stores[event.store_name] then event.store = watched(event.store, event.store_name); end
+end, -1);
+
+local last_wall, last_cpu;
+local function tick()
+	local wall, cpu = now(), os.clock();
+	if last_wall then
+		held.wall = math.max(held.wall, wall - last_wall - period_s);
+		held.cpu = math.max(held.cpu, cpu - last_cpu);
+	end
+	last_wall, last_cpu = wall, cpu;
+	return period_s;
+end
+
+module:hook("iq-get/host/"..xmlns..":gauge", function (event)
+	local collects = event.stanza.tags[1].attr.collect;
+	local report = { stores = counted, held = held };
+	if collects then
+		collectgarbage();
+		collectgarbage();
+		last_wall = nil; -- that was not the module
+	end
+	report.lua_bytes = math.floor(collectgarbage("count") * 1024);
+	event.origin.send(st.reply(event.stanza):text_tag("gauge", json.encode(report), { xmlns = xmlns }));
+	counted, held = {}, { wall = 0, cpu = 0 };
+	return true;
+end);
+
+module:hook_global("server-started", function ()
+	module:add_timer(period_s, tick);
+end);
+
+modulemanager.load(module.host, "minimix");
