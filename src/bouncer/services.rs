@@ -11,14 +11,24 @@ impl Bouncer {
     /// A stream to a service is being set up: its silence says nothing (design decision 16).
     pub(super) fn stream_begun(&mut self, now: Now, domain: &str) -> Outcome {
         self.state.services.note_stream_begun(domain);
-        self.in_rooms_at(now, domain, |occupancy, turn| occupancy.note_reach(turn, false))
+        self.note_reach(now, domain, false)
     }
 
     pub(super) fn stream_settled(&mut self, now: Now, domain: &str) -> Outcome {
         if !self.state.services.note_stream_settled(domain) {
             return self.pass("nothing waits for that stream");
         }
-        self.in_rooms_at(now, domain, |occupancy, turn| occupancy.note_reach(turn, true))
+        self.note_reach(now, domain, true)
+    }
+
+    /// Only rooms that have not answered are concerned: few, of the many that a service may have.
+    fn note_reach(&mut self, now: Now, domain: &str, is_reached: bool) -> Outcome {
+        let awaits_answer = |(account, room): &&(BareJid, BareJid)| {
+            let known = self.state.accounts.get(account);
+            known.and_then(|known| known.rooms.get(room)).is_some_and(|place| place.occupancy.awaits_answer())
+        };
+        let rooms = self.state.services.known_at(domain).filter(awaits_answer).cloned().collect();
+        self.everywhere(now, rooms, |occupancy, turn| occupancy.note_reach(turn, is_reached))
     }
 
     /// A service that was out of reach is asked at once (K8).

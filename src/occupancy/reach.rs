@@ -89,6 +89,15 @@ impl In<'_> {
 }
 
 impl Occupancy {
+    /// Whether the room has been sent something whose answer is awaited until a deadline.
+    pub(crate) fn awaits_answer(&self) -> bool {
+        match &self.phase {
+            Phase::Joining(_) => true,
+            Phase::In(stay) => stay.check.is_some() || stay.upstream.is_busy(),
+            Phase::Out(_) => false,
+        }
+    }
+
     /// The room's turn has come: it has waited for it, or its service is up again and the room has not been heard of
     /// since that time, or is lost: then its answer brings the account back at once.
     pub(crate) fn has_turn(&mut self, turn: &mut Turn<'_>, unheard_since_ms: Option<u64>) -> Load {
