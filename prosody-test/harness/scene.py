@@ -86,8 +86,14 @@ class Scene:
 
     async def restart_remote(self, meanwhile: Callable[[], Awaitable[None]], killed: bool = False) -> None:
         """The server of the remote rooms is stopped, or killed, and after that started again; its clients go with it."""
-        await self._leave_host(FAR)
-        await self._lab.restart_remote(meanwhile, killed)
+        if not killed:
+            await self._leave_host(FAR)
+
+        async def without_clients() -> None:
+            await self._leave_host(FAR)
+            await meanwhile()
+
+        await self._lab.restart_remote(without_clients, killed)
 
     async def until_logged(self, *parts: str) -> None:
         """Waits until the account's server has logged a line with all of these: nobody else sees what it does by itself."""
@@ -98,10 +104,13 @@ class Scene:
     def logged(self) -> list[str]:
         return self._lab.log.read_text(errors="replace").splitlines()
 
-    async def until_stored(self, text: str) -> None:
-        """Waits until that is stored of an account that has been in the room: a store tells nobody that it wrote."""
+    async def until_stored(self, text: str, rooms: int = 1) -> None:
+        """Waits until that is stored of an account that has been in the room: a store tells nobody that it wrote.
+
+        The names of further rooms end with that of the first.
+        """
         async with asyncio.timeout(STORED_S):
-            while text not in self.stored():
+            while self.stored().count(text) < rooms:
                 await asyncio.sleep(POLL_S)
 
     def stored(self) -> str:
