@@ -186,7 +186,7 @@ impl In<'_> {
         let departure = match error.error_condition() {
             Some("forbidden") => Departure::Banned,
             Some("registration-required") => Departure::MembersOnly,
-            Some("gone" | "item-not-found" | "not-allowed") => Departure::Destroyed,
+            Some("gone" | "not-allowed") => Departure::Destroyed,
             _ => Departure::Unexplained,
         };
         ControlFlow::Break(Ending::Lost(departure, None))

@@ -13,10 +13,12 @@ pub struct StanzaError {
     pub text: &'static str,
 }
 
-/// Whether what an error says may be otherwise a little later, without anybody deciding anything (RFC 6120 §8.3.2).
+/// Whether what an error says of a join may be otherwise a little later, without anybody deciding anything (J18, RFC 6120
+/// §8.3.2): a room may be locked until somebody has configured it. A nick that somebody else has may be kept for ever.
 pub(crate) fn may_pass(error: &Stanza) -> bool {
-    const PASSING: [&str; 6] = [
+    const PASSING: [&str; 7] = [
         "internal-server-error",
+        "item-not-found",
         "recipient-unavailable",
         "remote-server-not-found",
         "remote-server-timeout",
