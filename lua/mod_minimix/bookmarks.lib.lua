@@ -11,7 +11,6 @@ local xmlns_nick = "http://jabber.org/protocol/nick";
 -- `tell` has `changed (username, bookmark)`, `purged (username)` and `logged_in (username, bookmarks)`.
 return function (tell)
 	local bookmarks = {};
-	local watched = {}; -- by PEP service: its handlers
 	local published = "item-published/"..xmlns_bookmarks;
 
 	-- The room of an item, as the core compares it. Item ids are as a client wrote them.
@@ -63,25 +62,7 @@ return function (tell)
 		};
 	end
 
-	local function watch(event)
-		local service = event.item.service;
-		local username = service.config.pep_username;
-		if watched[service] or not username then return; end
-		watched[service] = handlers_for(service, username);
-		for name, handler in pairs(watched[service]) do service.events.add_handler(name, handler); end
-	end
-
-	local function stop_watching(service)
-		for name, handler in pairs(watched[service] or {}) do service.events.remove_handler(name, handler); end
-	end
-
-	local function unwatch(event)
-		stop_watching(event.item.service);
-		watched[event.item.service] = nil;
-	end
-
-	-- Services come and go with a cache; each change finds one that is watched.
-	module:handle_items("pep-service", watch, unwatch, true);
+	local watching = module:require "pep"(handlers_for);
 
 	--- Logins ---
 
@@ -119,7 +100,7 @@ return function (tell)
 	end);
 
 	function bookmarks.close()
-		for service in pairs(watched) do stop_watching(service); end
+		watching.close();
 	end
 
 	return bookmarks;
