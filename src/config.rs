@@ -278,6 +278,14 @@ pub mod limit {
     pub const BOOKMARKS: usize = 1_000;
     /// How long the nick and the password of a bookmark may be, in bytes.
     pub const BOOKMARK_BYTES: usize = 4 * 1024;
+    /// How many messages of the account's own are known in a room, so that answers to them count as mentions (U4).
+    pub const OWN_MESSAGES: usize = 1_000;
+    /// How long they are.
+    pub const OWN_MESSAGE_MS: u64 = 7 * DAY_MS;
+    /// How often a room is asked at most whether it is for members only (U5).
+    pub const ROOM_KIND_MS: u64 = DAY_MS;
+    /// How long it may take to answer, until it counts as one for everybody.
+    pub const ROOM_KIND_ANSWER_MS: u64 = 30 * SECOND_MS;
     /// How long a nick may be, in bytes (RFC 7622 §3.4).
     pub const NICK_BYTES: usize = 1_023;
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bookmark::Bookmark;
 use crate::config::Config;
+use crate::push::Rule;
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::jid::{BareJid, FullJid, Jid};
 use crate::xmpp::stanza::{Kept, Stanza};
@@ -162,6 +163,34 @@ pub enum Event {
         /// Those that have it join rooms; nothing if they can't be read.
         bookmarks: Option<Vec<(BareJid, Bookmark)>>,
     },
+    /// These accounts, and no others, have push services (XEP-0357).
+    Pushed {
+        /// The accounts.
+        accounts: Vec<BareJid>,
+    },
+    /// An account has a push service, or none any more.
+    PushChanged {
+        /// The account.
+        account: BareJid,
+        /// Whether it has one.
+        is_pushed: bool,
+    },
+    /// What bookmarks say of notifications (XEP-0492).
+    RulesRead {
+        /// The account.
+        account: BareJid,
+        /// What the bookmark of each room says.
+        rules: Vec<(BareJid, Rule)>,
+    },
+    /// A device of the account has shown its user a room, up to a message (XEP-0490).
+    Displayed {
+        /// The account.
+        account: BareJid,
+        /// The room.
+        room: BareJid,
+        /// The room's id of that message.
+        stanza_id: String,
+    },
     /// The options have changed; rooms that they now exclude are handed back.
     Configured {
         /// The options.
@@ -311,6 +340,11 @@ pub enum Action {
         rooms: Vec<(BareJid, Option<String>)>,
         /// Whether it has to be written before the actions that follow are performed.
         at_once: bool,
+    },
+    /// The account's push services are to be told of a message that no session of theirs gets.
+    Notify {
+        /// The message, if it is not the stanza in hand.
+        stanza: Option<Kept>,
     },
     /// A private message into the account's offline storage.
     StoreOffline {

@@ -15,6 +15,7 @@ mod occupancy;
 mod pace;
 mod pending;
 mod profile;
+pub mod push;
 mod record;
 mod room;
 mod services;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::bookmark::Bookmarks;
 use crate::config::limit;
 use crate::event::SessionId;
+use crate::push::Rules;
 use crate::xmpp::jid::{BareJid, Jid};
 
 /// What holds for an account in every room.
@@ -19,11 +20,20 @@ pub(crate) struct Profile {
     pub(crate) avatar: Option<String>,
     /// The bookmarks that have it join rooms (XEP-0402).
     pub(crate) bookmarks: Bookmarks,
+    /// What they say of notifications (XEP-0492).
+    pub(crate) rules: Rules,
+    /// Whether it has a push service (XEP-0357).
+    pub(crate) is_pushed: bool,
     /// The services that its sessions watch for activity (XEP-0437).
     watched: BTreeMap<SessionId, BTreeSet<BareJid>>,
 }
 
 impl Profile {
+    /// Whether it says nothing that would be lost with it.
+    pub(crate) fn is_blank(&self) -> bool {
+        *self == Self { is_pushed: self.is_pushed, ..Self::default() }
+    }
+
     /// Whether a session watches the service of a room, so that its leave only hides the room (L9).
     pub(crate) fn watches(&self, session: SessionId, room: &BareJid) -> bool {
         self.watched.get(&session).is_some_and(|services| services.contains(room.domain()))

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::config::limit;
+use crate::push::Settings;
 use crate::xmpp::delay;
 use crate::xmpp::jid::Nick;
 use crate::xmpp::muc::Departure;
@@ -86,6 +87,16 @@ impl Carried {
     /// Since when messages are missing.
     pub(crate) fn gap_ms(&self) -> Option<i64> {
         self.gap.as_deref().and_then(delay::parse)
+    }
+
+    /// Of what the account is to be notified.
+    pub(crate) fn push(&self) -> Settings {
+        Settings::read(self.push.as_ref())
+    }
+
+    /// It is to be notified of that.
+    pub(crate) fn set_push(&mut self, settings: Settings) {
+        settings.write(&mut self.push);
     }
 
     /// Messages are missing since then, or none are.

@@ -11,9 +11,12 @@ mod assertions;
 mod bookmarks;
 #[path = "phases/kinds.rs"]
 mod kinds;
+#[allow(dead_code)] // of the stories only the forms of their events and answers are used here
+#[path = "transcripts/push.rs"]
+mod push;
 #[path = "phases/room.rs"]
 mod room;
-#[allow(dead_code)] // of the stories only the forms of their events and answers are used here
+#[allow(dead_code)]
 #[path = "transcripts/scene.rs"]
 mod scene;
 #[path = "transcripts/service.rs"]
@@ -23,6 +26,7 @@ mod service;
 mod shorthand;
 #[path = "phases/stage.rs"]
 mod stage;
+#[allow(dead_code)]
 #[path = "transcripts/stores.rs"]
 mod stores;
 #[allow(dead_code)]
@@ -30,6 +34,9 @@ mod stores;
 mod story;
 #[path = "phases/table.rs"]
 mod table;
+#[allow(dead_code)]
+#[path = "transcripts/tell.rs"]
+mod tell;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -6,6 +6,8 @@
 
 #[path = "transcripts/bookmarks.rs"]
 mod bookmarks;
+#[path = "transcripts/push.rs"]
+mod push;
 #[path = "transcripts/scene.rs"]
 mod scene;
 #[path = "transcripts/service.rs"]
@@ -16,6 +18,8 @@ mod shorthand;
 mod stores;
 #[path = "transcripts/story.rs"]
 mod story;
+#[path = "transcripts/tell.rs"]
+mod tell;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -37,7 +37,12 @@ pub(crate) struct Place {
 impl Account {
     /// Whether nothing of it needs to be known.
     pub(crate) fn is_idle(&self) -> bool {
-        self.rooms.is_empty() && self.profile == Profile::default() && self.ledger.is_empty()
+        self.rooms.is_empty() && self.profile.is_blank() && self.ledger.is_empty()
+    }
+
+    /// Whether it has a push service.
+    pub(crate) fn is_pushed(&self) -> bool {
+        self.profile.is_pushed
     }
 
     /// Whether it may be in no further room (J25).

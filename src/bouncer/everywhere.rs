@@ -73,6 +73,7 @@ impl Bouncer {
             known.ledger = Ledger::default();
         }
         self.state.errands.forget(account);
+        self.state.pushed.remove(account);
         self.forget_idle(account);
         outcome
     }

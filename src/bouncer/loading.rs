@@ -77,8 +77,11 @@ impl Bouncer {
             Ok(Record { standing: Standing::In(membership), carried }) => {
                 self.restore_room(now, account, room, *membership, carried)
             }
-            Ok(Record { standing: Standing::Out(departed), .. }) => {
+            Ok(Record { standing: Standing::Out(departed), carried }) => {
                 let known = self.state.accounts.entry(account.clone()).or_default();
+                if let Some(rule) = carried.push().rule {
+                    known.profile.rules.note(room, rule);
+                }
                 let oldest = known.ledger.note_departed(room.clone(), departed.at_ms, &self.config)?;
                 Some(Action::Store { account: account.clone(), rooms: vec![(oldest, None)], at_once: false })
             }
@@ -118,7 +121,8 @@ impl Bouncer {
             return None;
         }
         let gap_ms = carried.gap_ms().map_or(alive_ms, |gap_ms| gap_ms.min(alive_ms));
-        let restart = Restart { is_bookmarked: carried.is_bookmarked, alive_ms, gap_ms };
+        let restart =
+            Restart { is_bookmarked: carried.is_bookmarked, push: carried.push(), alive_ms, gap_ms };
         // a record without the time of a detachment is written again: the server is up, and `alive` moves on
         let is_known_since = membership.news.detached_ms.is_some();
         let restored = Occupancy::restored(account.clone(), room.clone(), membership, &restart, now);

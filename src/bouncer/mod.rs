@@ -5,13 +5,14 @@ pub(crate) mod account;
 mod bookmarks;
 mod everywhere;
 mod loading;
+mod push;
 mod questions;
 mod services;
 mod snapshot;
 mod storage;
 mod timetable;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use serde::{Deserialize, Serialize};
@@ -57,6 +58,7 @@ pub(crate) struct Known {
     pub(crate) pace: Pace,
     pub(crate) unstored: Unstored,
     pub(crate) errands: Errands,
+    pub(crate) pushed: BTreeSet<BareJid>, // those that have push services
     /// Until when the server was up before it started, in UTC.
     pub(crate) alive_ms: Option<i64>,
     /// Whether the server stops: rooms are sent nothing any more.
@@ -127,6 +129,10 @@ impl Bouncer {
             }
             Event::BookmarksPurged { account } => self.bookmarks_purged(now, &account),
             Event::LoggedIn { account, bookmarks } => self.logged_in(now, &account, bookmarks),
+            Event::Pushed { accounts } => self.note_pushed(accounts),
+            Event::PushChanged { account, is_pushed } => self.push_changed(account, is_pushed),
+            Event::RulesRead { account, rules } => self.rules_read(now, &account, rules),
+            Event::Displayed { account, room, stanza_id } => self.displayed(now, &account, &room, &stanza_id),
             Event::Configured { config } => self.configure(now, &config),
             Event::Abandoned { account, room } => {
                 self.everywhere(now, vec![(account, room)], Occupancy::abandon)
@@ -239,7 +245,8 @@ impl Bouncer {
             return true;
         }
         let Ok(forgotten) = known.room_to_forget(&self.config) else { return false };
-        let mut occupancy = Occupancy::new(account.clone(), room.clone());
+        known.profile.is_pushed = self.state.pushed.contains(account);
+        let mut occupancy = Occupancy::new(account.clone(), room.clone()).obeying(&known.profile.rules);
         let spare = limit::ACCOUNT_COST.saturating_sub(known.waiting);
         let (chance, services) = ((&mut self.ids, &mut self.state.pace), &self.state.services);
         let mut turn = Turn::new(now, &self.config, chance, &known.profile, services, spare);

@@ -72,7 +72,7 @@ impl Bouncer {
         self.occupancy(account, from)?.last_stand_in().map(ToString::to_string)
     }
 
-    fn occupancy(&self, account: &str, room: &str) -> Option<&Occupancy> {
+    pub(super) fn occupancy(&self, account: &str, room: &str) -> Option<&Occupancy> {
         let known = self.state().accounts.get(account)?;
         known.rooms.get(bare_part(room)).map(|place| &*place.occupancy)
     }

@@ -132,6 +132,7 @@ impl Stored {
         let mut carried = self.carried.as_deref().cloned().unwrap_or_default();
         carried.is_bookmarked = occupancy.is_bookmarked();
         carried.set_gap(occupancy.gap_since_ms());
+        carried.set_push(occupancy.settings());
         Some(Record { standing, carried })
     }
 

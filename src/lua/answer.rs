@@ -180,10 +180,10 @@ fn order(lua: &Lua, builder: &Builder, action: &Action) -> Result<Table> {
             }
             order.raw_set("sessions", lua.create_sequence_from(sessions.iter().map(|id| id.0))?)?;
         }
-        Action::StoreOffline { stanza: Some(stanza) } => {
+        Action::StoreOffline { stanza: Some(stanza) } | Action::Notify { stanza: Some(stanza) } => {
             order.raw_set("stanza", builder.stanza(lua, stanza)?)?;
         }
-        Action::StoreOffline { stanza: None } => {}
+        Action::StoreOffline { stanza: None } | Action::Notify { stanza: None } => {}
         Action::AskService { domain, id } => {
             order.raw_set("domain", domain.as_str())?;
             order.raw_set("id", &**id)?;
@@ -210,6 +210,7 @@ fn kind(action: &Action) -> &'static str {
         Action::StoreOffline { .. } => "store_offline",
         Action::AskService { .. } => "ask_service",
         Action::Store { .. } => "store",
+        Action::Notify { .. } => "notify",
     }
 }
 

@@ -11,6 +11,7 @@ use super::{options, stanzas};
 use crate::bookmark::Bookmark;
 use crate::bouncer::Bouncer;
 use crate::event::{Event, SessionId};
+use crate::push::Rule;
 use crate::xmpp::jid::{BareJid, FullJid, Jid};
 
 /// Opens a core: `open(options, seed, stanza_metatable, snapshot)`.
@@ -43,6 +44,7 @@ fn functions(lua: &Lua, host: &Rc<Host>) -> Result<Table> {
     lifetime_functions(lua, host, &table)?;
     storage_functions(lua, host, &table)?;
     bookmark_functions(lua, host, &table)?;
+    push_functions(lua, host, &table)?;
     state_functions(lua, host, &table)?;
     Ok(table)
 }
@@ -128,6 +130,23 @@ fn bookmark_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
     takes_in(lua, host, table, "logged_in", |(account, bookmarks): (String, Option<Vec<Table>>)| {
         let bookmarks = bookmarks.as_deref().map(read_bookmarks).transpose()?;
         Ok(Event::LoggedIn { account: BareJid::new(&account), bookmarks })
+    })
+}
+
+/// A rule is told by its name, those of bookmarks by their rooms.
+fn push_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
+    takes_in(lua, host, table, "pushed", |accounts: Vec<String>| {
+        Ok(Event::Pushed { accounts: accounts.iter().map(|account| BareJid::new(account)).collect() })
+    })?;
+    takes_in(lua, host, table, "push_changed", |(account, is_pushed): (String, bool)| {
+        Ok(Event::PushChanged { account: BareJid::new(&account), is_pushed })
+    })?;
+    takes_in(lua, host, table, "rules_read", |(account, rules): (String, BTreeMap<String, String>)| {
+        let rules = rules.iter().filter_map(|(room, rule)| Some((BareJid::new(room), Rule::read(rule)?)));
+        Ok(Event::RulesRead { account: BareJid::new(&account), rules: rules.collect() })
+    })?;
+    takes_in(lua, host, table, "displayed", |(account, room, stanza_id): (String, String, String)| {
+        Ok(Event::Displayed { account: BareJid::new(&account), room: BareJid::new(&room), stanza_id })
     })
 }
 

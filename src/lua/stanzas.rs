@@ -13,6 +13,7 @@ use super::raw::{Found, Frame, function};
 use super::read;
 use crate::bouncer::Bouncer;
 use crate::event::{Action, Event, Outcome, SessionId, ShownFor, Verdict};
+use crate::push::Ruling;
 use crate::xmpp::jid::{BareJid, Jid};
 use crate::xmpp::stanza::{Kept, Kind, Stanza};
 
@@ -21,7 +22,7 @@ type Call = fn(&Host, &mut Frame<'_>);
 
 /// Adds the functions to a host's table.
 pub(super) fn add_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
-    let calls: [(&str, Call); 12] = [
+    let calls: [(&str, Call); 13] = [
         ("client_stanza", client_stanza),
         ("room_stanza", |host, frame| room_stanza(host, frame, false)),
         ("stanza_to_session", |host, frame| room_stanza(host, frame, true)),
@@ -42,6 +43,7 @@ pub(super) fn add_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result
             let blocks = asks(host, frame, Bouncer::blocks);
             frame.give_flag(blocks);
         }),
+        ("push_ruling", push_ruling),
         ("copy", copy),
     ];
     for (name, call) in calls {
@@ -127,6 +129,20 @@ fn delivery_failed(host: &Host, frame: &mut Frame<'_>) {
     let stanza = read::stanza(frame.argument(5)).ok();
     let answer = host.happened(Event::DeliveryFailed { session, to, from, stanza });
     give(host, frame, answer);
+}
+
+/// The account, who sends, the stanza. Gives nothing if it is not ours, else whether a push service may be told of it:
+/// false, or a number that tells it from others.
+fn push_ruling(host: &Host, frame: &mut Frame<'_>) {
+    let (Some(account), Some(from)) = (frame.text(1), frame.text(2)) else { return };
+    let stanza = frame.argument(3);
+    let bouncer = host.bouncer.borrow();
+    let read = || read::stanza(stanza).map(|stanza| (now(), stanza));
+    match bouncer.push_ruling([account, from], read) {
+        None => {}
+        Some(Ok(Ruling::Push(print))) => frame.give_number(print.cast_signed()),
+        Some(Ok(Ruling::Silence) | Err(_)) => frame.give_flag(false),
+    }
 }
 
 /// Gives a stanza back as the core would deliver it.

@@ -94,5 +94,6 @@ impl In<'_> {
             let message = Stanza::clone(message).to(self.base.me.account.to_jid());
             turn.act(Action::StoreOffline { stanza: Some(Kept::own(message)) });
         }
+        self.notify_late(turn, waiting.notices);
     }
 }

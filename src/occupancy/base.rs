@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::blocked::Blocked;
 use super::direct::Directs;
+use super::notice::Notice;
 use super::room_archive::RoomArchive;
 use crate::pending::queries::Queries;
 use crate::pending::senders::Senders;
@@ -25,6 +26,8 @@ pub(super) struct Base {
     pub(super) directs: Directs,
     pub(super) blocked: Blocked,
     pub(super) room_archive: RoomArchive,
+    /// Nothing while nobody wants to be notified.
+    pub(super) notice: Option<Box<Notice>>,
 }
 
 impl Base {
@@ -39,6 +42,7 @@ impl Base {
             directs: Directs::default(),
             blocked: Blocked::default(),
             room_archive: RoomArchive::default(),
+            notice: None,
         }
     }
 }

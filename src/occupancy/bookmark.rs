@@ -18,7 +18,7 @@ use crate::xmpp::jid::Nick;
 use crate::xmpp::muc::{Departure, NS_MUC};
 use crate::xmpp::stanza::{Element, IqType, Kept, Kind, PresenceType, Stanza};
 
-const NS_DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
+pub(super) const NS_DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
 
 /// The account has asked whether there is a room that a bookmark has it join.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -81,6 +81,7 @@ impl Occupancy {
         };
         let Some(inquiry) = answered else { return false };
         if is_room(answer) {
+            self.base.learn_kind(turn, answer);
             self.join_by_bookmark(turn, inquiry.bookmark);
         } else {
             let why = answer.error_condition().unwrap_or("it is no room");

@@ -71,6 +71,7 @@ impl In<'_> {
         if self.check_answered(turn, answer)?
             || self.gap_answered(turn, answer)
             || self.nick_asked_answered(turn, answer)
+            || self.base.kind_answered(turn, answer)
         {
             return ControlFlow::Continue(());
         }

@@ -88,7 +88,10 @@ impl In<'_> {
             return;
         }
         self.note_addressed(turn, session, Some(&ask.nick));
-        ask.later.append(&mut self.stay.attendance.cancel_leave());
+        if let Some(mut waiting) = self.stay.attendance.take_waiting_leave(|_| true) {
+            ask.later.append(&mut waiting.private);
+            self.notify_late(turn, waiting.notices);
+        }
         self.base.attach(session, jid, ask);
     }
 }

@@ -32,12 +32,20 @@ pub(super) struct WaitingLeave {
     pub(super) until_ms: u64,
     /// The private messages that have come since.
     pub(super) private: Backlog,
+    /// The messages of which the account is to be notified unless it leaves.
+    pub(super) notices: Backlog,
 }
 
 impl WaitingLeave {
     pub(super) fn new(turn: &Turn<'_>, session: SessionId, leave: &Stanza) -> Self {
         let until_ms = turn.after(limit::LEAVE_WAIT_MS);
-        Self { session, leave: Kept::own(leave.clone()), until_ms, private: Backlog::default() }
+        Self {
+            session,
+            leave: Kept::own(leave.clone()),
+            until_ms,
+            private: Backlog::default(),
+            notices: Backlog::default(),
+        }
     }
 }
 
@@ -52,7 +60,7 @@ impl Attendance {
     /// About how many bytes wait with a leave.
     pub(super) fn cost(&self) -> usize {
         match self {
-            Self::LeaveWaits(waiting) => waiting.private.cost(),
+            Self::LeaveWaits(waiting) => waiting.private.cost() + waiting.notices.cost(),
             Self::Attended | Self::Unattended { .. } => 0,
         }
     }
@@ -82,11 +90,6 @@ impl Attendance {
     /// Whether the leave of the last session waits.
     pub(super) fn leave_waits(&self) -> bool {
         matches!(self, Self::LeaveWaits(_))
-    }
-
-    /// Cancels the leave that waits. Gives the private messages that have come meanwhile.
-    pub(super) fn cancel_leave(&mut self) -> Backlog {
-        self.take_waiting_leave(|_| true).map(|waiting| waiting.private).unwrap_or_default()
     }
 
     pub(super) fn unattended_ms(&self) -> Option<u64> {

@@ -172,6 +172,7 @@ impl Base {
         self.room.outdated |= self.room.flags.fold(&occupant.codes);
         if occupant.has(status::CONFIGURED) {
             self.room.history.forget_room_limit();
+            self.kind_may_have_changed();
         }
     }
 }
@@ -221,6 +222,9 @@ impl In<'_> {
         if !self.waits_behind_gap(turn, stanza) {
             self.base.take_in_live(turn, stanza, is_delayed);
             self.relay(turn, stanza);
+        }
+        if turn.profile.is_pushed {
+            self.notify(turn, stanza);
         }
     }
 

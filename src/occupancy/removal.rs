@@ -38,6 +38,7 @@ impl Occupancy {
         log::debug!("{} is out of {}: {departure:?}", self.base.me.account, self.base.me.room);
         turn.act(Action::Drop { account: self.base.me.account.clone(), room: self.base.me.room.clone() });
         if let Some(mut inside) = self.inside() {
+            inside.notify_of_end(turn, departure);
             inside.give_up_gap(turn);
         }
         let mut past = self.become_past(turn);

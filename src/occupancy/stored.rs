@@ -11,6 +11,7 @@ use super::phase::{Phase, Stay};
 use super::probe::Probes;
 use super::upstream::Upstream;
 use crate::event::Now;
+use crate::push::Settings;
 use crate::record::{Departed, Membership, News, Standing};
 use crate::room::own::Own;
 use crate::room::self_presence::occupant_id;
@@ -36,6 +37,7 @@ pub(crate) enum Glance {
         gap_ms: Option<i64>,
         is_bookmarked: bool,
         active_ms: Option<u64>,
+        push: Settings,
     },
 }
 
@@ -43,6 +45,8 @@ pub(crate) enum Glance {
 pub(crate) struct Restart {
     /// Whether a bookmark holds the account.
     pub(crate) is_bookmarked: bool,
+    /// Of what the account is to be notified.
+    pub(crate) push: Settings,
     /// Until when the server was up.
     pub(crate) alive_ms: i64,
     /// Since when messages may be missing.
@@ -55,13 +59,17 @@ impl Occupancy {
         match (&self.phase, glance) {
             (Phase::Out(past), Glance::Out(departed)) => past.departed == *departed,
             (Phase::Joining(_), Glance::Joining) => true,
-            (Phase::In(stay), Glance::In { shown, nick, since_ms, gap_ms, is_bookmarked, active_ms }) => {
+            (
+                Phase::In(stay),
+                Glance::In { shown, nick, since_ms, gap_ms, is_bookmarked, active_ms, push },
+            ) => {
                 stay.own.shown() == shown
                     && self.base.me.nick == *nick
                     && stay.attendance.unattended_ms() == *since_ms
                     && stay.gap_since_ms() == *gap_ms
                     && stay.is_bookmarked == *is_bookmarked
                     && stay.active_ms() == *active_ms
+                    && self.settings() == *push
             }
             (Phase::Out(_) | Phase::Joining(_) | Phase::In(_), _) => false,
         }
@@ -79,6 +87,7 @@ impl Occupancy {
                 gap_ms: stay.gap_since_ms(),
                 is_bookmarked: stay.is_bookmarked,
                 active_ms: stay.active_ms(),
+                push: self.settings(),
             },
         }
     }
@@ -150,6 +159,7 @@ impl Occupancy {
     ) -> Self {
         let mut restored = Self::new(account, room);
         restored.base.me.nick = membership.nick.clone();
+        restored.base.restore_settings(restart.push);
         let detached_ms = membership.news.detached_ms.unwrap_or(restart.alive_ms);
         let payload = if membership.news.is_away { nobody_there() } else { Vec::new() };
         let shown = restored.base.own_presence(&membership, payload.clone());

@@ -86,6 +86,11 @@ impl History {
         (stanza_id(&newest.stanza, room).map(Into::into), newest.stamp_ms)
     }
 
+    /// Whether the message of the first print came before that of the other, or is it.
+    pub(crate) fn is_up_to(&self, one: u32, other: u32) -> bool {
+        self.seen.is_up_to(one, other)
+    }
+
     /// Takes in a live message, which the room may have dated. Keeps it if a stock room would. A valid retraction
     /// is not kept: it removes the message that it names.
     pub(crate) fn keep(

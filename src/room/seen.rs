@@ -117,6 +117,11 @@ impl Print {
         Self { hash: short(hasher.finish()), certainty: Certainty::Numbered }
     }
 
+    /// Its number.
+    pub(crate) fn number(self) -> u32 {
+        self.hash
+    }
+
     /// Whether nothing else is needed to tell the message.
     pub(super) fn is_certain(self) -> bool {
         self.certainty == Certainty::Numbered
@@ -158,6 +163,12 @@ impl Seen {
         }
         let at = Seconds::of_ms(dated_ms.unwrap_or(now.utc_ms));
         self.recent.push_back(Sighting { hash: print.hash, at, is_dated: dated_ms.is_some() });
+    }
+
+    /// Whether the message of the first number came before that of the other, or is it.
+    pub(crate) fn is_up_to(&self, one: u32, other: u32) -> bool {
+        let place = |hash| self.recent.iter().rposition(|sighting| sighting.hash == hash);
+        one == other || place(one).zip(place(other)).is_some_and(|(one, other)| one <= other)
     }
 
     /// The message is not to be shown again.
@@ -265,6 +276,18 @@ mod tests {
         let seen = seen(&[(nameless, 10_000)]);
         assert!(seen.knows(nameless, Some(12_000), &mut Clock::default()));
         assert!(!seen.knows(nameless, Some(60_000), &mut Clock::default()));
+    }
+
+    #[test]
+    fn u6_what_has_come_is_in_order() {
+        let prints = ["1", "2", "3"].map(named);
+        let seen = seen(&prints.map(|print| (print, 0)));
+        let [one, two, three] = prints.map(Print::number);
+        assert!(seen.is_up_to(one, two) && seen.is_up_to(two, two) && !seen.is_up_to(three, two));
+        let unknown = named("4").number();
+        assert!(
+            !seen.is_up_to(unknown, two) && !seen.is_up_to(two, unknown) && seen.is_up_to(unknown, unknown)
+        );
     }
 
     #[test]

@@ -32,6 +32,11 @@ pub(crate) fn is_delayed(stanza: &Stanza) -> bool {
     delays(stanza, is_any).next().is_some()
 }
 
+/// The same, but for what the account's own server has added while the stanza waited there for a session.
+pub(crate) fn is_delayed_before(stanza: &Stanza, account: &BareJid) -> bool {
+    delays(stanza, is_any).any(|delay| delay.attribute("from") != Some(account.as_str()))
+}
+
 /// When the stanza was first sent: what the room says, else what anybody says, in the old form last.
 pub(crate) fn stamp(stanza: &Stanza, room: &BareJid) -> Option<i64> {
     let by_room = stamp_by_room(stanza, room);

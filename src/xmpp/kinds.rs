@@ -1,7 +1,7 @@
 //! Kinds of messages that their `type` does not tell.
 
 use crate::xmpp::muc::{MucUser, NS_MUC_USER, status};
-use crate::xmpp::stanza::{IqType, Kind, MessageType, NS_CLIENT, PresenceType, Stanza};
+use crate::xmpp::stanza::{Element, IqType, Kind, MessageType, NS_CLIENT, PresenceType, Stanza};
 
 /// Whether a stanza of that kind is for one session alone, whatever it says: an error, or an answer.
 pub(crate) fn is_reply(kind: Kind) -> bool {
@@ -40,6 +40,36 @@ pub(crate) fn is_private(stanza: &Stanza) -> bool {
 pub(crate) fn is_worth_storing(stanza: &Stanza) -> bool {
     stanza.kind != Kind::Message(MessageType::Error)
         && (stanza.has("body", NS_CLIENT) || stanza.has("encryption", "urn:xmpp:eme:0"))
+}
+
+/// Whether a groupchat message says something that people read: a text, or something encrypted. What only changes or
+/// takes back another message does not.
+pub(crate) fn says_something(stanza: &Stanza) -> bool {
+    const ASIDES: [(&str, &str); 4] = [
+        ("retract", "urn:xmpp:message-retract:1"),
+        ("retract", "urn:xmpp:message-retract:0"),
+        ("apply-to", "urn:xmpp:fasten:0"),
+        ("reactions", "urn:xmpp:reactions:0"),
+    ];
+    let is_aside = |child: &Element| ASIDES.iter().any(|(name, namespace)| child.is(name, namespace));
+    let has_text = |child: &Element| child.is("body", NS_CLIENT) && !child.nodes.is_empty();
+    !stanza.children.iter().any(is_aside) && (stanza.children.iter().any(has_text) || is_encrypted(stanza))
+}
+
+/// Whether what a message says is encrypted (XEP-0380, XEP-0384, XEP-0373, XEP-0027). An OMEMO message without a payload
+/// only carries keys.
+pub(crate) fn is_encrypted(stanza: &Stanza) -> bool {
+    let omemo = |child: &&Element| {
+        &*child.name == "encrypted"
+            && (child.namespace.starts_with("urn:xmpp:omemo:")
+                || &*child.namespace == "eu.siacs.conversations.axolotl")
+    };
+    if let Some(encrypted) = stanza.children.iter().find(omemo) {
+        return encrypted.find("payload").is_some();
+    }
+    stanza.has("encryption", "urn:xmpp:eme:0")
+        || stanza.has("openpgp", "urn:xmpp:openpgp:0")
+        || stanza.has("x", "jabber:x:encrypted")
 }
 
 /// Whether a stanza can be a CAPTCHA or the answer to one (XEP-0158 §3).

@@ -199,6 +199,7 @@ impl World {
             }
             Action::AskService { domain, id } => self.asked = Some((domain, id)),
             Action::Store { .. } => {}
+            Action::Notify { .. } => panic!("nobody has a push service"),
             Action::SendAs { .. } => panic!("no session is direct"),
         }
     }

@@ -241,7 +241,11 @@ impl Stage {
             }
             Action::Mirror { sessions, .. } => self.traces.push(Trace::Mirrored(numbers(&sessions))),
             Action::StoreOffline { .. } => self.traces.push(Trace::Stored),
-            Action::Drop { .. } | Action::AskService { .. } | Action::Store { .. } => {} // nothing waits here, and nothing is stored
+            // nothing waits here, nothing is stored, and nobody is notified
+            Action::Drop { .. }
+            | Action::AskService { .. }
+            | Action::Store { .. }
+            | Action::Notify { .. } => {}
         }
     }
 }

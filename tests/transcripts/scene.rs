@@ -2,14 +2,15 @@
 
 use minimix_core::bouncer::Bouncer;
 use minimix_core::config::Config;
-use minimix_core::event::{Action, Event, Id, Now, Outcome, SessionId, Verdict};
+use minimix_core::event::{Action, Event, Now, Outcome, SessionId, Verdict};
 use minimix_core::xmpp::jid::{BareJid, FullJid, Jid};
-use minimix_core::xmpp::stanza::{Kind, MessageType, PresenceType, Stanza};
 
 use crate::bookmarks::of_bookmarks;
+use crate::push::{of_push, ruling};
 use crate::service::{of_connection, of_service};
 use crate::shorthand::{ACCOUNT, ROOM, Way};
-use crate::stores::{of_records, tell_store};
+use crate::stores::of_records;
+use crate::tell::tell_action;
 
 /// 2026-01-01T00:00:00Z, when every story begins.
 pub(crate) const BEGIN_MS: i64 = 1_767_225_600_000;
@@ -73,6 +74,9 @@ impl Scene {
         if line == "reload" {
             self.reload();
             return Vec::new();
+        }
+        if let Some(stanza) = line.strip_prefix("waits> ") {
+            return vec![ruling(&self.bouncer, self.now(), stanza)];
         }
         if let Some(who) = line.strip_prefix("given ") {
             return self.begin(who);
@@ -176,12 +180,15 @@ impl Scene {
         panic!("the core never sleeps");
     }
 
-    fn happen(&mut self, event: Event) -> Vec<String> {
-        let now = Now {
+    fn now(&self) -> Now {
+        Now {
             monotonic_ms: START_MS + self.elapsed_ms,
             utc_ms: BEGIN_MS + i64::try_from(self.elapsed_ms).expect("a short story"),
-        };
-        let outcome = self.bouncer.handle(now, event);
+        }
+    }
+
+    fn happen(&mut self, event: Event) -> Vec<String> {
+        let outcome = self.bouncer.handle(self.now(), event);
         self.wake_at = outcome.wake_at.map(|wake_at| wake_at.saturating_sub(START_MS));
         self.tell(&outcome)
     }
@@ -288,7 +295,7 @@ fn of_account(what: &str) -> Event {
     if let Some(loaded) = what.strip_prefix("loaded ") {
         return of_records(account, loaded);
     }
-    if let Some(event) = of_bookmarks(&account, what) {
+    if let Some(event) = of_bookmarks(&account, what).or_else(|| of_push(&account, what)) {
         return event;
     }
     if what == "is deleted" {
@@ -350,50 +357,4 @@ fn lost(session: SessionId, to: Jid, what: &str) -> Event {
     let from = stanza.from.clone().expect("a sender");
     let stanza = Some(stanza.to(to.clone()));
     Event::DeliveryFailed { session: Some(session), to, from, stanza }
-}
-
-fn tell_action(action: &Action) -> String {
-    match action {
-        Action::Relay { sessions } => {
-            let told: Vec<_> =
-                sessions.iter().map(|(session, id)| format!("D{}{}", session.0, tell_id(id))).collect();
-            format!("relay to {}", told.join(", "))
-        }
-        Action::Deliver { session, stanza } => Way::ToSession(session.0).answer(stanza),
-        Action::Forward { id } => format!("forward{}", tell_id(id)),
-        Action::Reply { error, by } => format!("reply {}/{} by {by}", error.error_type, error.condition),
-        Action::Send { stanza } => Way::FromAccount.answer(checked(stanza)),
-        Action::SendAs { session, stanza } => {
-            assert_eq!(stanza.from.as_ref(), Some(session.as_jid()));
-            let resource = session.as_jid().resource().and_then(|resource| resource.strip_prefix('d'));
-            let number = resource.and_then(|number| number.parse().ok()).expect("D1, D2, …");
-            Way::FromSession(number).answer(stanza)
-        }
-        Action::Drop { .. } => "drop what is queued".to_owned(),
-        Action::Mirror { sessions, .. } => {
-            let told: Vec<_> = sessions.iter().map(|session| format!("D{}", session.0)).collect();
-            format!("mirror to {}", told.join(", "))
-        }
-        Action::AskService { domain, id } => format!("service < {domain} is asked {id}"),
-        Action::Store { rooms, at_once, .. } => tell_store(rooms, *at_once),
-        Action::StoreOffline { stanza: None } => "store offline".to_owned(),
-        Action::StoreOffline { stanza: Some(stanza) } => Way::ToAccount.answer(stanza),
-    }
-}
-
-/// Whatever happens, no error goes to a room (M7), and nothing from anybody but the account (R4).
-fn checked(stanza: &Stanza) -> &Stanza {
-    let is_error =
-        matches!(stanza.kind, Kind::Presence(PresenceType::Error) | Kind::Message(MessageType::Error));
-    assert!(!is_error, "an error to the room: {}", stanza.to_xml());
-    assert_eq!(stanza.from.as_ref().map(Jid::as_str), Some(ACCOUNT));
-    stanza
-}
-
-fn tell_id(id: &Id) -> String {
-    match id {
-        Id::Keep => String::new(),
-        Id::Set(id) => format!(" (id {id})"),
-        Id::Remove => " (no id)".to_owned(),
-    }
 }

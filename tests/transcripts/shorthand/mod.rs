@@ -52,6 +52,10 @@
 //! What bookmarks say: `account> bookmarks - NICK password=P`, `bookmarks - not`, `takes its bookmarks away`, and at a login `logs
 //! in with - NICK, ROOM NICK`.
 //!
+//! Who is notified: `account> is pushed`, `is pushed no more`, `alone is pushed`, `and all others are pushed no more`; of what:
+//! `account> wants - RULE, ROOM RULE`; what a device has shown: `account> displayed ID`. `waits> …` asks whether a push service may
+//! be told of a stanza that waits for a session.
+//!
 //! Everything else is told as XML, without our own address. A stanza is told in the first form that gives back the
 //! same stanza when it is read, so no form can hide anything.
 

@@ -1,0 +1,329 @@
+//! Of which messages of a room the account's push services are told (XEP-0357, design decision 21).
+//!
+//! A device that is away has either no session, then the account is notified here, or one that hibernates: then
+//! `mod_cloud_notify` asks before it tells the service what waits for it.
+
+use std::collections::VecDeque;
+use std::hash::Hasher;
+
+use rustc_hash::FxHasher;
+use serde::{Deserialize, Serialize};
+
+use super::Occupancy;
+use super::base::Base;
+use super::phase::{In, Phase};
+use super::room_kind::Asked;
+use crate::config::limit;
+use crate::event::{Action, Now};
+use crate::pending::backlog::Backlog;
+use crate::push::{Rule, Rules, Ruling, Settings};
+use crate::room::seen::{Print, stanza_id};
+use crate::room::self_presence::occupant_id;
+use crate::turn::Turn;
+use crate::xmpp::delay;
+use crate::xmpp::jid::{BareJid, Jid};
+use crate::xmpp::kinds::{
+    is_encrypted, is_for_the_account, is_own_presence, is_private, is_worth_storing, says_something,
+};
+use crate::xmpp::mention::{Person, mentions};
+use crate::xmpp::muc::{Departure, MucUser, NS_MUC_USER, sets_subject, status, status_element};
+use crate::xmpp::stanza::{Element, Kept, Kind, MessageType, NS_CLIENT, PresenceType, Stanza};
+
+const NS_REPLY: &str = "urn:xmpp:reply:0";
+
+/// What is known of a room for an account that is notified.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Notice {
+    pub(super) settings: Settings,
+    /// Whether the room may be for members only since, or no longer.
+    pub(super) is_outdated: bool,
+    pub(super) asked: Option<Asked>,
+    /// What the account has said: when, and the print.
+    said: VecDeque<(u64, u32)>,
+    /// Up to which message a device has shown the room.
+    displayed: Option<u32>,
+}
+
+impl Notice {
+    fn note_said(&mut self, print: u32, now: Now) {
+        let is_old =
+            |(said_ms, _): &(u64, u32)| now.monotonic_ms.saturating_sub(*said_ms) >= limit::OWN_MESSAGE_MS;
+        while self.said.front().is_some_and(is_old) || self.said.len() >= limit::OWN_MESSAGES {
+            self.said.pop_front();
+        }
+        self.said.push_back((now.monotonic_ms, print));
+    }
+
+    fn has_said(&self, id: &str, now: Now) -> bool {
+        let print = Print::of_stanza_id(id).number();
+        self.said.iter().any(|(said_ms, said)| {
+            *said == print && now.monotonic_ms.saturating_sub(*said_ms) < limit::OWN_MESSAGE_MS
+        })
+    }
+}
+
+impl In<'_> {
+    /// A groupchat message came live: a device without a session may have to be told of it.
+    pub(super) fn notify(&mut self, turn: &mut Turn<'_>, message: &Kept) {
+        if self.base.is_own(message, turn.now) {
+            self.base.note_own(message, turn.now);
+            return;
+        }
+        self.base.ask_kind(turn);
+        let occupant_id = occupant_id(self.stay.own.shown()).and_then(|id| id.attribute("id"));
+        if !self.base.notifies(message, occupant_id, turn.now) {
+            return;
+        }
+        match self.stay.attendance.waiting_leave() {
+            Some(waiting) => {
+                turn.keep(&mut waiting.notices, limit::LATER_COST, message.share());
+            }
+            None => turn.act(Action::Notify { stanza: None }),
+        }
+    }
+
+    /// The account does not leave after all: it is notified of what has come meanwhile (L3).
+    pub(super) fn notify_late(&self, turn: &mut Turn<'_>, notices: Backlog) {
+        for message in notices {
+            let message = Stanza::clone(&message).to(self.base.me.account.to_jid());
+            turn.act(Action::Notify { stanza: Some(Kept::own(message)) });
+        }
+    }
+
+    /// Somebody has put an end to the stay. If no session is there to be told, the account is notified.
+    pub(super) fn notify_of_end(&mut self, turn: &mut Turn<'_>, departure: Departure) {
+        let nobody_is_there = self.base.sessions.is_empty() && !self.stay.attendance.leave_waits();
+        let (true, true, Some((text, code))) = (turn.profile.is_pushed, nobody_is_there, told_of(departure))
+        else {
+            return;
+        };
+        let body = Element::build("body", NS_CLIENT).text(text).done();
+        let mut x = Element::build("x", NS_MUC_USER);
+        if let Some(code) = code {
+            x = x.child(status_element(code));
+        }
+        let notice = Stanza::new(Kind::Message(MessageType::Normal))
+            .from(self.base.me.room.to_jid())
+            .to(self.base.me.account.to_jid())
+            .id(Some(&turn.fresh_id()))
+            .children([body, x.done()]);
+        turn.act(Action::Notify { stanza: Some(Kept::own(notice)) });
+    }
+}
+
+/// How the end of a stay is told, if it is, and its status code.
+fn told_of(departure: Departure) -> Option<(&'static str, Option<u16>)> {
+    match departure {
+        Departure::Banned => Some(("You have been banned from this room.", Some(status::BANNED))),
+        Departure::AffiliationLost => {
+            Some(("You are no longer a member of this room.", Some(status::AFFILIATION_LOST)))
+        }
+        Departure::MembersOnly => Some(("This room is for members only now.", Some(status::MEMBERS_ONLY))),
+        Departure::Destroyed => Some(("This room has been destroyed.", None)),
+        Departure::Left
+        | Departure::Kicked
+        | Departure::Shutdown
+        | Departure::Technical
+        | Departure::Unexplained => None,
+    }
+}
+
+impl Base {
+    pub(super) fn settings(&self) -> Settings {
+        self.notice.as_ref().map(|notice| notice.settings).unwrap_or_default()
+    }
+
+    /// A record says that.
+    pub(super) fn restore_settings(&mut self, settings: Settings) {
+        if settings != Settings::default() {
+            self.notice_mut().settings = settings;
+        }
+    }
+
+    pub(super) fn notice_mut(&mut self) -> &mut Notice {
+        self.notice.get_or_insert_default()
+    }
+
+    /// Whether the account has said it, perhaps under a nick that it has no longer.
+    fn is_own(&self, message: &Stanza, now: Now) -> bool {
+        let id = || stanza_id(message, &self.me.room);
+        message.sender_nick().as_ref() == Some(&self.me.nick)
+            || self.notice.as_ref().is_some_and(|notice| id().is_some_and(|id| notice.has_said(id, now)))
+    }
+
+    /// Others may answer what the account has said.
+    fn note_own(&mut self, message: &Stanza, now: Now) {
+        let Some(id) = stanza_id(message, &self.me.room).or(message.id.as_deref()) else { return };
+        let print = Print::of_stanza_id(id).number();
+        self.notice_mut().note_said(print, now);
+    }
+
+    /// Whether the account is to be notified of a groupchat message of somebody else.
+    fn notifies(&self, message: &Stanza, occupant_id: Option<&str>, now: Now) -> bool {
+        let is_delayed = delay::is_delayed_before(message, &self.me.account); // mod_smacks adds one
+        if !says_something(message) || sets_subject(message) || is_delayed {
+            return false;
+        }
+        let is_due = match self.rule(now) {
+            Rule::Never => false,
+            Rule::Always => true,
+            Rule::OnMention => self.is_mention(message, occupant_id, now),
+        };
+        is_due && !self.hides(message, true) && !self.is_displayed(message)
+    }
+
+    fn rule(&self, now: Now) -> Rule {
+        let Some(notice) = self.notice.as_deref() else { return Notice::default().default_rule(now) };
+        notice.settings.rule.unwrap_or_else(|| notice.default_rule(now))
+    }
+
+    /// Whether a message is for the account more than for others. Of an encrypted one nobody can tell.
+    fn is_mention(&self, message: &Stanza, occupant_id: Option<&str>, now: Now) -> bool {
+        let occupant = self.me.occupant();
+        let account = self.me.account.as_str();
+        let person =
+            Person { nick: self.me.nick.as_str(), occupant: occupant.as_str(), account, occupant_id };
+        mentions(message, person) || is_encrypted(message) || self.is_reply(message, occupant.as_str(), now)
+    }
+
+    /// Whether it answers what the account has said (XEP-0461).
+    fn is_reply(&self, message: &Stanza, occupant: &str, now: Now) -> bool {
+        let Some(reply) = message.find("reply", NS_REPLY) else { return false };
+        let has_said = |id| self.notice.as_ref().is_some_and(|notice| notice.has_said(id, now));
+        reply.attribute("to") == Some(occupant) || reply.attribute("id").is_some_and(has_said)
+    }
+
+    /// Whether a device has shown it to its user.
+    fn is_displayed(&self, message: &Stanza) -> bool {
+        let displayed = self.notice.as_ref().and_then(|notice| notice.displayed);
+        displayed.is_some_and(|displayed| {
+            self.room.history.is_up_to(Print::of(message, &self.me.room).number(), displayed)
+        })
+    }
+}
+
+impl Occupancy {
+    /// Of what the account is to be notified, as far as that is known.
+    pub(crate) fn settings(&self) -> Settings {
+        self.base.settings()
+    }
+
+    /// A bookmark says of what the account wants to be notified.
+    pub(crate) fn obey(&mut self, rule: Rule) {
+        self.base.notice_mut().settings.rule = Some(rule);
+    }
+
+    /// The same, with what the bookmark of the room has said before.
+    pub(crate) fn obeying(mut self, rules: &Rules) -> Self {
+        if let Some(rule) = rules.get(self.room()) {
+            self.obey(rule);
+        }
+        self
+    }
+
+    /// A device has shown the room to its user, up to that message.
+    pub(crate) fn note_displayed(&mut self, stanza_id: &str) {
+        self.base.notice_mut().displayed = Some(Print::of_stanza_id(stanza_id).number());
+    }
+
+    /// Whether it is decided here of which stanzas of the room push services are told.
+    pub(crate) fn rules_pushes(&self) -> bool {
+        match &self.phase {
+            Phase::Out(past) => past.over_ms().is_some() && !self.base.has_directs(),
+            Phase::Joining(_) | Phase::In(_) => true,
+        }
+    }
+
+    /// Whether a push service may be told of a stanza that waits for a session that hibernates, or is kept for one.
+    pub(crate) fn push_ruling(&self, now: Now, stanza: &Stanza) -> Ruling {
+        let may_push = match stanza.kind {
+            Kind::Message(MessageType::Groupchat) => self.notifies_later(now, stanza),
+            Kind::Message(MessageType::Chat | MessageType::Normal) if is_private(stanza) => {
+                is_worth_storing(stanza) && !self.base.is_own(stanza, now)
+            }
+            Kind::Message(MessageType::Chat | MessageType::Normal) => {
+                is_for_the_account(stanza) || is_worth_storing(stanza)
+            }
+            Kind::Presence(PresenceType::Unavailable) => {
+                is_own_presence(stanza) && told_of(Departure::read(&MucUser::read(stanza))).is_some()
+            }
+            Kind::Message(MessageType::Error) | Kind::Presence(_) | Kind::Iq(_) => false,
+        };
+        if may_push { Ruling::Push(print_of(stanza, &self.base.me.account)) } else { Ruling::Silence }
+    }
+
+    fn notifies_later(&self, now: Now, message: &Stanza) -> bool {
+        let own = self.own().and_then(|own| occupant_id(own));
+        let occupant_id = own.and_then(|id| id.attribute("id"));
+        !self.base.is_own(message, now) && self.base.notifies(message, occupant_id, now)
+    }
+}
+
+/// What tells a stanza from others of the room. Its author may have given it no id, but then the account's archive has.
+fn print_of(stanza: &Stanza, account: &BareJid) -> u64 {
+    let mut hasher = FxHasher::default();
+    let id = stanza.id.as_deref().or_else(|| stanza_id(stanza, account));
+    for part in [stanza.from.as_ref().map(Jid::as_str), id] {
+        hasher.write(part.unwrap_or_default().as_bytes());
+        hasher.write_u8(0);
+    }
+    hasher.write(stanza.text_of("body").unwrap_or_default().as_bytes());
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(monotonic_ms: u64) -> Now {
+        Now { monotonic_ms, utc_ms: 0 }
+    }
+
+    fn known(notice: &Notice, now: Now) -> usize {
+        (0..limit::OWN_MESSAGES + 10).filter(|number| notice.has_said(&format!("s{number}"), now)).count()
+    }
+
+    #[test]
+    fn u4_own_messages_are_limited_in_number_and_time() {
+        let mut notice = Notice::default();
+        for number in 0..limit::OWN_MESSAGES + 10 {
+            notice.note_said(Print::of_stanza_id(&format!("s{number}")).number(), at(1_000));
+        }
+        assert_eq!(
+            (notice.said.len(), known(&notice, at(1_000))),
+            (limit::OWN_MESSAGES, limit::OWN_MESSAGES)
+        );
+        assert!(!notice.has_said("s9", at(1_000)) && notice.has_said("s10", at(1_000)));
+        assert_eq!(known(&notice, at(1_000 + limit::OWN_MESSAGE_MS)), 0);
+        notice.note_said(0, at(1_000 + limit::OWN_MESSAGE_MS));
+        assert_eq!(notice.said.len(), 1);
+    }
+
+    #[test]
+    fn u3_one_stanza_has_one_print() {
+        let account = BareJid::new("alice@example.org");
+        let print = |inside: &str| {
+            print_of(
+                &Stanza::from_xml(&format!("<message from='r@s/bob' {inside}</message>")).unwrap(),
+                &account,
+            )
+        };
+        let by_archive = |id: &str| {
+            print(&format!(
+                "><body>a</body><stanza-id xmlns='urn:xmpp:sid:0' by='alice@example.org' id='{id}'/>"
+            ))
+        };
+        let delay = "<delay xmlns='urn:xmpp:delay' from='alice@example.org' stamp='2026-01-01T00:00:00Z'/>";
+        assert_eq!(print("id='1'><body>a</body>"), print(&format!("id='1'><body>a</body>{delay}")));
+        assert_ne!(print("id='1'><body>a</body>"), print("id='2'><body>a</body>"));
+        assert_ne!(print("id='1'><body>a</body>"), print("id='1'><body>b</body>"));
+        assert_ne!(by_archive("1"), by_archive("2"));
+    }
+
+    #[test]
+    fn u7_only_what_lasts_is_told() {
+        for departure in [Departure::Left, Departure::Kicked, Departure::Shutdown, Departure::Technical] {
+            assert_eq!(told_of(departure), None);
+        }
+    }
+}
