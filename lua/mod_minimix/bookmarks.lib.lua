@@ -7,8 +7,24 @@ local resourceprep = require "util.encodings".stringprep.resourceprep;
 
 local xmlns_bookmarks = "urn:xmpp:bookmarks:1";
 local xmlns_nick = "http://jabber.org/protocol/nick";
+local xmlns_notifications = { "urn:xmpp:notification-settings:1", "urn:xmpp:notification-settings:0" };
 
--- `tell` has `changed (username, bookmark)`, `purged (username)` and `logged_in (username, bookmarks)`.
+-- What a bookmark says of notifications (XEP-0492): what holds for devices of every kind.
+local function rule_of(conference)
+	local extensions = conference:get_child("extensions");
+	for _, xmlns in ipairs(extensions and xmlns_notifications or {}) do
+		local notify = extensions:get_child("notify", xmlns);
+		for _, rule in ipairs(notify and notify.tags or {}) do
+			local attr = rule.attr;
+			if attr["identity-category"] == nil and attr["identity-type"] == nil and rule.name ~= "advanced" then
+				return rule.name;
+			end
+		end
+	end
+end
+
+-- `tell` has `changed (username, bookmark)`, `purged (username)`, `logged_in (username, bookmarks)`, and
+-- `rules (username, rules)`, the rules by their rooms.
 return function (tell)
 	local bookmarks = {};
 	local published = "item-published/"..xmlns_bookmarks;
@@ -38,6 +54,7 @@ return function (tell)
 			autojoin = conference.attr.autojoin;
 			nick = nick and resourceprep(nick) or nil;
 			password = conference:get_child_text("password");
+			rule = rule_of(conference);
 		};
 	end
 
@@ -46,7 +63,9 @@ return function (tell)
 	local function handlers_for(service, username)
 		local function on_published(event)
 			local bookmark = read(service, event.id or event.item.attr.id, event.item);
-			if bookmark then tell.changed(username, bookmark); end
+			if not bookmark then return; end
+			if bookmark.rule then tell.rules(username, { [bookmark.room] = bookmark.rule }); end
+			tell.changed(username, bookmark);
 		end
 		local function on_retracted(event)
 			if event.node ~= xmlns_bookmarks then return; end
@@ -83,9 +102,17 @@ return function (tell)
 		return list;
 	end
 
+	local function tell_rules(username, list)
+		local rules = {};
+		for _, bookmark in ipairs(list) do rules[bookmark.room] = bookmark.rule; end
+		if next(rules) then tell.rules(username, rules); end
+	end
+
 	local function logs_in(username)
 		async.runner(function ()
-			tell.logged_in(username, read_all(username));
+			local list = read_all(username);
+			tell_rules(username, list or {});
+			tell.logged_in(username, list);
 		end):run(true);
 	end
 

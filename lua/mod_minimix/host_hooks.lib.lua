@@ -9,7 +9,7 @@
 -- | config-reloaded | 0        | |
 -- | server-stopping | 1000     | before any session is closed |
 -- | host-deactivating | 1000   | before streams are closed |
--- | item-published, item-retracted, node-purged, node-deleted of a PEP service | 0 | avatars.lib.lua, bookmarks.lib.lua |
+-- | item-published, item-retracted, node-purged, node-deleted of a PEP service | 0 | pep.lib.lua |
 -- | resource-bind   | -1       | bookmarks.lib.lua: below mod_bookmarks |
 -- | user-enabled    | 0        | bookmarks.lib.lua |
 
@@ -103,6 +103,7 @@ return function (core, answers, stack, storage, loading)
 		changed = tell_bookmarks("a bookmark", core.bookmark_changed);
 		purged = tell_bookmarks("the end of all bookmarks", core.bookmarks_purged);
 		logged_in = tell_bookmarks("a login", core.logged_in);
+		rules = tell_bookmarks("what is to be notified", core.rules_read);
 	};
 
 	--- The end ---

@@ -60,6 +60,7 @@ local loading = module:require "loading"(core, storage, blocklist, answers, save
 local room_hooks = module:require "room_hooks"(core, sessions, actions, answers, stack);
 local session_hooks = module:require "session_hooks"(core, sessions, answers, blocklist, room_hooks);
 local host_hooks = module:require "host_hooks"(core, answers, stack, storage, loading);
+local push = module:require "push"(core, answers, actions);
 module:require "handover".finish();
 
 -- When everything is loaded: the hosts of rooms as well.
@@ -69,6 +70,7 @@ function module.ready()
 	end
 	answers.wake();
 	loading.begin();
+	push.begin();
 end
 if not module.on_ready then -- COMPAT 0.12: 13.0 calls it by itself
 	if prosody.start_time then
@@ -99,6 +101,7 @@ function module.unload()
 		sessions.forget_all();
 	end
 	host_hooks.close();
+	push.close();
 	room_hooks.close();
 	core.close();
 end

@@ -24,10 +24,11 @@ async def set_in_own_account(device: Person, payload: str) -> None:
     check(answer.get("type") == "result", f"the server takes it: {xml.text(answer)}")
 
 
-async def publish(device: Person, room: str, autojoin: bool = True) -> None:
+async def publish(device: Person, room: str, autojoin: bool = True, extensions: str = "") -> None:
     """As clients of today do."""
     fields = "".join(f"<field var='{name}'><value>{value}</value></field>" for name, value in OPTIONS.items())
-    bookmark = f"<conference xmlns='{BOOKMARKS}' autojoin='{str(autojoin).lower()}'><nick>me</nick></conference>"
+    inside = f"<nick>me</nick><extensions>{extensions}</extensions>" if extensions else "<nick>me</nick>"
+    bookmark = f"<conference xmlns='{BOOKMARKS}' autojoin='{str(autojoin).lower()}'>{inside}</conference>"
     published = f"<publish node='{BOOKMARKS}'><item id='{room}'>{bookmark}</item></publish>"
     form = f"<publish-options><x xmlns='jabber:x:data' type='submit'>{fields}</x></publish-options>"
     await set_in_own_account(device, f"<pubsub xmlns='{PUBSUB}'>{published}{form}</pubsub>")

@@ -115,6 +115,34 @@ check.test("decision 5: a bookmark without a nick has that of the account", func
 	check_told(scene, "changed "..alice.." "..scenes.room.." true Ally -");
 end);
 
+-- The same with what it says of notifications.
+local function with_rules(item, xmlns, ...)
+	local notify = item.tags[1]:tag("extensions"):tag("notify", { xmlns = xmlns });
+	for _, rule in ipairs({ ... }) do notify:tag(rule.name, rule.attr):up(); end
+	item.tags[1]:reset();
+	return item;
+end
+
+check.test("u5, b6: what a bookmark says of notifications is told before the rest", function ()
+	local scene = new_scene();
+	function stub.says.rules_read(account, rules)
+		local list = {};
+		for of_room, rule in pairs(rules) do table.insert(list, of_room.." "..rule); end
+		table.sort(list);
+		table.insert(scene.told, "rules "..account.." "..table.concat(list, ", "));
+	end
+	local of_phones = { name = "never", attr = { ["identity-category"] = "client", ["identity-type"] = "phone" } };
+	local xmlns = "urn:xmpp:notification-settings:";
+	publish(scene, scenes.room, with_rules(bookmark("true"), xmlns.."1", of_phones, { name = "advanced" }, { name = "on-mention" }));
+	publish(scene, "den@rooms.example.org", with_rules(bookmark("0"), xmlns.."0", { name = "always" }));
+	publish(scene, "pub@rooms.example.org", with_rules(bookmark("0"), xmlns.."1", of_phones));
+	check_told(scene, "rules "..alice.." "..scenes.room.." on-mention", "changed "..alice.." "..scenes.room.." true - -",
+		"rules "..alice.." den@rooms.example.org always", "changed "..alice.." den@rooms.example.org 0 - -",
+		"changed "..alice.." pub@rooms.example.org 0 - -");
+	logs_in(scene);
+	check.equal(scene.told[1], "rules "..alice.." den@rooms.example.org always, "..scenes.room.." on-mention");
+end);
+
 check.test("b8: at a login all bookmarks are told, at the start none", function ()
 	local scene = new_scene();
 	publish(scene, scenes.room, bookmark("true", "ally"));

@@ -11,6 +11,7 @@ local names = {
 	"account_gone", "watches", "avatar", "service_lost", "rooms", "blocking_accounts",
 	"fallback_receivers", "stream_begun", "stream_settled", "is_ourselves", "loaded", "host_loaded", "host_gone",
 	"host_record", "stream_established", "service_answered", "bookmark_changed", "bookmarks_purged", "logged_in",
+	"pushed", "push_changed", "rules_read", "displayed", "push_ruling",
 };
 
 -- The arguments of a call without the clocks and the stanza, as text.
@@ -26,7 +27,7 @@ end
 -- Those that are called without protection: they never raise an error.
 local unprotected = {};
 for _, name in ipairs({ "client_stanza", "room_stanza", "stanza_to_session",
-	"watches", "delivery_failed", "occupies", "is_ourselves" }) do
+	"watches", "delivery_failed", "occupies", "is_ourselves", "push_ruling" }) do
 	unprotected[name] = true;
 end
 

@@ -1,0 +1,260 @@
+"""Push (XEP-0357): of what a phone is notified that is away, by each rule, and of what it is not."""
+
+from collections.abc import Awaitable, Callable
+
+from client import xml
+from client.person import Person
+from client.xml import Element
+from harness.scene import JudgedScene
+from harness.story import check, judged
+from lab.guests import PUSH, PUSHED
+from stories.bookmarks import PUBSUB, publish
+from stories.invitations import invited_once, send_invitation
+
+KINDS = ("local", "remote")
+BODY = ".//{jabber:x:data}field[@var='last-message-body']/{jabber:x:data}value"
+NOTIFY = "urn:xmpp:notification-settings:1"
+ENCRYPTED = (
+    "<encryption xmlns='urn:xmpp:eme:0' namespace='urn:xmpp:omemo:2'/>"
+    "<encrypted xmlns='urn:xmpp:omemo:2'><header sid='1'/><payload>c2VjcmV0</payload></encrypted>"
+)
+PLAIN, MENTION, ANSWER, SECRET = "tea?", "tea, Me?", "yes, tea", "this is secret"
+DUE = {"always": {PLAIN, MENTION, ANSWER, SECRET}, "on-mention": {MENTION, ANSWER, SECRET}, "never": set()}
+
+
+def told_in_all(person: Person) -> int:
+    return sum(map(xml.message(sender=PUSH), person.received))
+
+
+class Service:
+    """A push service of one device, and what it was told, in order."""
+
+    def __init__(self, person: Person):
+        self.person = person
+        self.told: list[str | None] = []
+
+    async def next(self) -> str | None:
+        told = await self.person.expect(xml.message(sender=PUSH))
+        self.told.append(told.findtext(BODY))
+        return self.told[-1]
+
+
+async def service_of(scene: JudgedScene, device: Person, name: str) -> Service:
+    service = Service(await scene.person(name))
+    enable = f"<enable xmlns='urn:xmpp:push:0' jid='{PUSH}' node='{service.person.jid}'/>"
+    answer = await device.query("set", device.account, enable)
+    check(answer.get("type") == "result", f"push is enabled: {xml.text(answer)}")
+    return service
+
+
+async def said_by_me(scene: JudgedScene, phone: Person) -> str:
+    """Something that others can answer, and the room's id of it."""
+    said = await phone.say("who is there")
+    seen = await scene.judge.expect(xml.message(body="who is there"))
+    check(said is not None, "it is shown")
+    id = next((child.get("id") for child in seen if child.tag == "{urn:xmpp:sid:0}stanza-id"), seen.get("id"))
+    return id or ""
+
+
+def messages(reply_to: str) -> dict[str, str]:
+    """What somebody says, and what else is in it."""
+    reply = f"<reply xmlns='urn:xmpp:reply:0' id='{reply_to}'/>"
+    return {PLAIN: "", MENTION: "", ANSWER: reply, SECRET: ENCRYPTED}
+
+
+class Watch:
+    """Says things, each followed by a whisper: that is always pushed, so nothing else is still to come."""
+
+    def __init__(self, scene: JudgedScene, rule: str, phone: Service):
+        self.scene, self.due, self.phone = scene, DUE[rule], phone
+        self.whispers = 0
+
+    def whisper(self) -> str:
+        self.whispers += 1
+        body = f"psst {self.whispers}"
+        self.scene.judge.send_message(body, to=f"{self.scene.room}/me")
+        return body
+
+    async def one_by_one(self, said: dict[str, str]) -> None:
+        """The phone has no session."""
+        for body, extra in said.items():
+            await self.scene.judge.say(body, extra)
+            whisper = self.whisper()
+            expected = [body] * (body in self.due) + [whisper]
+            told = [await self.phone.next() for _ in expected]
+            check(told == expected, f"the phone is told {told} and not {expected}")
+
+    async def within_a_second(self, said: dict[str, str]) -> None:
+        """The phone hibernates: it is told of the first that is due of all that comes within a second."""
+        for body, extra in said.items():
+            await self.scene.judge.say(body, extra)
+            expected = body if body in self.due else self.whisper()
+            told = await self.phone.next()
+            check(told == expected, f"the phone is told {told} and not {expected}")
+
+    async def nothing_more(self) -> None:
+        await self.phone.person.drain(PUSH)
+        count = told_in_all(self.phone.person)
+        check(count == len(self.phone.told), f"told {count} times and not {len(self.phone.told)}")
+
+
+async def told(scene: JudgedScene, rule: str) -> None:
+    """One phone: awake, hibernating, ended while the laptop is awake, and ended with nobody there."""
+    phone, laptop = await scene.phone(managed=True), await scene.laptop()
+    service = await service_of(scene, phone, "phone-service")
+    of_laptop = await service_of(scene, laptop, "laptop-service")
+    await publish(phone, scene.room, extensions=f"<notify xmlns='{NOTIFY}'><{rule}/></notify>")
+    for device in (phone, laptop):
+        await device.join(scene.room, "me")
+    said = messages(await said_by_me(scene, phone))
+    watch = Watch(scene, rule, service)
+    for body, extra in said.items():
+        await scene.judge.say(f"while it is awake: {body}", extra)
+    await phone.drain(scene.room)
+    await phone.drop()
+    await watch.within_a_second(said)
+    await phone.resume()
+    await phone.drain(scene.room)
+    await phone.close()
+    await watch.one_by_one(said)
+    await watch.nothing_more()
+    await of_laptop.person.drain(PUSH)
+    check(told_in_all(of_laptop.person) == 0, "the laptop is awake")
+    await laptop.close()
+    await watch.one_by_one(said)
+    await watch.nothing_more()
+
+
+@judged("U1", "U2", "U3", "U4", "U5", kinds=KINDS, host=PUSHED)
+async def push_always(scene: JudgedScene) -> None:
+    await told(scene, "always")
+
+
+@judged("U1", "U2", "U3", "U4", "U5", kinds=KINDS, host=PUSHED)
+async def push_on_mention(scene: JudgedScene) -> None:
+    await told(scene, "on-mention")
+
+
+@judged("U1", "U2", "U3", "U5", kinds=KINDS, host=PUSHED)
+async def push_never(scene: JudgedScene) -> None:
+    await told(scene, "never")
+
+
+@judged("U3", "P4", "B1", "U1", kinds=KINDS, host=PUSHED)
+async def push_whisper_and_invitation(scene: JudgedScene) -> None:
+    """Nobody is there: a whisper and an invitation are pushed once each, and are there for who comes."""
+    phone = await scene.phone()
+    service = await service_of(scene, phone, "phone-service")
+    await phone.join(scene.room, "me")
+    await scene.sees_one("me", phone)
+    await phone.close()
+    scene.judge.send_message("psst", to=f"{scene.room}/me")
+    check(await service.next() == "psst", "the whisper is pushed")
+    send_invitation(scene.judge, scene.me)
+    await service.next()
+    watch = Watch(scene, "always", service)  # until the room has said what it is
+    await watch.one_by_one({PLAIN: ""})
+    await watch.nothing_more()
+    came = await scene.arriving("phone")
+    await came.expect(xml.message(body="psst"))
+    await invited_once(came)
+
+
+@judged("U3", "P4", "P3", kinds=KINDS, host=PUSHED)
+async def push_whisper_once(scene: JudgedScene) -> None:
+    """A whisper for a phone that hibernates is pushed once, also when its stream is given up and it is stored."""
+    phone = await scene.phone(managed=True)
+    service = await service_of(scene, phone, "phone-service")
+    await phone.join(scene.room, "me")
+    await scene.sees_one("me", phone)
+    await phone.drop()
+    scene.judge.send_message("psst", to=f"{scene.room}/me")
+    check(await service.next() == "psst", "it is pushed")
+    later = await scene.arriving("phone")  # under the same name: what waited for the old stream is stored, or given to it
+    await later.expect(xml.message(body="psst"))
+    await later.close()
+    await told_next(scene, service)
+
+
+async def told_next(scene: JudgedScene, service: Service) -> None:
+    """Nobody is there, and the next thing of which the phone is told is what somebody writes to the account."""
+    scene.judge.send_message("are you there?", to=scene.me)
+    told = await service.next()
+    check(told == "are you there?", f"the phone is told again: {told}")
+
+
+async def told_of_the_end(scene: JudgedScene, end: Callable[[], Awaitable[None]], words: str) -> None:
+    phone = await scene.phone()
+    service = await service_of(scene, phone, "phone-service")
+    await phone.join(scene.room, "me")
+    await scene.sees_one("me", phone)
+    await phone.close()
+    await end()
+    told = await service.next()
+    check(told == words, f"it is pushed: {told}")
+    await scene.arrived()
+    await told_next(scene, service)
+
+
+@judged("U7", kinds=KINDS, host=PUSHED)
+async def push_ban(scene: JudgedScene) -> None:
+    await told_of_the_end(
+        scene, lambda: scene.judge.affiliate(scene.me, "outcast"), "You have been banned from this room."
+    )
+
+
+@judged("U7", kinds=KINDS, host=PUSHED)
+async def push_destroyed(scene: JudgedScene) -> None:
+    await told_of_the_end(scene, lambda: scene.judge.destroy("done"), "This room has been destroyed.")
+
+
+@judged("U5", kinds=KINDS, host=PUSHED)
+async def push_without_a_rule(scene: JudgedScene) -> None:
+    """An open room tells of mentions alone. One that becomes one for members is not asked twice on a day."""
+    phone = await scene.phone()
+    service = await service_of(scene, phone, "phone-service")
+    await phone.join(scene.room, "me")
+    await scene.sees_one("me", phone)
+    await scene.judge.say("the room is asked what it is")
+    await scene.settle(scene.judge, phone)
+    await phone.close()
+    await Watch(scene, "on-mention", service).one_by_one({PLAIN: "", MENTION: ""})
+
+
+@judged("U5", kinds=KINDS, host=PUSHED)
+async def push_members(scene: JudgedScene) -> None:
+    """A room for members only tells of all."""
+    await scene.judge.affiliate(scene.me, "member")
+    await scene.judge.configure(membersonly="1")
+    phone = await scene.phone()
+    service = await service_of(scene, phone, "phone-service")
+    await phone.join(scene.room, "me")
+    await scene.sees_one("me", phone)
+    await phone.close()
+    await Watch(scene, "always", service).one_by_one({PLAIN: "", MENTION: ""})
+
+
+@judged("U6", "A9", kinds=KINDS, host=PUSHED)
+async def push_not_of_what_is_read(scene: JudgedScene) -> None:
+    """The laptop says within the second what it has shown (XEP-0490): the phone, which hibernates, is not told of it."""
+    phone, laptop = await scene.phone(managed=True), await scene.laptop()
+    service = await service_of(scene, phone, "phone-service")
+    await publish(phone, scene.room, extensions=f"<notify xmlns='{NOTIFY}'><always/></notify>")
+    for device in (phone, laptop):
+        await device.join(scene.room, "me")
+    await scene.sees_one("me", phone, laptop)
+    await phone.drop()
+    scene.judge.send_message(PLAIN)
+    seen = await laptop.expect(xml.message(body=PLAIN))
+    by_room = next(child for child in seen if child.tag == "{urn:xmpp:sid:0}stanza-id")
+    await displayed(laptop, scene.room, by_room)
+    whisper = Watch(scene, "never", service).whisper()
+    check(await service.next() == whisper, "it has been read")
+
+
+async def displayed(device: Person, room: str, stanza_id: Element) -> None:
+    id = f"<stanza-id xmlns='urn:xmpp:sid:0' by='{room}' id='{stanza_id.get('id')}'/>"
+    item = f"<item id='{room}'><displayed xmlns='urn:xmpp:mds:displayed:0'>{id}</displayed></item>"
+    publication = f"<publish node='urn:xmpp:mds:displayed:0'>{item}</publish>"
+    answer = await device.query("set", device.account, f"<pubsub xmlns='{PUBSUB}'>{publication}</pubsub>")
+    check(answer.get("type") == "result", f"it is published: {xml.text(answer)}")
