@@ -9,6 +9,8 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use minimix_core::bouncer::Bouncer;
 use minimix_core::config::Config;
 use minimix_core::event::{Action, Event, Now, SessionId};
+use minimix_core::push::Rule;
+use minimix_core::xmpp::jid::BareJid;
 use minimix_core::xmpp::stanza::Stanza;
 
 const ACCOUNTS: u32 = 1_000;
@@ -147,7 +149,28 @@ fn handle(criterion: &mut Criterion) {
             );
         });
     }
+    mention(criterion, &mut world);
     print_ratios(&mut world, &mut step);
+}
+
+/// Whether a message of 1 kB mentions the account.
+fn mention(criterion: &mut Criterion, world: &mut World) {
+    let (account, room) = (address(0), room_address(0));
+    let rules = vec![(BareJid::new(&room), Rule::OnMention)];
+    world.handle(Event::RulesRead { account: BareJid::new(&account), rules });
+    let now = Now { monotonic_ms: world.now_ms, utc_ms: 0 };
+    for (name, word) in [("ASCII", "not nick1 "), ("Cyrillic", "не ник1 ")] {
+        let body = word.repeat(1024 / word.len());
+        let xml = format!("<message from='{room}/bob' type='groupchat' id='m'><body>{body}</body></message>");
+        let message = Stanza::from_xml(&xml).unwrap();
+        criterion.bench_function(&format!("a look for a mention in 1 kB of {name}"), |bencher| {
+            bencher.iter_batched(
+                || message.clone(),
+                |message| world.bouncer.push_ruling([&account, &room], || Ok::<_, ()>((now, message))),
+                criterion::BatchSize::SmallInput,
+            );
+        });
+    }
 }
 
 /// What the same is of as many sends by Prosody, both measured now.
