@@ -236,6 +236,8 @@ pub mod limit {
     pub const GAP_LIVE: usize = 256;
     /// How much those may cost, and how much of the room's history that a resync brings meanwhile.
     pub const GAP_COST: usize = 4 * MEBIBYTE;
+    /// How long a room's archive is not asked for older messages after it has been silent.
+    pub const ARCHIVE_SILENT_MS: u64 = 10 * MINUTE_MS;
     /// How much earlier than a gap an archive is asked, if nothing is known of the last message: clocks differ.
     pub const GAP_SLACK_MS: i64 = 5 * 60 * 1_000;
     /// How long the server may have been down: after that the rooms that only lingered are not entered again.

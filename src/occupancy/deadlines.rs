@@ -55,6 +55,8 @@ pub(crate) enum Why {
     LossTold,
     /// The room does not show what was missing (XEP-0313).
     GapUnanswered,
+    /// The room does not show what came before all that is kept (XEP-0313).
+    OlderUnanswered,
     /// The account has not logged in for long (`minimix_dormant`).
     Dormant,
     /// The room has shown no sign of life for long, or none since a start (K10).
@@ -63,7 +65,7 @@ pub(crate) enum Why {
 
 impl Why {
     /// All reasons, in the order in which they are looked at.
-    const ALL: [Self; 24] = [
+    const ALL: [Self; 25] = [
         Self::QueryUnanswered,
         Self::OwnJoinWatched,
         Self::ArchiveUnanswered,
@@ -87,6 +89,7 @@ impl Why {
         Self::Rejoins,
         Self::LossTold,
         Self::GapUnanswered,
+        Self::OlderUnanswered,
         Self::Silent,
     ];
 }
@@ -138,6 +141,7 @@ impl Occupancy {
             Why::Rejoins => self.stay()?.rejoin_ms(),
             Why::LossTold => self.stay()?.loss_told_ms(),
             Why::GapUnanswered => self.stay()?.gap.until_ms(),
+            Why::OlderUnanswered => self.stay()?.older.until_ms(),
             Why::Silent => self.stay().filter(|stay| stay.loss.is_none())?.trust.silent_ms(config),
         }
     }
@@ -171,6 +175,7 @@ impl Occupancy {
             Why::Rejoins => self.while_in(turn, In::try_again),
             Why::LossTold => self.while_in(turn, In::tell_loss),
             Why::GapUnanswered => self.while_in(turn, In::gap_unanswered),
+            Why::OlderUnanswered => self.while_in(turn, In::older_unanswered),
             Why::Silent => self.while_in(turn, In::ask_silent),
         }
     }

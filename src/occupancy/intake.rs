@@ -102,6 +102,7 @@ impl In<'_> {
         if self.base.trim_for_waiting(turn) {
             self.serve(turn);
         }
+        self.release_older(turn);
         self.advance(turn);
     }
 }

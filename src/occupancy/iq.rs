@@ -70,6 +70,7 @@ impl In<'_> {
     pub(super) fn answer_came<'a>(&mut self, turn: &mut Turn<'_>, answer: &Stanza) -> StillIn<'a> {
         if self.check_answered(turn, answer)?
             || self.gap_answered(turn, answer)
+            || self.older_answered(turn, answer)
             || self.nick_asked_answered(turn, answer)
             || self.base.kind_answered(turn, answer)
         {

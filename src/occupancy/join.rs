@@ -9,7 +9,7 @@ use crate::event::{SessionId, Verdict};
 use crate::pending::backlog::Backlog;
 use crate::room::request::{Asked, HistoryRequest};
 use crate::room::self_presence::client_payload;
-use crate::sessions::{Ask, Attachment, ResyncFor};
+use crate::sessions::{Ask, Attachment, ResyncFor, SearchFor};
 use crate::turn::Turn;
 use crate::xmpp::jid::{FullJid, Nick};
 use crate::xmpp::muc::{NS_MUC, NS_MUC_USER, asks_to_join};
@@ -138,6 +138,7 @@ impl Ask {
             first: Backlog::default(),
             versions_told: false,
             resync: ResyncFor::Nothing,
+            search: SearchFor::Nothing,
         };
         asks_to_join(join).then_some((jid, ask))
     }

@@ -248,6 +248,7 @@ impl In<'_> {
             return Verdict::Pass("an invitation or a notice");
         }
         if self.missed_came(turn, stanza)
+            || self.older_came(turn, stanza)
             || self.base.archive_result_came(turn, stanza)
             || self.versions_resynced(turn, stanza)
         {

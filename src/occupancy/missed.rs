@@ -1,5 +1,6 @@
 //! What may have been missed, from the room's archive (XEP-0313), or from a resync if there is none.
 
+use super::base::Base;
 use super::gap::{Gap, Hole, Source};
 use super::phase::In;
 use crate::config::limit;
@@ -55,17 +56,13 @@ impl In<'_> {
     /// A message of the archive as the room would show it again; nothing if it does not belong there. The subject is
     /// told by the resync.
     fn as_missed(&mut self, archived: Archived) -> Option<Kept> {
-        let Archived { id, stamp_ms, message } = archived;
-        let is_of_room = message.from.as_ref().map(Jid::bare) == Some(self.base.me.room.as_str());
-        if !is_of_room || message.kind != Kind::Message(MessageType::Groupchat) || sets_subject(&message) {
+        if !self.base.may_be_of_room(&archived.message) {
             return None;
         }
         let hole = self.stay.gap.hole_mut()?;
-        let stamp_ms = stamp_ms.or(hole.last_ms());
-        hole.note_last(Some(id.clone()), stamp_ms);
-        let message = Kept::without_to(with_stanza_id(message, &id, &self.base.me.room));
-        let message = self.base.as_shown(&message).unwrap_or(message);
-        Some(delayed(&message, stamp_ms, &self.base.me.room))
+        let stamp_ms = archived.stamp_ms.or(hole.last_ms());
+        hole.note_last(Some(archived.id.clone()), stamp_ms);
+        Some(self.base.as_past(Archived { stamp_ms, ..archived }))
     }
 
     /// Takes in an answer of the archive; false if it is none.
@@ -106,6 +103,7 @@ impl In<'_> {
     /// There is no archive, or it says no more: a resync brings what the room has of its history. A room that is to be
     /// shown again anyway need not show itself for that.
     fn archive_fails(&mut self, turn: &mut Turn<'_>) {
+        self.stay.older.note_refused();
         let Gap::Filling(filling) = &mut self.stay.gap else { return };
         let is_under_way = self.stay.upstream.resyncs();
         if !is_under_way && (filling.hole.has_history() || self.stay.is_unknown) {
@@ -118,8 +116,25 @@ impl In<'_> {
     }
 }
 
+impl Base {
+    /// Whether the archive of the room may have that message, and it is no subject.
+    pub(super) fn may_be_of_room(&self, message: &Stanza) -> bool {
+        message.from.as_ref().map(Jid::bare) == Some(self.me.room.as_str())
+            && message.kind == Kind::Message(MessageType::Groupchat)
+            && !sets_subject(message)
+    }
+
+    /// A message of the archive as the room would show it again.
+    pub(super) fn as_past(&self, archived: Archived) -> Kept {
+        let Archived { id, stamp_ms, message } = archived;
+        let message = Kept::without_to(with_stanza_id(message, &id, &self.me.room));
+        let message = self.as_shown(&message).unwrap_or(message);
+        delayed(&message, stamp_ms, &self.me.room)
+    }
+}
+
 /// Whether the question has not reached the room.
-fn is_unreachable(error: &Stanza) -> bool {
+pub(super) fn is_unreachable(error: &Stanza) -> bool {
     error.error_condition().is_some_and(|condition| condition.starts_with("remote-server-"))
 }
 

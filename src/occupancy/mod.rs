@@ -28,6 +28,7 @@ mod missed;
 mod nick;
 mod notice;
 mod occasion;
+mod older;
 mod others;
 mod outbox;
 mod past;

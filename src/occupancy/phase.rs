@@ -14,6 +14,7 @@ use super::gap::{Gap, Last};
 use super::held::Orphans;
 use super::joining::Joining;
 use super::membership::Attendance;
+use super::older::Older;
 use super::outbox::Outbox;
 use super::past::Past;
 use super::probe::Probes;
@@ -63,6 +64,8 @@ pub(super) struct Stay {
     /// The last message that was stored before a start.
     pub(super) last: Option<Box<Last>>,
     pub(super) gap: Gap,
+    /// What came before all that is kept.
+    pub(super) older: Older,
 }
 
 /// The account is in: its stay, and what is there in every phase.
@@ -122,7 +125,7 @@ impl Stay {
     /// About how many bytes wait for the room.
     pub(super) fn waiting_cost(&self) -> usize {
         let check = self.check.as_ref().map_or(0, Check::cost);
-        let waiting = self.outbox.cost() + self.gap.cost();
+        let waiting = self.outbox.cost() + self.gap.cost() + self.older.cost();
         check + waiting + self.upstream.cost() + self.probes.cost() + self.attendance.cost()
     }
 
@@ -144,6 +147,7 @@ impl Stay {
             is_unknown: false,
             last: None,
             gap: Gap::Closed,
+            older: Older::default(),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::config::limit;
 use crate::event::{Id, SessionId};
 use crate::room::Aside;
 use crate::room::self_presence::{add_code, retain_codes};
-use crate::sessions::{Ask, Attachment, ResyncFor, Stage};
+use crate::sessions::{Ask, Attachment, ResyncFor, SearchFor, Stage};
 use crate::turn::Turn;
 use crate::xmpp::muc::status;
 use crate::xmpp::stanza::{Kept, Stanza};
@@ -34,11 +34,11 @@ impl In<'_> {
             ResyncFor::Wished | ResyncFor::Asked => return false,
             ResyncFor::Answered => asks_versions,
             ResyncFor::Unanswered => self.base.room.outdated,
-            ResyncFor::Nothing => {
-                asks_versions || self.base.room.outdated || !self.base.has_history(turn, ask)
-            }
+            ResyncFor::Nothing => asks_versions || self.base.room.outdated || self.needs_resync(turn, ask),
         };
-        let is_answered = ask.resync == ResyncFor::Answered;
+        let is_searched = ask.resync != ResyncFor::Unanswered && self.needs_search(turn, ask);
+
+        let is_answered = ask.resync == ResyncFor::Answered || ask.search == SearchFor::Found;
         if self.stay.loss.is_some() {
             self.wish_resync_for(session);
             return false;
@@ -53,7 +53,13 @@ impl In<'_> {
         if lacks {
             self.wish_resync_for(session);
         }
-        !lacks && !is_filling
+        if lacks || is_filling {
+            return false;
+        }
+        if is_searched {
+            self.search_older(turn);
+        }
+        !is_searched
     }
 
     /// Shows a waiting session the whole room, after what has to come first.

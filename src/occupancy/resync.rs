@@ -11,7 +11,7 @@ use crate::config::limit;
 use crate::event::SessionId;
 use crate::room::history::is_historic;
 use crate::room::request::Asked;
-use crate::sessions::{Attachment, ResyncFor, Stage};
+use crate::sessions::{Ask, Attachment, ResyncFor, Stage};
 use crate::turn::Turn;
 use crate::xmpp::delay;
 use crate::xmpp::jid::{BareJid, Nick};
@@ -124,7 +124,8 @@ impl In<'_> {
         let newest_ms = self.base.room.history.newest_ms().filter(|_| !self.stay.is_unknown);
         let newest_ms = newest_ms.or_else(|| self.stay.missing_since_ms(turn));
         let newest_ms = newest_ms.map(|newest_ms| newest_ms.saturating_sub(STAMP_SLACK_MS));
-        let lacking = || self.base.sessions.asks().filter(|ask| !self.base.has_history(turn, ask));
+        let is_lacking = |ask: &&Ask| !ask.search.is_for_archive() && !self.base.has_history(turn, ask);
+        let lacking = || self.base.sessions.asks().filter(is_lacking);
         let Some(most) = lacking().map(|ask| ask.history.most(turn.config)).max() else {
             let most = newest_ms.is_none().then_some(turn.config.history);
             return Asked { most, since_ms: newest_ms };
@@ -142,6 +143,7 @@ impl In<'_> {
         self.stay.upstream.wish_resync();
         if let Some(Attachment { stage: Stage::Waiting(ask), .. }) = self.base.sessions.get_mut(session) {
             ask.resync = ResyncFor::Wished;
+            ask.search.forget_found();
         }
     }
 

@@ -6,6 +6,7 @@ use super::base::Base;
 use super::check::Trust;
 use super::gap::{Gap, Last};
 use super::membership::Attendance;
+use super::older::Older;
 use super::outbox::Outbox;
 use super::phase::{Phase, Stay};
 use super::probe::Probes;
@@ -167,6 +168,7 @@ impl Occupancy {
         let own = Own::new(Kept::own(shown), Kept::own(sent).share(), false);
         restored.base.room.outdated = true;
         restored.base.room.is_entered = true;
+        restored.base.room.history.note_lost();
         let last = Last { id: membership.news.stanza_id, stamp_ms: membership.news.stamp_ms };
         let last = (last.id.is_some() || last.stamp_ms.is_some()).then(|| Box::new(last));
         restored.enter(Phase::In(Box::new(Stay {
@@ -185,6 +187,7 @@ impl Occupancy {
             is_unknown: true,
             gap: Gap::since_start(restart.gap_ms, last.as_deref()),
             last,
+            older: Older::default(),
         })));
         restored
     }

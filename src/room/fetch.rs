@@ -19,9 +19,9 @@ pub(super) struct Fetch {
     pub(super) asked: Asked,
     pub(super) received: usize,
     /// Where the next message belongs among those that are kept.
-    cursor: usize,
+    pub(super) cursor: usize,
     /// Whether the copy had all that the room has: what it does not know is news.
-    was_whole: bool,
+    pub(super) was_whole: bool,
     /// Whether the room has shown a message that had come before. What follows and had not is news. What came
     /// before it is older than all that we know.
     is_met: bool,
@@ -105,7 +105,12 @@ impl History {
     /// The room has shown that, all of it or not.
     pub(crate) fn end_sequel(&mut self, is_whole: bool, room: &BareJid, now: Now, config: &Config) {
         let before = self.gap;
+        let shown = self.fetch.as_ref().filter(|fetch| !fetch.is_cut);
+        let since_ms = shown.map(|fetch| fetch.asked.since_ms);
         self.end_fetch(room, now, config);
+        if let (true, Some(since_ms)) = (is_whole, since_ms) {
+            self.gap.note_archived(since_ms);
+        }
         if !is_whole {
             self.gap = Gap { up_to_ms: before.up_to_ms.max(Some(now.utc_ms)), ..before };
         }

@@ -15,11 +15,14 @@ pub(super) struct Gap {
     pub(super) up_to_ms: Option<i64>,
     /// How many messages the room itself keeps, if it has shown that it keeps no more.
     pub(super) room_keeps: Option<usize>,
+    /// Messages that came while the account was in, up to then. The archive may have them, though the room does not
+    /// show them again.
+    pub(super) archived_up_to_ms: Option<i64>,
 }
 
 impl Default for Gap {
     fn default() -> Self {
-        Self { up_to_ms: Some(i64::MAX), room_keeps: None }
+        Self { up_to_ms: Some(i64::MAX), room_keeps: None, archived_up_to_ms: None }
     }
 }
 
@@ -32,12 +35,24 @@ impl History {
     /// Whether the copy has all that the room could answer to that request. So many of its messages are not for
     /// the history of that session.
     pub(crate) fn answers(&self, request: &HistoryRequest, others: usize, now: Now, config: &Config) -> bool {
-        let Some(gap_ms) = self.gap.up_to_ms else { return true };
         let kept = self.entries.len();
-        let wanted = request.most(config);
         self.gap.room_keeps.is_some_and(|room_keeps| room_keeps <= kept)
-            || wanted == 0
-            || wanted <= kept.saturating_sub(others)
+            || self.reaches(self.gap.up_to_ms, request, others, now, config)
+    }
+
+    /// Whether the copy is enough for that request, if messages up to then are missing.
+    pub(super) fn reaches(
+        &self,
+        gap_ms: Option<i64>,
+        request: &HistoryRequest,
+        others: usize,
+        now: Now,
+        config: &Config,
+    ) -> bool {
+        let Some(gap_ms) = gap_ms else { return true };
+        let wanted = request.most(config);
+        wanted == 0
+            || wanted <= self.entries.len().saturating_sub(others)
             || request.oldest_ms(now).is_some_and(|oldest_ms| oldest_ms > gap_ms)
             || request.maxchars.is_some_and(|maxchars| self.has_characters(maxchars))
     }
@@ -57,6 +72,10 @@ impl History {
     pub(super) fn gap_after(&self, fetch: &Fetch) -> Gap {
         let oldest_ms = self.entries.front().map_or(i64::MAX, |oldest| oldest.stamp_ms.unwrap_or(i64::MAX));
         let has_older = fetch.has_older.unwrap_or(!self.entries.is_empty());
+        // what the room shows, it shows without a hole
+        let is_oldest = !has_older && !fetch.is_cut;
+        let archived_up_to_ms =
+            self.gap.archived_up_to_ms.map(|gap_ms| if is_oldest { gap_ms.min(oldest_ms) } else { gap_ms });
         let is_all = fetch.asked.most.is_none_or(|most| fetch.received < most);
         match (is_all, fetch.asked.since_ms) {
             _ if fetch.is_cut => Gap { up_to_ms: Some(oldest_ms), ..self.gap },
@@ -67,9 +86,10 @@ impl History {
                 } else {
                     self.gap.room_keeps
                 },
+                archived_up_to_ms,
             },
             (false, _) if has_older => self.gap,
-            (false, _) => Gap { up_to_ms: Some(oldest_ms), ..self.gap },
+            (false, _) => Gap { up_to_ms: Some(oldest_ms), archived_up_to_ms, ..self.gap },
         }
     }
 }

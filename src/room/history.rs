@@ -38,6 +38,8 @@ pub(crate) struct History {
     pub(super) gap: Gap,
     /// The room is showing its history.
     pub(super) fetch: Option<Box<Fetch>>,
+    /// Whether nothing is let go, because the archive is being asked for what came before it.
+    pub(super) is_held: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -209,20 +211,22 @@ impl History {
         selected
     }
 
-    /// Lets go what is over a limit, the oldest first. While the room is showing its history there may be more.
+    /// Lets go what is over a limit, the oldest first. While the room or its archive is showing history there may be more.
     pub(crate) fn trim(&mut self, now: Now, config: &Config) {
-        let (most, bytes) = match &self.fetch {
-            Some(_) => (
+        let (most, bytes) = if self.fetch.is_some() || self.is_held {
+            (
                 config.history.saturating_add(config.history_max),
                 limit::FETCHED_BYTES.max(config.history_bytes),
-            ),
-            None => (config.history, config.history_bytes),
+            )
+        } else {
+            (config.history, config.history_bytes)
         };
         let is_old = |entry: &Entry| now.monotonic_ms.saturating_sub(entry.came_ms) > config.history_age_ms;
         while self.entries.len() > most || self.bytes > bytes || self.entries.front().is_some_and(is_old) {
             let Some(oldest) = self.entries.pop_front() else { return };
             self.bytes = self.bytes.saturating_sub(oldest.bytes);
             self.gap.up_to_ms = self.gap.up_to_ms.max(oldest.stamp_ms).or(Some(i64::MAX));
+            self.gap.archived_up_to_ms = self.gap.archived_up_to_ms.max(oldest.stamp_ms);
             if let Some(fetch) = &mut self.fetch {
                 fetch.note_cut();
             }

@@ -3,6 +3,7 @@
 mod fetch;
 mod gap;
 pub(crate) mod history;
+pub(crate) mod older;
 pub(crate) mod own;
 pub(crate) mod request;
 mod retraction;

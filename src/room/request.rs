@@ -15,6 +15,8 @@ pub(crate) struct HistoryRequest {
     pub(super) maxchars: Option<usize>,
     seconds: Option<usize>,
     since_ms: Option<i64>,
+    /// Whether the session says nothing of it.
+    is_unsaid: bool,
 }
 
 impl HistoryRequest {
@@ -24,7 +26,7 @@ impl HistoryRequest {
         let history = join.find("x", NS_MUC).and_then(|x| x.find("history"));
         let asked = history.map(Self::read_element).unwrap_or_default();
         if asked == Self::default() {
-            return Self { maxstanzas: Some(config.history_default), ..asked };
+            return Self { maxstanzas: Some(config.history_default), is_unsaid: true, ..asked };
         }
         asked
     }
@@ -36,7 +38,13 @@ impl HistoryRequest {
             maxchars: count("maxchars"),
             seconds: count("seconds"),
             since_ms: history.attribute("since").and_then(delay::parse),
+            is_unsaid: false,
         }
+    }
+
+    /// Whether the session says how much it wants.
+    pub(super) fn is_said(&self) -> bool {
+        !self.is_unsaid
     }
 
     /// How many messages it wants at most.

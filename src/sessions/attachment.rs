@@ -82,6 +82,7 @@ pub(crate) struct Ask {
     /// Whether the room has been asked for the affiliation versions that it wants (J22).
     pub(crate) versions_told: bool,
     pub(crate) resync: ResyncFor,
+    pub(crate) search: SearchFor,
 }
 
 /// How far the room has been asked, by a resync, for what the copy cannot answer.
@@ -98,6 +99,20 @@ pub(crate) enum ResyncFor {
     Answered,
     /// It has not. The copy has to do, if the account is still in.
     Unanswered,
+}
+
+/// How far the room's archive has been asked for what the copy lacks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum SearchFor {
+    /// It has not.
+    #[default]
+    Nothing,
+    /// It has been.
+    Asked,
+    /// It has shown what it has, or a part of that.
+    Found,
+    /// It has shown nothing. What the room shows has to do.
+    Failed,
 }
 
 /// A room that is being shown.

@@ -82,7 +82,7 @@ pub(crate) fn is_nobody_there(payload: &[Element]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Ask, ResyncFor};
+    use super::super::{Ask, ResyncFor, SearchFor};
     use super::*;
     use crate::pending::backlog::Backlog;
     use crate::room::request::HistoryRequest;
@@ -105,6 +105,7 @@ mod tests {
             first: Backlog::default(),
             versions_told: false,
             resync: ResyncFor::Nothing,
+            search: SearchFor::Nothing,
         }
     }
 

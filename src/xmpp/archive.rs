@@ -1,7 +1,7 @@
 //! What an archive is asked, page by page, and what it answers (XEP-0313, XEP-0059).
 
 use crate::xmpp::delay;
-use crate::xmpp::stanza::{Element, Stanza};
+use crate::xmpp::stanza::{Element, ElementBuilder, Stanza};
 
 const NS_MAM: &str = "urn:xmpp:mam:2";
 const NS_RSM: &str = "http://jabber.org/protocol/rsm";
@@ -9,13 +9,15 @@ const NS_FORWARD: &str = "urn:xmpp:forward:0";
 const NS_FORM: &str = "jabber:x:data";
 const NS_DELAY: &str = "urn:xmpp:delay";
 
-/// Which messages an archive is asked for, the oldest first.
+/// Which messages an archive is asked for. What it shows begins with the oldest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
     /// Those after the message of that id.
     After(Box<str>),
     /// Those from that time on, in milliseconds since 1970.
     Since(i64),
+    /// The last before a message, or before now, within those times.
+    Before { id: Option<Box<str>>, since_ms: Option<i64>, until_ms: Option<i64> },
 }
 
 /// A message as an archive shows it.
@@ -33,11 +35,13 @@ pub(crate) struct Archived {
 pub(crate) struct Page {
     /// Whether nothing follows.
     pub(crate) is_last: bool,
+    /// The id of its first message.
+    pub(crate) first: Option<Box<str>>,
     /// The id of its last message.
     pub(crate) last: Option<Box<str>>,
 }
 
-/// The query for the first of those messages, so many at most. Prosody and ejabberd take the id in `<after/>`.
+/// The query for those messages, so many at most. Prosody and ejabberd take the id in `<after/>`.
 pub(crate) fn query(queryid: &str, wanted: &Wanted, most: usize) -> Element {
     let query = Element::build("query", NS_MAM).attribute("queryid", queryid);
     let max = Element::build("max", NS_RSM).text(&most.to_string()).done();
@@ -47,20 +51,29 @@ pub(crate) fn query(queryid: &str, wanted: &Wanted, most: usize) -> Element {
             let after = Element::build("after", NS_RSM).text(id).done();
             query.child(page.child(after).done()).done()
         }
-        Wanted::Since(stamp_ms) => query.child(form(*stamp_ms)).child(page.done()).done(),
+        Wanted::Since(stamp_ms) => query.child(form(Some(*stamp_ms), None)).child(page.done()).done(),
+        Wanted::Before { id, since_ms, until_ms } => {
+            let before = Element::build("before", NS_RSM);
+            let before = id.iter().fold(before, |before, id| before.text(id)).done();
+            let is_limited = since_ms.is_some() || until_ms.is_some();
+            let form = is_limited.then(|| form(*since_ms, *until_ms));
+            let query = form.into_iter().fold(query, ElementBuilder::child);
+            query.child(page.child(before).done()).done()
+        }
     }
 }
 
-fn form(start_ms: i64) -> Element {
+fn form(start_ms: Option<i64>, end_ms: Option<i64>) -> Element {
     let field = |name, value: &str| {
         let value = Element::build("value", NS_FORM).text(value).done();
         Element::build("field", NS_FORM).attribute("var", name).child(value)
     };
-    Element::build("x", NS_FORM)
+    let form = Element::build("x", NS_FORM)
         .attribute("type", "submit")
-        .child(field("FORM_TYPE", NS_MAM).attribute("type", "hidden").done())
-        .child(field("start", &delay::format(start_ms)).done())
-        .done()
+        .child(field("FORM_TYPE", NS_MAM).attribute("type", "hidden").done());
+    let times = [("start", start_ms), ("end", end_ms)].into_iter();
+    let times = times.filter_map(|(name, at_ms)| Some(field(name, &delay::format(at_ms?)).done()));
+    times.fold(form, ElementBuilder::child).done()
 }
 
 /// The result of that query in a message, if it is one.
@@ -87,9 +100,12 @@ impl Page {
     pub(crate) fn read(answer: &Stanza) -> Option<Self> {
         let fin = answer.find("fin", NS_MAM)?;
         let set = fin.elements().find(|child| child.is("set", NS_RSM));
-        let last = set.and_then(|set| set.find("last")).map(Element::text);
+        let id = |name| {
+            let text = set.and_then(|set| set.find(name)).map(Element::text);
+            text.filter(|id| !id.is_empty()).map(Into::into)
+        };
         let is_last = matches!(fin.attribute("complete"), Some("true" | "1"));
-        Some(Self { is_last, last: last.filter(|last| !last.is_empty()).map(Into::into) })
+        Some(Self { is_last, first: id("first"), last: id("last") })
     }
 }
 

@@ -26,36 +26,58 @@ impl Archive {
         let id = query.id.as_deref().unwrap_or_default();
         let asked = archive_asked(query);
         let wanted: Vec<_> = self.0.iter().filter(|entry| asked.wants(entry)).collect();
-        let page = wanted.iter().take(PAGE);
+        let most = asked.most.min(PAGE);
+        let skipped = if asked.is_backwards { wanted.len().saturating_sub(most) } else { 0 };
+        let page = wanted.iter().skip(skipped).take(most);
         let mut said: Vec<_> = page.map(|(number, message)| archived(id, *number, message)).collect();
         let fin = Element::build("fin", NS_MAM);
-        let fin = if wanted.len() <= PAGE { fin.attribute("complete", "true") } else { fin };
+        let fin = if wanted.len() <= most { fin.attribute("complete", "true") } else { fin };
         let answer = Stanza::new(Kind::Iq(IqType::Result)).id(Some(id)).from(jid(ROOM));
         said.push(answer.child(fin.done()));
         said
     }
 }
 
-/// What an archive is asked for: what comes after that number, and from that time on.
+/// What an archive is asked for: what comes after that number or before that one, and within those times.
 struct ArchiveAsked {
+    most: usize,
     after: Option<u64>,
+    before: Option<u64>,
+    /// Whether the last of those are wanted.
+    is_backwards: bool,
     since: String,
+    until: Option<String>,
 }
 
 /// Reads a query to an archive.
 fn archive_asked(query: &Stanza) -> ArchiveAsked {
     let query = query.find("query", NS_MAM).expect("a query");
     let inside = |name: &str| query.elements().find(|child| &*child.name == name);
-    let after = inside("set").and_then(|set| set.find("after")).map(Element::text);
-    let start =
-        inside("x").and_then(|form| form.elements().find(|field| field.attribute("var") == Some("start")));
-    let since = start.and_then(|start| start.find("value")).map(Element::text).unwrap_or_default();
-    ArchiveAsked { after: after.map(|after| after.parse().expect("a number")), since }
+    let page = |name: &str| inside("set").and_then(|set| set.find(name)).map(Element::text);
+    let number = |id: String| id.parse().expect("a number");
+    let time = |name: &str| {
+        let is_field = |field: &&Element| field.attribute("var") == Some(name);
+        let field = inside("x").and_then(|form| form.elements().find(is_field));
+        field.and_then(|field| field.find("value")).map(Element::text)
+    };
+    let before = page("before");
+    ArchiveAsked {
+        most: page("max").map_or(PAGE, |most| most.parse().expect("a count")),
+        after: page("after").map(number),
+        is_backwards: before.is_some(),
+        before: before.filter(|id| !id.is_empty()).map(number),
+        since: time("start").unwrap_or_default(),
+        until: time("end"),
+    }
 }
 
 impl ArchiveAsked {
     fn wants(&self, (number, message): &(u64, Stanza)) -> bool {
-        self.after.is_none_or(|after| *number > after) && stamp(message) >= self.since
+        let is_timely =
+            stamp(message) >= self.since && self.until.as_ref().is_none_or(|until| stamp(message) <= *until);
+        is_timely
+            && self.after.is_none_or(|after| *number > after)
+            && self.before.is_none_or(|before| *number < before)
     }
 }
 

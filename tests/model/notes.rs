@@ -142,7 +142,8 @@ impl World {
         }
     }
 
-    /// The archive shows what was missed, before what has come live since.
+    /// The archive shows what was missed, before what has come live since. What is older than all that was known, a session
+    /// has asked for.
     fn note_archived(&mut self, stanza: &Stanza) {
         let Some(number) = archived_number(stanza) else { return };
         if self.known.historic.contains(&number) || self.known.live.contains(&number) {
@@ -150,6 +151,9 @@ impl World {
         }
         self.known.historic.push(number);
         self.known.historic.sort_unstable();
+        if self.known.first.is_some_and(|first| number < first) {
+            return;
+        }
         match &mut self.known.waits_from {
             Some(from) => {
                 self.known.live.insert(*from, number);
