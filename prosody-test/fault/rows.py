@@ -144,7 +144,7 @@ ROWS = [
     Row("B killed for 8 s, room is gone", b_killed_long, GONE, service=BRIEF_ROOMS, is_brief=True, expected=True),
     Row("cut 5 s, nobody there", cut, NOBODY, is_deserted=True, expected=True),
     Row("A restarted, nobody there", a_restarted, NOBODY, is_deserted=True, expected=True),
-    Row("A killed, nobody there", a_killed, NOBODY, before_s=STORED_S, is_deserted=True),
+    Row("A killed, nobody there", a_killed, NOBODY, before_s=STORED_S, is_deserted=True, expected=True),
     Row(
         "A killed, local rooms, nobody there",
         a_killed,
@@ -155,7 +155,7 @@ ROWS = [
         is_deserted=True,
         expected=True,
     ),
-    Row("A killed for 8 s, nobody there", a_killed_long, NOBODY, before_s=STORED_S, is_deserted=True),
+    Row("A killed for 8 s, nobody there", a_killed_long, NOBODY, before_s=STORED_S, is_deserted=True, expected=True),
     Row("B restarted, nobody there", b_restarted, NOBODY, is_deserted=True, expected=True),
     Row("B killed, nobody there", b_killed, NOBODY, is_deserted=True, expected=True),
     Row("cut 5 s, 200 rooms", cut, IN_MANY, rooms=MANY, after_s=20, expected=True),
