@@ -9,6 +9,7 @@ pub mod bouncer;
 pub mod config;
 pub mod event;
 mod ids;
+mod lazy;
 #[cfg(feature = "lua")]
 pub mod lua;
 mod occupancy;

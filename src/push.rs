@@ -9,7 +9,7 @@ use crate::config::limit;
 use crate::xmpp::jid::BareJid;
 
 /// Of which messages of a room an account wants to be notified (XEP-0492).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
     /// Of all.
@@ -35,7 +35,7 @@ const RULES: [(&str, Rule); 3] =
     [("always", Rule::Always), ("on-mention", Rule::OnMention), ("never", Rule::Never)];
 
 /// What the record of a room keeps of that.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Settings {
     /// What a bookmark last said.
     pub(crate) rule: Option<Rule>,

@@ -59,7 +59,7 @@ pub(crate) struct News {
 }
 
 /// Why and when the account went out for good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Departed {
     pub(crate) why: Departure,
     pub(crate) at_ms: i64,

@@ -2,7 +2,8 @@
 //! later and together (design decision 12).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::Hasher;
+use std::hash::{Hash, Hasher};
+use std::num::NonZeroU64;
 
 use rustc_hash::FxHasher;
 use serde::{Deserialize, Serialize};
@@ -18,9 +19,9 @@ use crate::xmpp::jid::BareJid;
 /// What the store has of a room.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Stored {
-    /// The occupancy when it was last compared.
+    /// A glance at the occupancy when it was last compared, as a number.
     #[serde(skip)]
-    seen: Option<Glance>,
+    seen: Option<NonZeroU64>,
     /// The essence of the record, as a number; nothing if there is no record.
     essence: Option<u64>,
     /// Since when, according to the record, no session is attached.
@@ -81,17 +82,17 @@ impl Stored {
 
     /// Whether the occupancy is as it was when it was last compared.
     pub(crate) fn has_seen(&self, occupancy: &Occupancy) -> bool {
-        self.seen.as_ref().is_some_and(|seen| occupancy.looks_like(seen))
+        self.seen == Some(number_of(&occupancy.glance()))
     }
 
     fn compare(&mut self, occupancy: &Occupancy, now: Now, config: &Config) -> Due {
         let glance = occupancy.glance();
         let due = self.due(&glance, occupancy, now, config);
-        self.seen = Some(glance);
+        self.seen = Some(number_of(&glance));
         due
     }
 
-    fn due(&self, glance: &Glance, occupancy: &Occupancy, now: Now, config: &Config) -> Due {
+    fn due(&self, glance: &Glance<'_>, occupancy: &Occupancy, now: Now, config: &Config) -> Due {
         let is_changed = || self.record(occupancy, now, config).as_ref().map(essence) != self.essence;
         match glance {
             Glance::Out(_) if is_changed() => Due::AtOnce,
@@ -148,6 +149,13 @@ impl Stored {
         (self.essence, self.since_ms, self.gap_ms, self.active_ms) = (essence, since_ms, gap_ms, active_ms);
         is_new
     }
+}
+
+/// A glance as a number, so that it takes little space.
+fn number_of(glance: &Glance<'_>) -> NonZeroU64 {
+    let mut hasher = FxHasher::default();
+    glance.hash(&mut hasher);
+    NonZeroU64::new(hasher.finish()).unwrap_or(NonZeroU64::MIN)
 }
 
 impl Ledger {

@@ -6,6 +6,7 @@ use super::blocked::Blocked;
 use super::direct::Directs;
 use super::notice::Notice;
 use super::room_archive::RoomArchive;
+use crate::lazy::Lazy;
 use crate::pending::queries::Queries;
 use crate::pending::senders::Senders;
 use crate::pending::subscriptions::Subscriptions;
@@ -18,11 +19,11 @@ use crate::xmpp::jid::{BareJid, Nick};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Base {
     pub(super) me: Identity,
-    pub(super) sessions: Sessions,
-    pub(super) room: Room,
+    pub(super) sessions: Lazy<Sessions>,
+    pub(super) room: Lazy<Room>,
     pub(super) senders: Senders,
     pub(super) subscriptions: Subscriptions,
-    pub(super) queries: Queries,
+    pub(super) queries: Lazy<Queries>,
     pub(super) directs: Directs,
     pub(super) blocked: Blocked,
     pub(super) room_archive: RoomArchive,
@@ -31,14 +32,21 @@ pub(super) struct Base {
 }
 
 impl Base {
+    /// A join would show other presences than the kept ones.
+    pub(super) fn forget_current(&mut self) {
+        if let Some(room) = self.room.made_mut() {
+            room.is_current = false;
+        }
+    }
+
     pub(super) fn new(account: BareJid, room: BareJid) -> Self {
         Self {
             me: Identity::new(account, room, Nick::new("")),
-            sessions: Sessions::default(),
-            room: Room::default(),
+            sessions: Lazy::default(),
+            room: Lazy::default(),
             senders: Senders::default(),
             subscriptions: Subscriptions::default(),
-            queries: Queries::default(),
+            queries: Lazy::default(),
             directs: Directs::default(),
             blocked: Blocked::default(),
             room_archive: RoomArchive::default(),

@@ -8,7 +8,7 @@ use super::Occupancy;
 use super::base::Base;
 use super::phase::In;
 use crate::event::Verdict;
-use crate::sessions::Stage;
+use crate::sessions::{Sessions, Stage};
 use crate::turn::Turn;
 use crate::xmpp::jid::{Jid, Nick};
 use crate::xmpp::muc::{MucUser, status};
@@ -64,7 +64,7 @@ impl In<'_> {
     /// Takes out of all replays what is of somebody blocked.
     fn hide_from_replays(&mut self) {
         let mut sessions = std::mem::take(&mut self.base.sessions);
-        for (_, attachment) in sessions.iter_mut() {
+        for (_, attachment) in sessions.made_mut().into_iter().flat_map(Sessions::iter_mut) {
             if let Stage::Replaying(replay) = &mut attachment.stage {
                 replay.retain(|stanza| !self.hides(stanza));
             }

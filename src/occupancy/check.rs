@@ -184,7 +184,7 @@ impl Stay {
         turn.send(self_ping(me, &me.nick, &id));
         let deadline_ms = turn.after(limit::SELF_PING_MS);
         let asks = Asks::Occupant;
-        self.check = Some(Check { id, deadline_ms, asks, pingers: Vec::new(), is_paced: false });
+        self.check = Some(Box::new(Check { id, deadline_ms, asks, pingers: Vec::new(), is_paced: false }));
     }
 
     /// A session pings the account's occupant JID: answered from trust, else by the room (I2).
@@ -194,8 +194,9 @@ impl Stay {
             return pinger.answer(turn, None, me);
         }
         self.check(turn, me);
-        let has_space =
-            |check: &&mut Check| check.cost() + pinger.cost() <= turn.most(check.cost(), limit::WISHES_COST);
+        let has_space = |check: &&mut Box<Check>| {
+            check.cost() + pinger.cost() <= turn.most(check.cost(), limit::WISHES_COST)
+        };
         match self.check.as_mut().filter(has_space) {
             Some(check) => {
                 turn.note_waiting(pinger.cost());
@@ -277,7 +278,8 @@ impl Occupancy {
     pub(crate) fn stream_lost(&mut self, turn: &mut Turn<'_>, in_peace: bool, is_incoming: bool) {
         if let Some(mut inside) = self.inside() {
             inside.stay.trust.end();
-            let is_doubted = inside.stay.outbox.doubt_under_way(turn);
+            let outbox = inside.stay.outbox.made_mut();
+            let is_doubted = outbox.is_some_and(|outbox| outbox.doubt_under_way(turn));
             if is_incoming && (is_doubted || !in_peace) {
                 inside.open_gap(turn);
             }
@@ -310,7 +312,7 @@ impl In<'_> {
                 self.stay.found_in(turn, &self.base.me);
                 let is_back = self.stay.loss.is_some();
                 if asks == Asks::Room || self.stay.loss.is_some() {
-                    self.base.room.outdated = true; // the account has another nick there, or has been out
+                    self.base.forget_current(); // the account has another nick there, or has been out
                     self.stay.upstream.wish_resync();
                 }
                 if !is_back {

@@ -10,7 +10,7 @@ use super::joining::Joining;
 use super::phase::{Entering, In, Phase};
 use crate::event::SessionId;
 use crate::pending::backlog::Backlog;
-use crate::sessions::{Ask, Attachment};
+use crate::sessions::{Ask, Attachment, Sessions};
 use crate::turn::Turn;
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::muc::asks_to_join;
@@ -87,7 +87,8 @@ impl Base {
 impl Occupancy {
     /// Deals with the first held stanza whose turn has come; false if there is none.
     pub(super) fn release_next(&mut self, turn: &mut Turn<'_>) -> bool {
-        let Some((session, stanza)) = self.base.sessions.next_held() else { return false };
+        let held = self.base.sessions.made_mut().and_then(Sessions::next_held);
+        let Some((session, stanza)) = held else { return false };
         turn.about_earlier(|turn| match stanza.kind {
             Kind::Presence(_) if asks_to_join(&stanza) => {
                 self.join_asked(turn, session, &stanza);

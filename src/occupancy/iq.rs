@@ -12,7 +12,7 @@ use crate::config::limit;
 use crate::event::{Id, SessionId, Verdict};
 use crate::pending::exchanges;
 use crate::pending::peer::Peer;
-use crate::pending::queries::Query;
+use crate::pending::queries::{Queries, Query};
 use crate::turn::Turn;
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::kinds::may_answer_captcha;
@@ -145,7 +145,7 @@ impl Base {
 
     /// Sends up the queries whose turn has come.
     pub(super) fn send_waiting_queries(&mut self, turn: &mut Turn<'_>, is_in: bool) {
-        while let Some((session, query)) = self.queries.next_waiting() {
+        while let Some((session, query)) = self.queries.made_mut().and_then(Queries::next_waiting) {
             turn.about_earlier(|turn| self.map_up(turn, session, &query, is_in));
         }
     }

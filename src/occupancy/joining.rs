@@ -194,7 +194,7 @@ impl Entering<'_> {
         let is_new = self.joining.own_came(turn, stanza);
         let early = if was_asked || is_new { self.joining.early.clone() } else { Backlog::default() };
         if is_new {
-            self.base.room.outdated = false;
+            self.base.room.is_current = true;
             self.base.room.history = History::default(); // of an earlier join, which asked for less
             self.base.room.history.begin_fetch(self.joining.request.history);
         }
@@ -203,7 +203,7 @@ impl Entering<'_> {
         }
         self.base.room.roster.remove(&nick);
         self.base.me.nick = nick;
-        self.base.room.is_entered = true;
+        self.base.room.is_entering = false;
         self.base.room.flags.fold(&occupant.codes);
         self.base.room.versioned |= tells_versions(stanza);
         if occupant.has(status::CREATED) { self.note_created(asked_by) } else { ControlFlow::Continue(()) }
@@ -233,7 +233,7 @@ impl Entering<'_> {
         self.joining.start_over();
         self.base.sessions.forget_first();
         self.base.end_queries(turn);
-        self.base.room = Room::default();
+        self.base.room = Room::to_enter().into();
         self.base.room.history.begin_fetch(self.joining.request.history);
         ControlFlow::Continue(())
     }
@@ -325,13 +325,13 @@ impl Occupancy {
             return self.try_join(turn, *next);
         }
         let past = self.take_past();
-        self.enter(Phase::Out(past));
+        self.enter(Phase::Out(Box::new(past)));
     }
 
     /// What is remembered while the account is not in.
     pub(super) fn take_past(&mut self) -> Past {
         match &mut self.phase {
-            Phase::Out(past) => std::mem::take(past),
+            Phase::Out(past) => std::mem::take(&mut **past),
             Phase::Joining(joining) => std::mem::take(&mut joining.past),
             Phase::In(_) => Past::default(),
         }

@@ -113,7 +113,7 @@ impl Occupancy {
         let mut past = self.become_past(turn);
         past.await_answer(turn);
         self.base.queries.hurry(turn.after(limit::QUERY_MS));
-        self.enter(Phase::Out(past));
+        self.enter(Phase::Out(Box::new(past)));
         turn.send(leave);
     }
 
@@ -121,7 +121,7 @@ impl Occupancy {
     /// remembered.
     pub(super) fn become_past(&mut self, turn: &mut Turn<'_>) -> Past {
         match &mut self.phase {
-            Phase::Out(past) => std::mem::take(past),
+            Phase::Out(past) => std::mem::take(&mut **past),
             Phase::Joining(joining) => {
                 Entering { joining, base: &mut self.base }.refuse_orphans(turn);
                 let past = std::mem::take(&mut joining.past);

@@ -9,7 +9,6 @@ use crate::event::SessionId;
 use crate::pending::backlog::Backlog;
 use crate::sessions::is_nobody_there;
 use crate::turn::Turn;
-use crate::xmpp::muc::MucUser;
 use crate::xmpp::stanza::{Kept, Stanza};
 
 /// Whether anybody is in the room through the account.
@@ -170,8 +169,7 @@ impl Stay {
 
     /// For how long the account stays with nobody attached.
     fn linger_ms(&self, config: &Config) -> Option<u64> {
-        let affiliation = MucUser::read(self.own.shown()).affiliation;
-        match affiliation.as_deref() {
+        match self.own.affiliation() {
             None | Some("none") => config.linger_ms,
             Some(_) => config.linger_affiliated_ms,
         }

@@ -169,7 +169,9 @@ impl Base {
     /// Takes in what the room says of itself; after a change of anonymity the kept presences are no longer
     /// what a join would show (J8).
     pub(super) fn fold_flags(&mut self, occupant: &MucUser) {
-        self.room.outdated |= self.room.flags.fold(&occupant.codes);
+        if self.room.flags.fold(&occupant.codes) {
+            self.room.is_current = false;
+        }
         if occupant.has(status::CONFIGURED) {
             self.room.history.forget_room_limit();
             self.kind_may_have_changed();

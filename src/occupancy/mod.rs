@@ -58,6 +58,7 @@ use std::ops::ControlFlow;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{SessionId, Verdict};
+use crate::lazy::Lazy;
 use crate::room::Room;
 use crate::turn::Turn;
 use crate::xmpp::jid::{BareJid, Jid};
@@ -70,7 +71,6 @@ pub(crate) use stored::{Glance, Restart};
 
 use base::Base;
 use joining::Joining;
-use past::Past;
 use phase::{Ending, Entering, In, JoinEnding, Phase, Stay, StillIn, StillJoining};
 
 /// An account's being in a room.
@@ -83,7 +83,7 @@ pub(crate) struct Occupancy {
 impl Occupancy {
     /// Starts outside of the room.
     pub(crate) fn new(account: BareJid, room: BareJid) -> Self {
-        Self { phase: Phase::Out(Past::default()), base: Base::new(account, room) }
+        Self { phase: Phase::Out(Box::default()), base: Base::new(account, room) }
     }
 
     pub(crate) fn account(&self) -> &BareJid {
@@ -204,8 +204,10 @@ impl Occupancy {
 
     /// The only way into a phase. Of a room that the account is not in there is no copy.
     fn enter(&mut self, phase: Phase) {
-        if !matches!(phase, Phase::In(_)) {
-            self.base.room = Room::default();
+        match phase {
+            Phase::Out(_) => self.base.room = Lazy::default(),
+            Phase::Joining(_) => self.base.room = Room::to_enter().into(),
+            Phase::In(_) => {}
         }
         self.phase = phase;
     }

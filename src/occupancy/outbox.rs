@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::phase::{In, Stay};
 use crate::config::limit;
 use crate::event::SessionId;
+use crate::lazy::can_be_empty;
 use crate::room::history::is_historic;
 use crate::turn::Turn;
 use crate::xmpp::cost::Cost;
@@ -81,6 +82,8 @@ impl Said {
         message.text_of("body") == self.stanza.text_of("body")
     }
 }
+
+can_be_empty!(Outbox);
 
 impl Outbox {
     /// About how many bytes it costs.

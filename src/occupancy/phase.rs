@@ -20,6 +20,7 @@ use super::past::Past;
 use super::probe::Probes;
 use super::recovery::Loss;
 use super::upstream::Upstream;
+use crate::lazy::Lazy;
 use crate::pending::backlog::Backlog;
 use crate::room::own::Own;
 use crate::room::request::Asked;
@@ -31,7 +32,7 @@ use crate::xmpp::stanza::Stanza;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Phase {
     /// Not in the room.
-    Out(Past),
+    Out(Box<Past>),
     /// The account's join is not complete.
     Joining(Box<Joining>),
     /// In the room.
@@ -43,12 +44,12 @@ pub(super) enum Phase {
 pub(super) struct Stay {
     pub(super) own: Own,
     pub(super) trust: Trust,
-    pub(super) check: Option<Check>,
-    pub(super) upstream: Upstream,
+    pub(super) check: Option<Box<Check>>,
+    pub(super) upstream: Lazy<Upstream>,
     pub(super) attendance: Attendance,
     pub(super) probes: Probes,
     /// What sessions have said to everybody, and the room has not shown.
-    pub(super) outbox: Outbox,
+    pub(super) outbox: Lazy<Outbox>,
     /// The account is out without anybody having decided so.
     pub(super) loss: Option<Box<Loss>>,
     /// When it last was found to be out.
@@ -124,7 +125,7 @@ pub(super) type StillJoining<'a, T = ()> = ControlFlow<JoinEnding<'a>, T>;
 impl Stay {
     /// About how many bytes wait for the room.
     pub(super) fn waiting_cost(&self) -> usize {
-        let check = self.check.as_ref().map_or(0, Check::cost);
+        let check = self.check.as_deref().map_or(0, Check::cost);
         let waiting = self.outbox.cost() + self.gap.cost() + self.older.cost();
         check + waiting + self.upstream.cost() + self.probes.cost() + self.attendance.cost()
     }
@@ -135,10 +136,10 @@ impl Stay {
             own,
             trust: Trust::renewed(turn),
             check: None,
-            upstream,
+            upstream: upstream.into(),
             attendance: Attendance::default(),
             probes: Probes::default(),
-            outbox: Outbox::default(),
+            outbox: Lazy::default(),
             loss: None,
             lost_ms: None,
             is_bookmarked: false,

@@ -195,7 +195,7 @@ impl In<'_> {
         let moderates = |role: &Option<Box<str>>| role.as_deref() == Some("moderator");
         if moderates(&before.role) != moderates(&occupant.role) && before.affiliation == occupant.affiliation
         {
-            self.base.room.outdated = true;
+            self.base.forget_current();
         }
     }
 

@@ -138,7 +138,7 @@ impl In<'_> {
         self.stay.trust.end();
         self.stay.answer_pingers(turn, None, &self.base.me);
         self.stay.outbox.doubt(turn);
-        self.base.room.outdated = true;
+        self.base.forget_current();
         let joins_at_once = self.stay.note_loss(turn, departure, jitter);
         self.stay.check = None;
         if !self.stay.upstream.awaits_join() {

@@ -46,7 +46,7 @@ impl Occupancy {
             past.note_departed(turn, departure);
         }
         let own = past.own.clone();
-        self.enter(Phase::Out(past));
+        self.enter(Phase::Out(Box::new(past)));
         for (session, attachment) in self.base.sessions.detach_shown() {
             self.base.tell_removed(turn, session, &attachment, own.as_ref(), told);
             self.base.refuse_held(turn, session, attachment);

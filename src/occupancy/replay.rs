@@ -33,8 +33,8 @@ impl In<'_> {
         let lacks = match ask.resync {
             ResyncFor::Wished | ResyncFor::Asked => return false,
             ResyncFor::Answered => asks_versions,
-            ResyncFor::Unanswered => self.base.room.outdated,
-            ResyncFor::Nothing => asks_versions || self.base.room.outdated || self.needs_resync(turn, ask),
+            ResyncFor::Unanswered => !self.base.room.is_current,
+            ResyncFor::Nothing => asks_versions || !self.base.room.is_current || self.needs_resync(turn, ask),
         };
         let is_searched = ask.resync != ResyncFor::Unanswered && self.needs_search(turn, ask);
 

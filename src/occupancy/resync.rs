@@ -194,7 +194,7 @@ impl In<'_> {
     /// The room has not shown itself again. A copy that is not what a join would show is shown to nobody. Else a check
     /// decides whether it may be shown as it is: the room has nothing more for those who wait.
     pub(super) fn resync_unanswered(&mut self, turn: &mut Turn<'_>) {
-        if self.base.room.outdated {
+        if !self.base.room.is_current {
             return self.base.time_out_waiting(turn, Some(&mut *self.stay));
         }
         for ask in self.base.sessions.asks_mut().filter(|ask| ask.resync == ResyncFor::Asked) {
@@ -205,9 +205,11 @@ impl In<'_> {
     /// The copy of the room is right again: waiting sessions are shown the room.
     pub(super) fn resynced(&mut self, turn: &mut Turn<'_>) {
         self.stay.upstream.end_resync();
-        self.stay.is_unknown = false;
+        if std::mem::take(&mut self.stay.is_unknown) {
+            self.base.room.history.note_lost();
+        }
         self.recovered();
-        self.base.room.outdated = false;
+        self.base.room.is_current = true;
         for ask in self.base.sessions.asks_mut().filter(|ask| ask.resync == ResyncFor::Asked) {
             ask.resync = ResyncFor::Answered;
         }

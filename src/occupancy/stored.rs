@@ -2,38 +2,32 @@
 //! (design decisions 7, 12).
 
 use super::Occupancy;
-use super::base::Base;
 use super::check::Trust;
 use super::gap::{Gap, Last};
 use super::membership::Attendance;
 use super::older::Older;
-use super::outbox::Outbox;
 use super::phase::{Phase, Stay};
 use super::probe::Probes;
-use super::upstream::Upstream;
 use crate::event::Now;
+use crate::lazy::Lazy;
 use crate::push::Settings;
 use crate::record::{Departed, Membership, News, Standing};
 use crate::room::own::Own;
-use crate::room::self_presence::occupant_id;
-use crate::sessions::{is_nobody_there, nobody_there};
+use crate::room::shown::Remembered;
+use crate::sessions::is_nobody_there;
 use crate::xmpp::jid::{BareJid, Nick};
-use crate::xmpp::muc::{MucUser, NS_MUC_USER, status, status_element};
-use crate::xmpp::stanza::{Element, Kept, Kind, PresenceType, Stanza};
-
-const NS_OCCUPANT_ID: &str = "urn:xmpp:occupant-id:0";
 
 /// As much of an occupancy as tells whether its record may have changed. To compare it costs next to nothing.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Glance {
+#[derive(Clone, Copy, Debug, Hash)]
+pub(crate) enum Glance<'a> {
     /// The account is out.
     Out(Option<Departed>),
     /// It is not known yet whether it will be in.
     Joining,
     /// It is in.
     In {
-        shown: Kept,
-        nick: Nick,
+        own_changes: u32,
+        nick: &'a Nick,
         since_ms: Option<u64>,
         gap_ms: Option<i64>,
         is_bookmarked: bool,
@@ -55,35 +49,14 @@ pub(crate) struct Restart {
 }
 
 impl Occupancy {
-    /// Whether it still is as it was at that glance.
-    pub(crate) fn looks_like(&self, glance: &Glance) -> bool {
-        match (&self.phase, glance) {
-            (Phase::Out(past), Glance::Out(departed)) => past.departed == *departed,
-            (Phase::Joining(_), Glance::Joining) => true,
-            (
-                Phase::In(stay),
-                Glance::In { shown, nick, since_ms, gap_ms, is_bookmarked, active_ms, push },
-            ) => {
-                stay.own.shown() == shown
-                    && self.base.me.nick == *nick
-                    && stay.attendance.unattended_ms() == *since_ms
-                    && stay.gap_since_ms() == *gap_ms
-                    && stay.is_bookmarked == *is_bookmarked
-                    && stay.active_ms() == *active_ms
-                    && self.settings() == *push
-            }
-            (Phase::Out(_) | Phase::Joining(_) | Phase::In(_), _) => false,
-        }
-    }
-
     /// A glance at it.
-    pub(crate) fn glance(&self) -> Glance {
+    pub(crate) fn glance(&self) -> Glance<'_> {
         match &self.phase {
             Phase::Out(past) => Glance::Out(past.departed),
             Phase::Joining(_) => Glance::Joining,
             Phase::In(stay) => Glance::In {
-                shown: stay.own.shown().clone(),
-                nick: self.base.me.nick.clone(),
+                own_changes: stay.own.changes(),
+                nick: &self.base.me.nick,
                 since_ms: stay.attendance.unattended_ms(),
                 gap_ms: stay.gap_since_ms(),
                 is_bookmarked: stay.is_bookmarked,
@@ -128,15 +101,15 @@ impl Occupancy {
     }
 
     fn membership(&self, stay: &Stay, now: Now, with_password: bool) -> Membership {
-        let affiliation = MucUser::read(stay.own.shown()).affiliation;
+        let affiliation = stay.own.affiliation();
         let last = self.base.room.history.last(&self.base.me.room);
         let before = stay.last.as_deref().cloned().unwrap_or_default();
         let since_ms = stay.attendance.unattended_ms();
         Membership {
             nick: self.base.me.nick.clone(),
             password: stay.password.clone().filter(|_| with_password),
-            affiliation: affiliation.filter(|affiliation| &**affiliation != "none"),
-            occupant_id: occupant_id(stay.own.shown()).and_then(|id| id.attribute("id")).map(Into::into),
+            affiliation: affiliation.filter(|affiliation| *affiliation != "none").map(Into::into),
+            occupant_id: stay.own.occupant_id().map(Into::into),
             news: News {
                 detached_ms: since_ms.map(|since_ms| utc_of(now, since_ms)),
                 login_ms: stay
@@ -162,23 +135,23 @@ impl Occupancy {
         restored.base.me.nick = membership.nick.clone();
         restored.base.restore_settings(restart.push);
         let detached_ms = membership.news.detached_ms.unwrap_or(restart.alive_ms);
-        let payload = if membership.news.is_away { nobody_there() } else { Vec::new() };
-        let shown = restored.base.own_presence(&membership, payload.clone());
-        let sent = Stanza::new(Kind::Presence(PresenceType::Available)).children(payload);
-        let own = Own::new(Kept::own(shown), Kept::own(sent).share(), false);
-        restored.base.room.outdated = true;
-        restored.base.room.is_entered = true;
-        restored.base.room.history.note_lost();
+        let own = Own::before(Remembered {
+            room: restored.base.me.room.clone(),
+            nick: membership.nick,
+            affiliation: membership.affiliation,
+            occupant_id: membership.occupant_id,
+            is_away: membership.news.is_away,
+        });
         let last = Last { id: membership.news.stanza_id, stamp_ms: membership.news.stamp_ms };
         let last = (last.id.is_some() || last.stamp_ms.is_some()).then(|| Box::new(last));
         restored.enter(Phase::In(Box::new(Stay {
             own,
             trust: Trust::unheard(now),
             check: None,
-            upstream: Upstream::default(),
+            upstream: Lazy::default(),
             attendance: Attendance::Unattended { since_ms: monotonic_of(now, detached_ms) },
             probes: Probes::default(),
-            outbox: Outbox::default(),
+            outbox: Lazy::default(),
             loss: None,
             lost_ms: None,
             is_bookmarked: restart.is_bookmarked,
@@ -190,25 +163,6 @@ impl Occupancy {
             older: Older::default(),
         })));
         restored
-    }
-}
-
-impl Base {
-    /// The account's presence as the room may have shown it.
-    fn own_presence(&self, membership: &Membership, payload: Vec<Element>) -> Stanza {
-        let affiliation = membership.affiliation.as_deref().unwrap_or("none");
-        let role = if matches!(affiliation, "owner" | "admin") { "moderator" } else { "participant" };
-        let item = Element::build("item", NS_MUC_USER)
-            .attribute("affiliation", affiliation)
-            .attribute("role", role)
-            .done();
-        let x = Element::build("x", NS_MUC_USER).child(item).child(status_element(status::SELF)).done();
-        let id = membership.occupant_id.as_deref();
-        let id = id.map(|id| Element::build("occupant-id", NS_OCCUPANT_ID).attribute("id", id).done());
-        let mut shown = Stanza::new(Kind::Presence(PresenceType::Available)).from(self.me.occupant());
-        shown.children = payload.into_iter().chain(id).chain([x]).collect();
-        shown.children.shrink_to_fit();
-        shown
     }
 }
 

@@ -11,6 +11,7 @@ use super::resync::Resync;
 use super::wishes::{Answered, Echo, NickWish};
 use crate::config::limit;
 use crate::event::SessionId;
+use crate::lazy::can_be_empty;
 use crate::sessions::is_nobody_there;
 use crate::turn::Turn;
 use crate::xmpp::cost::Cost;
@@ -51,6 +52,8 @@ pub(super) enum What {
     /// A join, to see the room again (J8).
     Resync(Resync),
 }
+
+can_be_empty!(Upstream);
 
 impl Upstream {
     /// The account has joined as that session, or as nobody.
@@ -265,8 +268,10 @@ impl Upstream {
 impl Occupancy {
     /// Something has changed that every presence of the account tells: its avatar (N10).
     pub(crate) fn look_again(&mut self) {
-        if let Phase::In(stay) = &mut self.phase {
-            stay.upstream.compared = None;
+        if let Phase::In(stay) = &mut self.phase
+            && let Some(upstream) = stay.upstream.made_mut()
+        {
+            upstream.compared = None;
         }
     }
 }
@@ -281,7 +286,8 @@ impl In<'_> {
             if self.stay.loss.is_some() {
                 break;
             }
-            let Some(wish) = self.stay.upstream.wishes.pop_front() else { break };
+            let upstream = self.stay.upstream.made_mut();
+            let Some(wish) = upstream.and_then(|upstream| upstream.wishes.pop_front()) else { break };
             if wish.nick == self.base.me.nick {
                 self.answer_wish(turn, wish, false);
             } else {
@@ -295,7 +301,8 @@ impl In<'_> {
     fn advance_without_wishes(&mut self, turn: &mut Turn<'_>) {
         // ejabberd takes the update of somebody who is out for a join
         let is_surely_in = self.stay.loss.is_none() && self.stay.trust.heard_ms().is_some();
-        if std::mem::take(&mut self.stay.upstream.resync_wished) {
+        let upstream = self.stay.upstream.made_mut();
+        if upstream.is_some_and(|upstream| std::mem::take(&mut upstream.resync_wished)) {
             let (resync, asks) = self.new_resync(turn);
             let nick = self.base.me.nick.clone();
             self.send_presence(turn, &nick, Some(asks), What::Resync(resync));

@@ -11,6 +11,7 @@ use super::expiring::{Expiring, OfSession};
 use super::peer::Peer;
 use crate::config::limit;
 use crate::event::SessionId;
+use crate::lazy::can_be_empty;
 use crate::xmpp::cost::Cost;
 use crate::xmpp::jid::Nick;
 use crate::xmpp::stanza::{IqType, Kept, Kind, Stanza};
@@ -88,6 +89,8 @@ impl OfSession for Question {
         Some(self.session)
     }
 }
+
+can_be_empty!(Queries);
 
 /// Queries of sessions.
 impl Queries {

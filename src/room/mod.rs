@@ -11,23 +11,27 @@ pub(crate) mod roster;
 mod rulings;
 pub(crate) mod seen;
 pub(crate) mod self_presence;
+pub(crate) mod shown;
 
 use serde::{Deserialize, Serialize};
 
 use self::history::History;
 use self::roster::{Change, Roster};
 use crate::config::limit;
+use crate::lazy::can_be_empty;
 use crate::xmpp::jid::{BareJid, Nick};
 use crate::xmpp::muc::{MucUser, status};
 use crate::xmpp::stanza::{Kept, Kind, MessageType, NS_CLIENT, PresenceType, Stanza};
 
-/// The room as the account knows it.
+/// The room as the account knows it; empty while it is unknown.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Room {
-    /// Whether the account itself has been shown: the occupants of a join end with it.
-    pub(crate) is_entered: bool,
-    /// Whether a join would show other presences than the kept ones (J8).
-    pub(crate) outdated: bool,
+    /// Whether the account joins and has not been shown itself: the occupants of a join end with that.
+    #[serde(default)]
+    pub(crate) is_entering: bool,
+    /// Whether a join would show the kept presences (J8).
+    #[serde(default)]
+    pub(crate) is_current: bool,
     /// Everybody else.
     pub(crate) roster: Roster,
     /// An occupant that the room has not shown yet under its new nick.
@@ -89,7 +93,14 @@ impl Flags {
     }
 }
 
+can_be_empty!(Room);
+
 impl Room {
+    /// The room as it is before it shows anything of itself to an account that joins.
+    pub(crate) fn to_enter() -> Self {
+        Self { is_entering: true, is_current: true, ..Self::default() }
+    }
+
     /// Takes in the presence of somebody else, or of the room.
     pub(crate) fn fold_presence(&mut self, presence: &Kept) -> Change {
         let Some(nick) = presence.sender_nick() else {
@@ -129,7 +140,7 @@ impl Room {
 
     /// During a join Prosody shows absent members as `unavailable`, under their reserved nicks (J21).
     fn fold_absent(&mut self, presence: &Kept, occupant: &MucUser) {
-        if !self.is_entered && occupant.nick.is_some() && !occupant.has(status::NICK_CHANGE) {
+        if self.is_entering && occupant.nick.is_some() && !occupant.has(status::NICK_CHANGE) {
             self.fold_aside(presence);
         }
     }
@@ -137,7 +148,7 @@ impl Room {
     /// Keeps one entry for each absent member, and one for the room itself (J21).
     fn fold_aside(&mut self, presence: &Kept) {
         let occupant = MucUser::read(presence);
-        let after_self = self.is_entered;
+        let after_self = !self.is_entering;
         let same = |aside: &Aside| {
             aside.presence.from == presence.from && MucUser::read(&aside.presence).jid == occupant.jid
         };

@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::rulings::{Rulings, is_said_by_rooms};
 use super::self_presence::{client_payload, left_element, name_session, retain_codes};
+use super::shown::{Remembered, Shown};
+use crate::lazy::Lazy;
 use crate::xmpp::jid::{BareJid, FullJid};
-use crate::xmpp::muc::{MucUser, NS_MUC_USER};
+use crate::xmpp::muc::NS_MUC_USER;
 use crate::xmpp::stanza::{Element, Kept, Kind, NS_CLIENT, PresenceType, Stanza};
 
 /// Payloads of clients: if they change, the room itself has said nothing new.
@@ -27,14 +29,17 @@ const CLIENT_PAYLOADS: [(&str, &str); 8] = [
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Own {
     /// As the room last showed it to the account.
-    shown: Kept,
+    shown: Shown,
+    /// How often that has changed.
+    #[serde(skip)]
+    changes: u32,
     /// As the account last sent it.
     pub(crate) sent: Kept,
     /// Whether the room has left aside what was last sent.
     is_left_aside: bool,
     /// As the account had sent it when the room showed it: the room may not have answered the last one yet.
     reflected: Kept,
-    rulings: Rulings,
+    rulings: Lazy<Rulings>,
     /// Whether the room answers a presence under its id, as it did with the join (§7.2.2 leaves it open).
     pub(crate) reflects_ids: bool,
 }
@@ -43,15 +48,56 @@ impl Own {
     /// The room has let the account in.
     pub(crate) fn new(shown: Kept, sent: Kept, reflects_ids: bool) -> Self {
         let reflected = sent.clone();
-        let mut own =
-            Self { shown, sent, is_left_aside: false, reflected, rulings: Rulings::default(), reflects_ids };
-        own.rulings.learn(&own.reflected.children, &own.shown.children);
+        let mut own = Self {
+            shown: Shown::by_room(shown),
+            changes: 0,
+            sent,
+            is_left_aside: false,
+            reflected,
+            rulings: Lazy::default(),
+            reflects_ids,
+        };
+        own.learn();
         own
+    }
+
+    /// The account was in before a start.
+    pub(crate) fn before(remembered: Remembered) -> Self {
+        let sent = remembered.sent();
+        Self {
+            reflected: sent.clone(),
+            sent,
+            shown: Shown::before(remembered),
+            changes: 0,
+            is_left_aside: false,
+            rulings: Lazy::default(),
+            reflects_ids: false,
+        }
+    }
+
+    /// Takes in what the room has made of our claims.
+    fn learn(&mut self) {
+        self.rulings.learn(&self.reflected.children, &self.shown.stanza().children);
     }
 
     /// As the room last showed it to the account.
     pub(crate) fn shown(&self) -> &Kept {
-        &self.shown
+        self.shown.stanza()
+    }
+
+    /// How often that has changed.
+    pub(crate) fn changes(&self) -> u32 {
+        self.changes
+    }
+
+    /// What the account is in the room, if the room says so.
+    pub(crate) fn affiliation(&self) -> Option<&str> {
+        self.shown.affiliation()
+    }
+
+    /// The account's occupant-id (XEP-0421).
+    pub(crate) fn occupant_id(&self) -> Option<&str> {
+        self.shown.occupant_id()
     }
 
     /// The room shows it again. It reflects one of those presences of ours, the one that it resembles most.
@@ -60,13 +106,18 @@ impl Own {
         if let Some(reflected) = candidates.iter().min_by_key(overruled) {
             self.reflected = reflected.clone();
         }
-        self.shown = shown;
-        self.rulings.learn(&self.reflected.children, &self.shown.children);
+        self.show(shown);
+        self.learn();
+    }
+
+    fn show(&mut self, shown: Kept) {
+        self.shown = Shown::by_room(shown);
+        self.changes = self.changes.wrapping_add(1);
     }
 
     /// The room has changed the nick. ejabberd leaves the rest as it was, whatever came with the new nick.
     pub(crate) fn note_renamed(&mut self) {
-        let is_as_sent = |name: &&str| self.shown.text_of(name) == self.sent.text_of(name);
+        let is_as_sent = |name: &&str| self.shown().text_of(name) == self.sent.text_of(name);
         self.is_left_aside = !["show", "status"].iter().all(is_as_sent);
     }
 
@@ -90,19 +141,19 @@ impl Own {
 
     /// The same presence, altered by us.
     pub(crate) fn amend(&mut self, alter: impl FnOnce(Stanza) -> Stanza) {
-        self.shown = Kept::own(alter(Stanza::clone(&self.shown)));
+        self.show(Kept::own(alter(Stanza::clone(self.shown()))));
     }
 
     /// The room's self-presence as the session with that address and presence is to see it (N13).
     pub(crate) fn personal(&self, account: &BareJid, session: &FullJid, presence: &Stanza) -> Stanza {
-        let mut made = Stanza::clone(&self.shown);
+        let mut made = Stanza::clone(self.shown());
         if presence.children != self.reflected.children {
             let is_shown =
                 |child: &Element| self.is_of_room(child) || self.replaces(child, &presence.children);
             made.children.retain(is_shown);
             made.children.splice(0..0, self.rulings.applied_to(&presence.children));
         }
-        if self.shown.attributes == self.reflected.attributes {
+        if self.shown().attributes == self.reflected.attributes {
             made.attributes.clone_from(&presence.attributes);
         }
         name_session(&mut made, account, session);
@@ -128,7 +179,7 @@ impl Own {
             strip(&mut presence);
             presence
         };
-        let (presence, known) = (essence(presence), essence(&self.shown));
+        let (presence, known) = (essence(presence), essence(self.shown()));
         presence.from != known.from || self.said_by_room(&presence).ne(self.said_by_room(&known))
     }
 
@@ -144,17 +195,17 @@ impl Own {
 
     /// The room's self-presence without what the account says of itself.
     pub(crate) fn without_claims(&self) -> Stanza {
-        let said = self.said_by_room(&self.shown).cloned().collect();
-        Stanza { children: said, ..Stanza::clone(&self.shown) }
+        let said = self.said_by_room(self.shown()).cloned().collect();
+        Stanza { children: said, ..Stanza::clone(self.shown()) }
     }
 
     /// What a stock room answers to the leave of a session (L1).
     pub(crate) fn left(&self, account: &BareJid, leave: &Stanza) -> Stanza {
         let mut made = left(leave, self.rulings.applied_to(&client_payload(leave)));
-        let affiliation = MucUser::read(&self.shown).affiliation;
-        for child in self.said_by_room(&self.shown) {
+        let affiliation = self.affiliation();
+        for child in self.said_by_room(self.shown()) {
             let is_about_it = child.is("x", NS_MUC_USER);
-            let told = is_about_it.then(|| left_element(affiliation.as_deref(), child));
+            let told = is_about_it.then(|| left_element(affiliation, child));
             made.children.push(told.unwrap_or_else(|| child.clone()));
         }
         if let Some(session) = leave.from.as_ref().and_then(FullJid::new) {
@@ -189,6 +240,7 @@ mod tests {
     use super::super::self_presence::occupant_id;
     use super::*;
     use crate::xmpp::jid::Jid;
+    use crate::xmpp::muc::MucUser;
 
     fn presence(payload: &str) -> Kept {
         Kept::own(Stanza::from_xml(&format!("<presence>{payload}</presence>")).unwrap())
@@ -223,8 +275,8 @@ mod tests {
         for claims in ["<show>away</show>", "<show>dnd</show>", "<badge xmlns='urn:b'/>"] {
             let own = own(claims);
             let children = &seen(&own, claims).children;
-            assert_eq!(children.len(), own.shown.children.len(), "{claims}");
-            assert_eq!(children.first(), own.shown.children.first(), "{claims}");
+            assert_eq!(children.len(), own.shown().children.len(), "{claims}");
+            assert_eq!(children.first(), own.shown().children.first(), "{claims}");
         }
     }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::config::limit;
+use crate::lazy::can_be_empty;
 use crate::xmpp::stanza::{Element, Kept, Kind, PresenceType, Stanza};
 
 /// Whatever namespace begins so is for rooms to speak in, and no room passes it on for a client.
@@ -47,6 +48,8 @@ pub(super) fn is_said_by_rooms(element: &Element) -> bool {
     element.is("stanza-id", "urn:xmpp:sid:0")
         || NAMESPACES_OF_ROOMS.iter().any(|prefix| element.namespace.starts_with(prefix))
 }
+
+can_be_empty!(Rulings);
 
 impl Rulings {
     /// Takes in what came back of a payload that went up.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use self::avatar::Avatar;
 use crate::event::SessionId;
+use crate::lazy::can_be_empty;
 use crate::xmpp::jid::FullJid;
 use crate::xmpp::stanza::Kept;
 
@@ -29,6 +30,8 @@ pub(crate) struct Sessions {
     changes: u64,
     pub(crate) avatar: Avatar,
 }
+
+can_be_empty!(Sessions);
 
 impl Sessions {
     /// Attaches a session, or has an attached one ask anew; what it had sent meanwhile stays held.

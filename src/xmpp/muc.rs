@@ -49,7 +49,7 @@ pub mod status {
 }
 
 /// Why an occupancy ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Departure {
     /// The account left.
     Left,
@@ -117,6 +117,11 @@ impl MucUser {
     /// Reads what a room says in a stanza; nothing said reads as nothing set.
     pub fn read(stanza: &Stanza) -> Self {
         stanza.find("x", NS_MUC_USER).map(Self::read_element).unwrap_or_default()
+    }
+
+    /// The affiliation of whom a stanza is about: as [`MucUser::read`] finds it, without reading the rest.
+    pub(crate) fn affiliation(stanza: &Stanza) -> Option<&str> {
+        stanza.find("x", NS_MUC_USER)?.find("item")?.attribute("affiliation")
     }
 
     fn read_element(x: &Element) -> Self {
