@@ -6,10 +6,15 @@ local scenes = require "support.scenes";
 local stub = require "support.stub_core";
 
 local async = require "util.async";
+local time = require "util.time";
 local st = fake.st;
 local room, alice = scenes.room, scenes.alice;
 local answer, groupchat, logged = scenes.answer, scenes.groupchat, scenes.logged;
 local den = "den@rooms.example.org";
+
+-- The clock stands still unless a test moves it: how much is done in a slice does not depend on the machine.
+local clock_s = time.now();
+function time.now() return clock_s; end
 
 -- The core answers the next stanza of a room by these orders.
 local function orders(scene, ...)
@@ -171,6 +176,19 @@ check.test("an account that can't be written keeps no other from being written",
 	scene.server.stores.broken = nil;
 	for _ = 1, 3 do scene.module:run_timers(); end
 	check.equal(rooms_of(scene.server)[room], "one");
+end);
+
+check.test("who writes for too long lets others have their turn", function ()
+	local scene = scenes.new();
+	scene.server.stores.waits = function () clock_s = clock_s + 1; end;
+	orders(scene, store({ [room] = "one" }),
+		{ kind = "store", account = "bob@example.org", rooms = { [room] = "two" }, at_once = false });
+	scene.module:run_timers();
+	check.equal(rooms_of(scene.server)[room], "one");
+	check.equal(rooms_of(scene.server, "bob")[room], nil);
+	scene.module:run_timers();
+	check.equal(rooms_of(scene.server, "bob")[room], "two");
+	scene.server.stores.waits = nil;
 end);
 
 check.test("a store that makes us wait: the stanzas of that account follow, in order", function ()
