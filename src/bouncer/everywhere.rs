@@ -87,16 +87,6 @@ impl Bouncer {
         self.everywhere(now, excluded, Occupancy::hand_back)
     }
 
-    pub(super) fn in_rooms_at(
-        &mut self,
-        now: Now,
-        domain: &str,
-        decide: impl FnMut(&mut Occupancy, &mut Turn<'_>),
-    ) -> Outcome {
-        let rooms = self.state.services.rooms_at(domain);
-        self.everywhere(now, rooms, decide)
-    }
-
     pub(super) fn wake(&mut self, now: Now) -> Outcome {
         let due = self.timetable.take_due(now.monotonic_ms);
         for (account, room) in &due {
@@ -106,6 +96,7 @@ impl Bouncer {
             }
         }
         let mut actions = self.everywhere(now, due, Occupancy::wake).actions;
+        actions.extend(self.tell_of_ended(now));
         actions.extend(self.ask_services(now));
         actions.extend(self.give_turns(now));
         actions.extend(self.run_errands(now));

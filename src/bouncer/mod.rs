@@ -3,6 +3,7 @@
 
 pub(crate) mod account;
 mod bookmarks;
+mod ended;
 mod everywhere;
 mod loading;
 mod push;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use self::account::{Account, Place};
 use self::bookmarks::Errands;
+use self::ended::Ended;
 use self::questions::invites_for_blocked;
 use self::storage::Unstored;
 use self::timetable::Timetable;
@@ -55,6 +57,8 @@ pub(crate) struct Known {
     /// The account of each session that ever joined a room.
     pub(crate) sessions: BTreeMap<SessionId, BareJid>,
     pub(crate) services: Services,
+    #[serde(default)]
+    pub(crate) ended: Ended,
     pub(crate) pace: Pace,
     pub(crate) unstored: Unstored,
     pub(crate) errands: Errands,
@@ -314,6 +318,7 @@ impl Bouncer {
         let spare = limit::ACCOUNT_COST.saturating_sub(*waiting);
         let (chance, services) = ((&mut self.ids, &mut self.state.pace), &self.state.services);
         let mut turn = Turn::new(now, &self.config, chance, profile, services, spare);
+        self.state.ended.tell(&mut place.occupancy, &mut turn);
         let verdict = decide(&mut place.occupancy, &mut turn, read);
         place.occupancy.settle(&mut turn);
         place.note_waiting(turn.waits_more(), waiting);
@@ -394,6 +399,7 @@ impl Bouncer {
         let services = self.state.services.troubles.next().into_iter().chain(self.state.pace.next());
         let services = services.filter(|_| !self.state.is_stopping); // nobody is asked any more
         let others = self.state.unstored.next().into_iter().chain(self.state.errands.next());
+        let others = others.chain(self.state.ended.next_ms());
         let wake_at = self.timetable.next().into_iter().chain(others).chain(services).min();
         Outcome { verdict, actions, wake_at }
     }

@@ -49,7 +49,8 @@ impl Bouncer {
         if !in_peace {
             self.doubt(now, domain);
         }
-        self.in_rooms_at(now, domain, |occupancy, turn| occupancy.stream_lost(turn, in_peace, is_incoming))
+        let actions = self.stream_ended(now, domain, in_peace, is_incoming);
+        self.outcome(Verdict::Handled, actions)
     }
 
     /// Any answer shows that the service is there, also an error that it makes itself.
