@@ -24,6 +24,9 @@ pub(crate) struct Errands {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Agenda {
     rooms: BTreeMap<BareJid, Errand>,
+    /// The same in the order in which it is due.
+    joins: BTreeSet<(u64, BareJid)>,
+    leaves: BTreeSet<(u64, BareJid)>,
     /// When it may join the next room.
     paced_ms: u64,
     /// When it is due according to the table of all accounts.
@@ -52,21 +55,19 @@ impl Errands {
     pub(crate) fn cancel_join(&mut self, account: &BareJid, room: &BareJid) {
         self.change(account, |agenda| {
             if agenda.rooms.get(room).is_some_and(|errand| errand.what == What::Join) {
-                agenda.rooms.remove(room);
+                agenda.remove(room);
             }
         });
     }
 
     /// Nothing is to be done in that room.
     fn cancel(&mut self, account: &BareJid, room: &BareJid) {
-        self.change(account, |agenda| {
-            agenda.rooms.remove(room);
-        });
+        self.change(account, |agenda| agenda.remove(room));
     }
 
     /// The account is gone.
     pub(crate) fn forget(&mut self, account: &BareJid) {
-        self.change(account, |agenda| agenda.rooms.clear());
+        self.change(account, |agenda| *agenda = Agenda { noted_ms: agenda.noted_ms, ..Agenda::default() });
     }
 
     fn join(&mut self, account: &BareJid, room: &BareJid, at_ms: u64) {
@@ -83,7 +84,7 @@ impl Errands {
         self.change(account, |agenda| {
             let known = agenda.rooms.get(room).filter(|errand| errand.what == what);
             let at_ms = known.map_or(at_ms, |errand| errand.at_ms.min(at_ms));
-            agenda.rooms.insert(room.clone(), Errand { what, at_ms });
+            agenda.insert(room, Errand { what, at_ms });
         });
     }
 
@@ -121,27 +122,52 @@ impl Errands {
 
 impl Agenda {
     fn next_ms(&self) -> Option<u64> {
-        let due_ms = |errand: &Errand| match errand.what {
-            What::Join => errand.at_ms.max(self.paced_ms),
-            What::Leave => errand.at_ms,
-        };
-        self.rooms.values().map(due_ms).min()
+        let join_ms = self.joins.first().map(|(at_ms, _)| self.paced_ms.max(*at_ms));
+        let leave_ms = self.leaves.first().map(|(at_ms, _)| *at_ms);
+        join_ms.into_iter().chain(leave_ms).min()
+    }
+
+    fn insert(&mut self, room: &BareJid, errand: Errand) {
+        self.remove(room);
+        self.rooms.insert(room.clone(), errand);
+        self.order_of(errand.what).insert((errand.at_ms, room.clone()));
+    }
+
+    fn remove(&mut self, room: &BareJid) {
+        let Some((room, errand)) = self.rooms.remove_entry(room) else { return };
+        self.order_of(errand.what).remove(&(errand.at_ms, room));
+    }
+
+    fn order_of(&mut self, what: What) -> &mut BTreeSet<(u64, BareJid)> {
+        match what {
+            What::Join => &mut self.joins,
+            What::Leave => &mut self.leaves,
+        }
     }
 
     fn take_due(&mut self, now_ms: u64) -> Vec<(BareJid, What)> {
-        let due = |what| {
-            let is_due = move |errand: &Errand| errand.what == what && errand.at_ms <= now_ms;
-            let rooms = self.rooms.iter().filter(move |(_, errand)| is_due(errand));
-            rooms.map(|(room, errand)| (errand.at_ms, room.clone()))
-        };
-        let first = due(What::Join).min().filter(|_| self.paced_ms <= now_ms);
-        let mut taken: Vec<_> = due(What::Leave).map(|(_, room)| (room, What::Leave)).collect();
-        if let Some((_, room)) = first {
+        let mut taken = Vec::new();
+        while let Some(room) = self.take_first(What::Leave, now_ms) {
+            taken.push((room, What::Leave));
+        }
+        if self.paced_ms <= now_ms
+            && let Some(room) = self.take_first(What::Join, now_ms)
+        {
             self.paced_ms = now_ms + SECOND_MS / limit::BOOKMARK_JOINS_PER_SECOND;
             taken.push((room, What::Join));
         }
-        self.rooms.retain(|room, _| !taken.iter().any(|(done, _)| done == room));
         taken
+    }
+
+    /// Takes out what is due first, if it is.
+    fn take_first(&mut self, what: What, now_ms: u64) -> Option<BareJid> {
+        let order = self.order_of(what);
+        if order.first()?.0 > now_ms {
+            return None;
+        }
+        let (_, room) = order.pop_first()?;
+        self.rooms.remove(&room);
+        Some(room)
     }
 }
 
