@@ -7,7 +7,7 @@ use super::storage::Ledger;
 use crate::config::Config;
 use crate::event::{Action, Now, Outcome, SessionId, Verdict};
 use crate::occupancy::Occupancy;
-use crate::profile::Profile;
+use crate::profile::{BlockList, Profile};
 use crate::turn::Turn;
 use crate::xmpp::jid::{BareJid, Jid};
 
@@ -52,8 +52,11 @@ impl Bouncer {
     }
 
     pub(super) fn note_blocked(&mut self, now: Now, account: &BareJid, blocked: Vec<Jid>) -> Outcome {
-        let rooms = self.rooms_of(account);
-        let outcome = self.everywhere(now, rooms, |occupancy, turn| occupancy.note_blocked(turn, &blocked));
+        let (rooms, blocked) = (self.rooms_of(account), BlockList::from(blocked));
+        let outcome = self.everywhere(now, rooms, |occupancy, turn| {
+            let about = blocked.about(occupancy.room());
+            occupancy.note_blocked(turn, &about);
+        });
         self.state.accounts.entry(account.clone()).or_default().profile.blocked = blocked;
         self.forget_idle(account);
         outcome

@@ -134,7 +134,8 @@ impl Bouncer {
         account_known.rooms.insert(room.clone(), place);
         self.await_turn(now, account, room);
         self.in_room(now, account, room, |occupancy, turn| {
-            occupancy.note_blocked(turn, &turn.profile.blocked.clone());
+            let about = turn.profile.blocked.about(occupancy.room());
+            occupancy.note_blocked(turn, &about);
             Verdict::Handled
         });
         None

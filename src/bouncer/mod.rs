@@ -254,7 +254,7 @@ impl Bouncer {
         let spare = limit::ACCOUNT_COST.saturating_sub(known.waiting);
         let (chance, services) = ((&mut self.ids, &mut self.state.pace), &self.state.services);
         let mut turn = Turn::new(now, &self.config, chance, &known.profile, services, spare);
-        occupancy.note_blocked(&mut turn, &known.profile.blocked);
+        occupancy.note_blocked(&mut turn, &known.profile.blocked.about(room));
         known.rooms.insert(room.clone(), Place::new(occupancy));
         self.state.services.add(account, room);
         if let Some(forgotten) = forgotten {

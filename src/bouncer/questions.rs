@@ -84,5 +84,5 @@ pub(super) fn invites_for_blocked(profile: &Profile, message: &Stanza) -> bool {
         return false;
     }
     let inviter = MucUser::inviter(message);
-    inviter.is_some_and(|inviter| profile.blocked.iter().any(|jid| jid.covers(&inviter)))
+    inviter.is_some_and(|inviter| profile.blocked.covers(&inviter))
 }

@@ -53,14 +53,6 @@ impl Jid {
         BareJid::new(self.bare())
     }
 
-    /// Whether a block of this address blocks the other: it is the other, its bare JID or its domain
-    /// (XEP-0191 §3.1).
-    pub fn covers(&self, other: &Jid) -> bool {
-        let bare = other.bare();
-        let domain = bare.split_once('@').map_or(bare, |(_, domain)| domain);
-        [other.as_str(), bare, domain].contains(&self.as_str())
-    }
-
     /// The resource as a nick.
     pub fn nick(&self) -> Option<Nick> {
         self.resource().map(Nick::new)
@@ -139,6 +131,12 @@ impl Nick {
 }
 
 impl Borrow<str> for BareJid {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for Jid {
     fn borrow(&self) -> &str {
         &self.0
     }
