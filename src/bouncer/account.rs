@@ -17,6 +17,9 @@ pub(crate) struct Account {
     /// How much waits in all of them (R7).
     #[serde(skip)]
     pub(crate) waiting: usize,
+    /// In how many of them it is, or about to be (J25).
+    #[serde(skip)]
+    pub(crate) occupied: usize,
     pub(crate) profile: Profile,
     pub(crate) ledger: Ledger,
 }
@@ -32,6 +35,9 @@ pub(crate) struct Place {
     /// How much waited there when that was last looked at.
     #[serde(skip)]
     waiting: usize,
+    /// Whether it counts as one that the account is in.
+    #[serde(skip)]
+    is_occupied: bool,
 }
 
 impl Account {
@@ -47,11 +53,7 @@ impl Account {
 
     /// Whether it may be in no further room (J25).
     pub(crate) fn is_full(&self, config: &Config) -> bool {
-        let occupied = self
-            .rooms
-            .values()
-            .filter(|place| place.occupancy.is_occupied() || place.occupancy.is_inquiring());
-        occupied.count() >= config.rooms_per_account
+        self.occupied >= config.rooms_per_account
     }
 
     /// Whether it is in that room, or about to be.
@@ -77,7 +79,13 @@ impl Place {
     }
 
     pub(crate) fn new(occupancy: Occupancy) -> Self {
-        Self { occupancy: Box::new(occupancy), stored: Stored::default(), noted_ms: None, waiting: 0 }
+        Self {
+            occupancy: Box::new(occupancy),
+            stored: Stored::default(),
+            noted_ms: None,
+            waiting: 0,
+            is_occupied: false,
+        }
     }
 
     /// Takes in how much waits there, of all that waits for the account. It is no less than before if nothing did.
@@ -90,8 +98,16 @@ impl Place {
         *in_all = (*in_all + waiting).saturating_sub(before);
     }
 
-    /// Nothing waits there any more.
-    pub(crate) fn forget_waiting(&mut self, in_all: &mut usize) {
-        *in_all = in_all.saturating_sub(std::mem::take(&mut self.waiting));
+    /// Takes in whether the account is in there, or about to be, in the number of all such rooms.
+    pub(crate) fn note_occupied(&mut self, in_all: &mut usize) {
+        let is_occupied = self.occupancy.is_occupied() || self.occupancy.is_inquiring();
+        let before = std::mem::replace(&mut self.is_occupied, is_occupied);
+        *in_all = (*in_all + usize::from(is_occupied)).saturating_sub(usize::from(before));
+    }
+
+    /// It is known no more: nothing waits there, and the account is not in.
+    pub(crate) fn leave_totals(&mut self, waiting: &mut usize, occupied: &mut usize) {
+        *waiting = waiting.saturating_sub(std::mem::take(&mut self.waiting));
+        *occupied = occupied.saturating_sub(usize::from(std::mem::take(&mut self.is_occupied)));
     }
 }

@@ -79,10 +79,11 @@ impl Bouncer {
 
     pub(crate) fn with_state(config: Config, seed: u64, mut state: Known) -> Self {
         let mut timetable = Timetable::default();
-        for Account { rooms, waiting, .. } in state.accounts.values_mut() {
+        for Account { rooms, waiting, occupied, .. } in state.accounts.values_mut() {
             for place in rooms.values_mut() {
                 timetable.note(place, &config);
                 place.note_waiting(true, waiting);
+                place.note_occupied(occupied);
                 state.services.add(place.occupancy.account(), place.occupancy.room());
             }
         }
@@ -267,7 +268,7 @@ impl Bouncer {
     fn forget(&mut self, account: &BareJid, room: &BareJid) {
         let Some(known) = self.state.accounts.get_mut(account) else { return };
         if let Some(mut place) = known.rooms.remove(room) {
-            place.forget_waiting(&mut known.waiting);
+            place.leave_totals(&mut known.waiting, &mut known.occupied);
             self.timetable.remove(&place);
             self.state.services.remove(account, room);
         }
@@ -309,7 +310,7 @@ impl Bouncer {
         read: impl FnOnce() -> Result<(Now, T), E>,
         decide: impl FnOnce(&mut Occupancy, &mut Turn<'_>, T) -> Verdict,
     ) -> Option<Result<Outcome, E>> {
-        let Account { rooms, profile, waiting, .. } = self.state.accounts.get_mut(account)?;
+        let Account { rooms, profile, waiting, occupied, .. } = self.state.accounts.get_mut(account)?;
         let place = rooms.get_mut(room).filter(|place| wanted(&place.occupancy))?;
         let (now, read) = match read() {
             Ok(read) => read,
@@ -322,6 +323,7 @@ impl Bouncer {
         let verdict = decide(&mut place.occupancy, &mut turn, read);
         place.occupancy.settle(&mut turn);
         place.note_waiting(turn.waits_more(), waiting);
+        place.note_occupied(occupied);
         let (is_over, finding, contact) = (place.occupancy.is_over(&turn), turn.finding(), turn.contact());
         let mut actions = turn.into_actions();
         if let Some(finding) = finding {
