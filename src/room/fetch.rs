@@ -1,5 +1,6 @@
 //! The room shows its history in answer to a join of ours: what of it is news, and what the copy lacks (H10, F32).
 
+use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
@@ -34,6 +35,9 @@ pub(super) struct Fetch {
     pub(super) has_older: Option<bool>,
     /// Whether there was no space for the oldest.
     pub(super) is_cut: bool,
+    /// The hashes of all that may have come before: a message with another is not looked for. Made when first needed.
+    #[serde(skip)]
+    hashes: Option<FxHashSet<u32>>,
 }
 
 impl Fetch {
@@ -90,6 +94,7 @@ impl History {
             strangers: Vec::new(),
             has_older: None,
             is_cut: false,
+            hashes: None,
         }));
     }
 
@@ -123,8 +128,9 @@ impl History {
         let print = Print::of(message, room);
         let end = (self.entries.len(), Clock::right());
         let (from, mut clock) = self.fetch.as_ref().map_or(end, |fetch| (fetch.cursor, fetch.clock));
-        let was_seen = self.seen.knows(print, stamp_ms, &mut clock);
-        let kept_at = self.position(from, print, was_seen, stamp_ms);
+        let may_have_come = self.may_have_come(print.hash);
+        let was_seen = may_have_come && self.seen.knows(print, stamp_ms, &mut clock);
+        let kept_at = if may_have_come { self.position(from, print, was_seen, stamp_ms) } else { None };
         let is_news = match &mut self.fetch {
             Some(fetch) => {
                 fetch.clock = clock;
@@ -141,11 +147,25 @@ impl History {
                 self.place(position, message, print, stamp_ms, room, now);
             }
             Some(position) => self.meet(position, delay::stamp_by_room(message, room)),
-            None if self.seen.is_withheld(print.hash) => {}
+            None if may_have_come && self.seen.is_withheld(print.hash) => {}
             None => self.place(from, message, print, stamp_ms, room, now),
         }
         self.trim(now, config);
         is_news
+    }
+
+    /// Whether a message of that hash may be kept, have come or be withheld. From now on it may.
+    fn may_have_come(&mut self, hash: u32) -> bool {
+        let Some(fetch) = &mut self.fetch else { return true };
+        let kept = || self.entries.iter().map(|entry| entry.hash).chain(self.seen.hashes()).collect();
+        !fetch.hashes.get_or_insert_with(kept).insert(hash)
+    }
+
+    /// A message of that hash comes live, or is withheld.
+    pub(super) fn note_hash(&mut self, hash: u32) {
+        if let Some(hashes) = self.fetch.as_mut().and_then(|fetch| fetch.hashes.as_mut()) {
+            hashes.insert(hash);
+        }
     }
 
     /// The room has shown a message that is kept.
@@ -188,7 +208,7 @@ impl History {
             let (print, stamp_ms) = (Print::of(message, room), delay::stamp(message, room));
             self.seen.note(print, stamp_ms, now, config);
             let is_newer = fetch.is_newer(stamp_ms);
-            if let Some(position) = self.position(0, print, true, stamp_ms).filter(|_| is_newer) {
+            if is_newer && let Some(position) = self.position(0, print, true, stamp_ms) {
                 self.move_to_end(position);
             }
             is_newer

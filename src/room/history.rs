@@ -105,6 +105,7 @@ impl History {
     ) {
         let print = Print::of(message, room);
         self.seen.note(print, dated_ms, now, config);
+        self.note_hash(print.hash);
         let stamp_ms = dated_ms.unwrap_or(now.utc_ms);
         self.insert(self.entries.len(), message, print, Some(stamp_ms), room, now);
         self.trim(now, config);
@@ -145,16 +146,21 @@ impl History {
     fn take_back(&mut self, message: &Stanza, print: Print, room: &BareJid) -> bool {
         let Some(retraction) = Retraction::read(message, room) else { return false };
         if let Some(target) = retraction.target_of_room() {
-            self.seen.withhold(Print::of_stanza_id(target).hash); // it may be kept no more
+            self.withhold(Print::of_stanza_id(target).hash); // it may be kept no more
         }
         let is_target =
             |entry: &Entry| retraction.takes_back(&entry.stanza, entry.author_nick(), message, room);
         let Some(position) = self.entries.iter().position(is_target) else { return false };
         if let Some(target) = self.remove(position) {
-            self.seen.withhold(target.hash);
+            self.withhold(target.hash);
         }
-        self.seen.withhold(print.hash);
+        self.withhold(print.hash);
         true
+    }
+
+    fn withhold(&mut self, hash: u32) {
+        self.seen.withhold(hash);
+        self.note_hash(hash);
     }
 
     pub(super) fn remove(&mut self, position: usize) -> Option<Entry> {

@@ -171,6 +171,11 @@ impl Seen {
         one == other || place(one).zip(place(other)).is_some_and(|(one, other)| one <= other)
     }
 
+    /// The hashes of all that have come lately or are withheld.
+    pub(super) fn hashes(&self) -> impl Iterator<Item = u32> {
+        self.recent.iter().map(|sighting| sighting.hash).chain(self.withheld.iter().copied())
+    }
+
     /// The message is not to be shown again.
     pub(crate) fn withhold(&mut self, hash: u32) {
         if self.withheld.len() >= limit::SEEN {
