@@ -118,6 +118,32 @@ lua-test: build ## The binding and the wrapper in a real Lua, and once more unde
 	@scripts/lua-test $(TARGET)/module
 	@scripts/memcheck $(TARGET)/module
 
+# Each block of code that is run is counted, at the compiler's own places (tests/fuzz/work.rs).
+FUZZ_HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+FUZZ_FLAGS = -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=3 -Cllvm-args=-sanitizer-coverage-trace-pc-guard
+FUZZ_CARGO = RUSTFLAGS="$(FUZZ_FLAGS)" FUZZ_COUNTS=1 $(CARGO) test --profile fuzz --locked --target-dir $(TARGET)/fuzz \
+	--target $(FUZZ_HOST) $(CORE_FEATURES)
+FUZZ_LUA = LUA_CPATH="$(TARGET)/module/?.so;;" lua$(LUA) tests/lua/fuzz/run.lua
+SECONDS = 60
+SEED = 1
+
+.PHONY: fuzz-core
+fuzz-core: ## Random hostile events in the core, for SECONDS (60): nothing breaks, and none costs more than it pays for
+	FUZZ_SECONDS=$(SECONDS) FUZZ_SEED=$(SEED) $(FUZZ_CARGO) --test fuzz -- --nocapture
+
+.PHONY: fuzz-lua
+fuzz-lua: build ## The same with the whole module in a real Lua: tables of any shape, re-entrance, errors, waits, reloads
+	$(FUZZ_LUA) $(SECONDS) $(SEED)
+
+.PHONY: soak
+soak: build ## Both, for SECONDS each, with seeds that nobody has seen
+	FUZZ_SECONDS=$(SECONDS) FUZZ_SEED=$$(date +%s)000000 $(FUZZ_CARGO) --test fuzz -- --nocapture
+	$(FUZZ_LUA) $(SECONDS) $$(date +%s)000
+
+.PHONY: full-state
+full-state: ## What one event costs does not grow with what is kept
+	$(FUZZ_CARGO) --test full_state -- --nocapture
+
 .PHONY: prosody-test
 prosody-test: build ## Real Prosodies and real clients; STORIES="kick ban" chooses
 	@test -x $(PYTHON) || { echo "no $(PYTHON): run 'make deps' first" >&2; exit 1; }
