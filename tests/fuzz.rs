@@ -159,7 +159,7 @@ fn no_stanza_of_ten_kilobytes_holds_the_server_for_long() {
             let took = time(place, &dearest);
             let text = dearest.step.to_string();
             let shown: String = text.chars().take(150).collect();
-            println!("{name}: {}, {took:?}, {} bytes: {shown}", dearest.work, text.len());
+            println!("{name}, {tries} tried: {}, {took:?}, {} bytes: {shown}", dearest.work, text.len());
             assert!(dearest.work <= HOLD, "{name}: too dear\n{}{text}", write_story(&dearest.before));
         }
     }

@@ -9,8 +9,9 @@ use minimix_core::event::{Action, Event, Outcome};
 
 use crate::play::cost_of;
 
-/// A call may do so much work by itself…
-const CALL: u64 = 4_000;
+/// A call may do so much work by itself, since some look through what has a low limit: a question of an occupant through
+/// those that its session has not been asked yet (64 kB)…
+const CALL: u64 = 16_000;
 /// … and so much for each byte that comes in or goes out, as the core counts bytes.
 const BYTE: u64 = 6;
 /// … and so much for each room that it is about.

@@ -236,7 +236,8 @@ function world:step(kind, seed)
 		local line = self.server.log[i];
 		if line:find("core failed", 1, true) then error("fault: "..line, 0); end
 	end
-	if not ok and type(fault) == "string" and fault:find("another address", 1, true) then error("fault: "..fault, 0); end
+	local is_changed = not ok and type(fault) == "string" and fault:find("another address", 1, true);
+	if is_changed then error("fault: "..fault:match("[^\n]*"), 0); end
 	local rooms = self.reloads and 20 or 4; -- a reload reads all files of the wrapper
 	local most = CALL * rooms + NODE * self.nodes + SENT * self.sent;
 	local most_bytes = CALL_BYTES * rooms + NODE_BYTES * self.nodes + SENT_BYTES * self.sent;
