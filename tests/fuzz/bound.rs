@@ -11,7 +11,7 @@ use crate::play::cost_of;
 
 /// A call may do so much work by itself, since some look through what has a low limit: a question of an occupant through
 /// those that its session has not been asked yet (64 kB)…
-const CALL: u64 = 16_000;
+const CALL: u64 = 32_000;
 /// … and so much for each byte that comes in or goes out, as the core counts bytes.
 const BYTE: u64 = 6;
 /// … and so much for each room that it is about.
