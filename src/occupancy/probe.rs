@@ -6,7 +6,7 @@ use super::Occupancy;
 use super::phase::{In, Phase};
 use crate::config::limit;
 use crate::event::{Id, SessionId, Verdict};
-use crate::pending::expiring::{Expiring, OfSession};
+use crate::pending::expiring::{Expiring, OfSession, Value};
 use crate::room::self_presence::name_session;
 use crate::turn::Turn;
 use crate::xmpp::cost::Cost;
@@ -24,6 +24,8 @@ pub(super) struct Probe {
     /// The nick that it addressed, if it means the account by another than the real one.
     alias: Option<Nick>,
 }
+
+impl Value for Probe {}
 
 impl Cost for Probe {
     fn outside(&self) -> usize {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::base::Base;
 use crate::config::limit;
 use crate::event::SessionId;
-use crate::pending::expiring::{Expiring, OfSession};
+use crate::pending::expiring::{Expiring, OfSession, Value};
 use crate::turn::Turn;
 use crate::xmpp::cost::Cost;
 use crate::xmpp::jid::Jid;
@@ -38,6 +38,9 @@ struct Repeated {
     session: SessionId,
     queryid: Option<Box<str>>,
 }
+
+impl Value for Asked {}
+impl Value for Repeated {}
 
 impl Cost for Asked {
     fn outside(&self) -> usize {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::SessionId;
 use crate::xmpp::cost::Cost;
+use crate::xmpp::jid::Nick;
 
 /// Entries with a key and perhaps a deadline, oldest first. Several may have one key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -25,6 +26,7 @@ struct Tables<K: Key, V: Value> {
     entries: BTreeMap<u64, Entry<K, V>>,
     by_key: BTreeSet<(K, u64)>,
     by_deadline: BTreeSet<(u64, u64)>,
+    by_occupant: BTreeSet<(Nick, u64)>,
     cost: usize,
 }
 
@@ -33,8 +35,12 @@ pub(crate) trait Key: Ord + Clone + Cost + 'static {}
 impl<K: Ord + Clone + Cost + 'static> Key for K {}
 
 /// What an entry says.
-pub(crate) trait Value: Clone + Cost + 'static {}
-impl<V: Clone + Cost + 'static> Value for V {}
+pub(crate) trait Value: Clone + Cost + 'static {
+    /// The occupant whom it is about, by the nick that it has.
+    fn occupant(&self) -> Option<&Nick> {
+        None
+    }
+}
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Entry<K, V> {
@@ -47,9 +53,10 @@ struct Entry<K, V> {
 }
 
 impl<K: Key, V: Value> Entry<K, V> {
-    /// What an entry costs in all three tables, a third of which is free.
+    /// What an entry costs in all tables, a third of which is free.
     fn cost(key: &K, value: &V) -> usize {
-        let places = size_of::<(u64, Self)>() + size_of::<(K, u64)>() + size_of::<(u64, u64)>();
+        let of_occupant = value.occupant().map_or(0, |_| size_of::<(Nick, u64)>());
+        let places = size_of::<(u64, Self)>() + size_of::<(K, u64)>() + size_of::<(u64, u64)>() + of_occupant;
         places * 3 / 2 + 2 * key.outside() + value.outside()
     }
 }
@@ -64,13 +71,20 @@ impl<K: Key, V: Value> Tables<K, V> {
     const EMPTY: &Self = &Self::new();
 
     const fn new() -> Self {
-        Self { entries: BTreeMap::new(), by_key: BTreeSet::new(), by_deadline: BTreeSet::new(), cost: 0 }
+        Self {
+            entries: BTreeMap::new(),
+            by_key: BTreeSet::new(),
+            by_deadline: BTreeSet::new(),
+            by_occupant: BTreeSet::new(),
+            cost: 0,
+        }
     }
 
     fn insert(&mut self, key: K, deadline_ms: Option<u64>, value: V) {
         let number = self.entries.last_key_value().map_or(0, |(last, _)| last + 1);
         self.by_key.insert((key.clone(), number));
         self.by_deadline.extend(deadline_ms.map(|deadline_ms| (deadline_ms, number)));
+        self.by_occupant.extend(value.occupant().map(|occupant| (occupant.clone(), number)));
         let cost = Entry::cost(&key, &value);
         self.cost += cost;
         self.entries.insert(number, Entry { key, deadline_ms, value, cost });
@@ -81,9 +95,22 @@ impl<K: Key, V: Value> Tables<K, V> {
         if let Some(deadline_ms) = entry.deadline_ms {
             self.by_deadline.remove(&(deadline_ms, number));
         }
+        if let Some(occupant) = entry.value.occupant() {
+            self.by_occupant.remove(&(occupant.clone(), number));
+        }
         self.cost = self.cost.saturating_sub(entry.cost);
         self.by_key.remove(&(entry.key, number));
         Some(entry.value)
+    }
+
+    /// Changes an entry; it may be about another occupant then.
+    fn change(&mut self, number: u64, change: impl FnOnce(&mut V)) {
+        let Some(entry) = self.entries.get_mut(&number) else { return };
+        if let Some(before) = entry.value.occupant() {
+            self.by_occupant.remove(&(before.clone(), number));
+        }
+        change(&mut entry.value);
+        self.by_occupant.extend(entry.value.occupant().map(|occupant| (occupant.clone(), number)));
     }
 }
 
@@ -175,20 +202,40 @@ impl<K: Key, V: Value> Expiring<K, V> {
         numbers.into_iter().filter_map(|number| self.remove(number)).collect()
     }
 
+    /// Takes out the oldest entry about that occupant.
+    pub(crate) fn take_first_about(&mut self, occupant: &Nick) -> Option<V> {
+        let number = self.numbers_about(occupant).next()?;
+        self.remove(number)
+    }
+
+    /// Takes out every entry about that occupant, oldest first.
+    pub(crate) fn take_all_about(&mut self, occupant: &Nick) -> Vec<V> {
+        std::iter::from_fn(|| self.take_first_about(occupant)).collect()
+    }
+
+    /// Changes every entry about that occupant, oldest first.
+    pub(crate) fn change_all_about(&mut self, occupant: &Nick, mut change: impl FnMut(&mut V)) {
+        let numbers: Vec<u64> = self.numbers_about(occupant).collect();
+        let Some(tables) = self.0.as_deref_mut() else { return };
+        for number in numbers {
+            tables.change(number, &mut change);
+        }
+    }
+
     /// Takes out everything, oldest first.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = (K, V)> {
         let entries = self.0.take().map(|tables| tables.entries).unwrap_or_default();
         entries.into_values().map(|entry| (entry.key, entry.value))
     }
 
-    /// The values, oldest first.
-    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
-        self.tables().entries.values().map(|entry| &entry.value)
-    }
-
-    /// The values, oldest first, to be changed.
+    /// The values, oldest first, to be changed. They stay about the same occupants.
     pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
         self.0.iter_mut().flat_map(|tables| tables.entries.values_mut()).map(|entry| &mut entry.value)
+    }
+
+    fn numbers_about(&self, occupant: &Nick) -> impl Iterator<Item = u64> {
+        let all = (occupant.clone(), 0)..=(occupant.clone(), u64::MAX);
+        self.tables().by_occupant.range(all).map(|(_, number)| *number)
     }
 
     fn numbers(&self, key: &K) -> impl Iterator<Item = u64> {
@@ -243,6 +290,8 @@ mod tests {
             0
         }
     }
+
+    impl Value for u32 {}
 
     fn table(entries: &[(&'static str, u64, u32)]) -> Expiring<Box<str>, u32> {
         let mut table = Expiring::default();

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::exchanges::{self, Exchanges};
-use super::expiring::{Expiring, OfSession};
+use super::expiring::{Expiring, OfSession, Value};
 use super::peer::Peer;
 use crate::config::limit;
 use crate::event::SessionId;
@@ -25,6 +25,8 @@ pub(crate) struct Queries {
     to_occupants: Expiring<Box<str>, Query>,
     /// From occupants, by the id under which a session is asked.
     questions: Expiring<Box<str>, Question>,
+    /// How many bytes those hold that no session has been asked yet.
+    unasked_bytes: usize,
     exchanges: Exchanges,
     /// What sessions ask while too much is open.
     waiting: VecDeque<Waiting>,
@@ -75,6 +77,18 @@ impl Cost for Query {
 impl Cost for Question {
     fn outside(&self) -> usize {
         self.id.outside() + self.peer.outside() + self.unasked.outside()
+    }
+}
+
+impl Value for Query {
+    fn occupant(&self) -> Option<&Nick> {
+        self.peer.current()
+    }
+}
+
+impl Value for Question {
+    fn occupant(&self) -> Option<&Nick> {
+        self.peer.current()
     }
 }
 
@@ -172,25 +186,40 @@ impl Queries {
     pub(crate) fn ask_session(&mut self, mapped: Box<str>, question: Question) -> Option<Question> {
         let is_full = self.questions.len() >= limit::QUERIES || self.questions.cost() >= limit::QUERIES_COST;
         let oldest = if is_full { self.take_oldest_question(&question.peer) } else { None };
+        self.unasked_bytes += question.unasked_bytes();
         self.questions.insert(mapped, None, question);
         oldest
     }
 
     fn take_oldest_question(&mut self, peer: &Peer) -> Option<Question> {
-        let is_of_peer = |question: &Question| question.peer.current() == peer.current();
-        self.questions.take_any(is_of_peer).or_else(|| self.questions.take_any(|_| true))
+        let of_peer = match peer.current() {
+            Some(occupant) => self.questions.take_first_about(occupant),
+            None => self.questions.take_any(|question| question.peer.is_room()),
+        };
+        let oldest = of_peer.or_else(|| self.questions.take_any(|_| true))?;
+        self.note_ended(&oldest);
+        Some(oldest)
+    }
+
+    fn note_ended(&mut self, question: &Question) {
+        self.unasked_bytes = self.unasked_bytes.saturating_sub(question.unasked_bytes());
     }
 
     /// Whether one more question may be kept for a session that is not asked yet.
     pub(crate) fn may_wait(&self, question: &Stanza) -> bool {
-        let kept = self.questions.values().filter_map(|question| question.unasked.as_ref());
-        kept.map(|unasked| unasked.weight()).sum::<usize>() + question.weight() <= limit::UNASKED_BYTES
+        self.unasked_bytes + question.weight() <= limit::UNASKED_BYTES
     }
 
     /// What that session is asked now that it has been shown the room.
     pub(crate) fn take_unasked(&mut self, session: SessionId) -> Vec<Kept> {
+        if self.unasked_bytes == 0 {
+            return Vec::new();
+        }
         let of_session = self.questions.values_mut().filter(|question| question.session == session);
-        of_session.filter_map(|question| question.unasked.take()).collect()
+        let unasked: Vec<Kept> = of_session.filter_map(|question| question.unasked.take()).collect();
+        let bytes: usize = unasked.iter().map(|question| question.weight()).sum();
+        self.unasked_bytes = self.unasked_bytes.saturating_sub(bytes);
+        unasked
     }
 
     /// The question that a session answers, if that session was asked.
@@ -199,6 +228,7 @@ impl Queries {
         let is_asked =
             |question: &Question| question.session == session && question.peer.is(answer.to.as_ref());
         let question = self.questions.take(id, is_asked)?;
+        self.note_ended(&question);
         self.note_agreed(id, answer, &question.peer, Some(session));
         Some(question)
     }
@@ -235,20 +265,24 @@ impl Queries {
 impl Queries {
     /// An occupant goes on under another nick.
     pub(crate) fn follow(&mut self, old: &Nick, new: &Nick) {
-        for query in self.to_occupants.values_mut() {
-            query.peer.follow(old, new);
-        }
-        for question in self.questions.values_mut() {
+        self.to_occupants.change_all_about(old, |query| query.peer.follow(old, new));
+        let (mut before, mut after) = (0, 0);
+        self.questions.change_all_about(old, |question| {
+            before += question.unasked_bytes();
             question.follow(old, new);
-        }
+            after += question.unasked_bytes();
+        });
+        self.unasked_bytes = (self.unasked_bytes + after).saturating_sub(before);
         self.exchanges.follow(old, new);
     }
 
     /// An occupant has gone. Gives what it has not answered. For what it asked nobody waits any more.
     pub(crate) fn end_with(&mut self, occupant: &Nick) -> Vec<Query> {
         self.exchanges.end_with(occupant);
-        self.questions.take_all(|question| question.peer.current() == Some(occupant));
-        self.to_occupants.take_all(|query| query.peer.current() == Some(occupant))
+        for question in self.questions.take_all_about(occupant) {
+            self.note_ended(&question);
+        }
+        self.to_occupants.take_all_about(occupant)
     }
 
     /// The account leaves: what occupants have not answered by that time they will not answer.
@@ -270,13 +304,18 @@ impl Queries {
     /// Nobody waits any more for what occupants have asked.
     pub(crate) fn end_questions(&mut self) {
         self.questions = Expiring::default();
+        self.unasked_bytes = 0;
         self.exchanges = Exchanges::default();
     }
 
     /// A session is no longer in: it is asked nothing. Gives the questions that it has not answered.
     pub(crate) fn detach(&mut self, session: SessionId) -> Vec<Question> {
         self.exchanges.forget(session);
-        self.questions.forget(session)
+        let unanswered = self.questions.forget(session);
+        for question in &unanswered {
+            self.note_ended(question);
+        }
+        unanswered
     }
 
     /// The session has ended: answers to it reach nobody (I13), and for those of persons nobody waits.
@@ -296,6 +335,10 @@ impl Queries {
 }
 
 impl Question {
+    fn unasked_bytes(&self) -> usize {
+        self.unasked.as_ref().map_or(0, |unasked| unasked.weight())
+    }
+
     fn follow(&mut self, old: &Nick, new: &Nick) {
         let is_asker = self.peer.current() == Some(old);
         self.peer.follow(old, new);

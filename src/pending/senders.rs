@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::expiring::Expiring;
+use super::expiring::{Expiring, Value};
 use super::peer::Peer;
 use crate::config::limit;
 use crate::event::SessionId;
@@ -23,6 +23,12 @@ pub(crate) struct Sent {
     pub(crate) session: Option<SessionId>,
     /// Whether the id is ours: the session gave none.
     pub(crate) invented: bool,
+}
+
+impl Value for Sent {
+    fn occupant(&self) -> Option<&Nick> {
+        self.to.current()
+    }
 }
 
 impl Cost for Sent {
@@ -68,9 +74,7 @@ impl Senders {
 
     /// An occupant goes on under another nick.
     pub(crate) fn follow(&mut self, old: &Nick, new: &Nick) {
-        for sent in self.0.values_mut() {
-            sent.to.follow(old, new);
-        }
+        self.0.change_all_about(old, |sent| sent.to.follow(old, new));
     }
 
     /// The session has ended: its errors reach nobody, and are taken for no other session's.

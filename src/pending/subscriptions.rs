@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::expiring::Expiring;
+use super::expiring::{Expiring, Value};
 use crate::config::limit;
 use crate::event::SessionId;
 use crate::xmpp::cost::Cost;
@@ -14,6 +14,8 @@ pub(crate) struct Subscriptions(Expiring<Option<Box<str>>, Subscriber>);
 /// Who sent one; nobody, once the session has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Subscriber(pub(crate) Option<SessionId>);
+
+impl Value for Subscriber {}
 
 impl Cost for Subscriber {
     fn outside(&self) -> usize {
