@@ -24,6 +24,10 @@ const NS_ORIGIN_ID: &str = "urn:xmpp:sid:0";
 pub(super) struct Outbox {
     said: VecDeque<Said>,
     cost: usize,
+    /// Since when the first of those waits that went up.
+    up_ms: Option<u64>,
+    /// The same of those that are stuck.
+    stuck_ms: Option<u64>,
     /// When it is asked again whether what is stuck can go up.
     ask_ms: u64,
 }
@@ -69,13 +73,9 @@ impl Cost for Said {
 }
 
 impl Said {
-    /// Whether a message from the account's own nick is this one by its id.
-    fn is_named_by(&self, message: &Stanza) -> bool {
-        let origin_id = |stanza: &Stanza| {
-            stanza.find("origin-id", NS_ORIGIN_ID).and_then(|id| id.attribute("id")).map(str::to_owned)
-        };
-        let is_same_origin = || origin_id(&self.stanza).is_some_and(|id| origin_id(message) == Some(id));
-        message.id.as_deref() == Some(&self.id) || is_same_origin()
+    /// Whether a message from the account's own nick, with that origin-id, is this one by its id.
+    fn is_named_by(&self, message: &Stanza, origin: Option<&str>) -> bool {
+        message.id.as_deref() == Some(&self.id) || (origin.is_some() && origin_id(&self.stanza) == origin)
     }
 
     fn has_text_of(&self, message: &Stanza) -> bool {
@@ -93,19 +93,17 @@ impl Outbox {
 
     /// Whether what is said has to wait.
     pub(super) fn has_stuck(&self) -> bool {
-        self.said.iter().any(|said| said.fate.is_stuck())
+        self.stuck_ms.is_some()
     }
 
     /// Since when the first message has not come back.
     pub(super) fn missed_ms(&self) -> Option<u64> {
-        let first = self.said.iter().find(|said| said.fate == Fate::Up)?;
-        Some(first.since_ms + limit::REFLECTION_MS)
+        Some(self.up_ms? + limit::REFLECTION_MS)
     }
 
     /// When those who wait are told.
     pub(super) fn over_ms(&self) -> Option<u64> {
-        let first = self.said.iter().find(|said| said.fate.is_stuck())?;
-        Some(first.since_ms + limit::STUCK_MS)
+        Some(self.stuck_ms? + limit::STUCK_MS)
     }
 
     /// When it is asked again whether what is stuck can go up.
@@ -120,7 +118,7 @@ impl Outbox {
 
     /// A stream has ended. Of what is under way nobody can tell whether the room has taken it. True if something is.
     pub(super) fn doubt_under_way(&mut self, turn: &Turn<'_>) -> bool {
-        let is_under_way = self.said.iter().any(|said| said.fate == Fate::Up);
+        let is_under_way = self.up_ms.is_some();
         if is_under_way {
             self.doubt(turn);
             self.ask_later(turn);
@@ -134,6 +132,15 @@ impl Outbox {
         for said in self.said.iter_mut().filter(|said| !said.fate.is_stuck()) {
             said.fate = Fate::Doubted { error: None };
         }
+        self.note_firsts();
+    }
+
+    /// The room has not shown for long what went up.
+    fn miss(&mut self) {
+        for said in self.said.iter_mut().filter(|said| said.fate == Fate::Up) {
+            said.fate = Fate::Missed;
+        }
+        self.up_ms = None;
     }
 
     /// The session has ended: nobody is told what becomes of its messages.
@@ -155,6 +162,8 @@ impl Outbox {
         }
         turn.note_waiting(cost);
         self.cost += cost;
+        let first = if said.fate.is_stuck() { &mut self.stuck_ms } else { &mut self.up_ms };
+        first.get_or_insert(said.since_ms);
         self.said.push_back(said);
         true
     }
@@ -162,21 +171,35 @@ impl Outbox {
     fn remove(&mut self, position: usize) -> Option<Said> {
         let said = self.said.remove(position)?;
         self.cost = self.cost.saturating_sub(said.cost());
+        self.note_firsts();
         Some(said)
     }
 
+    /// Remembers since when the first ones wait: it is asked for after each event.
+    fn note_firsts(&mut self) {
+        let since_ms = |is_wanted: fn(&Fate) -> bool| {
+            self.said.iter().find(|said| is_wanted(&said.fate)).map(|said| said.since_ms)
+        };
+        (self.up_ms, self.stuck_ms) = (since_ms(|fate| *fate == Fate::Up), since_ms(Fate::is_stuck));
+    }
+
     fn take(&mut self, wanted: impl Fn(&Said) -> bool) -> Vec<Said> {
+        if self.said.is_empty() {
+            return Vec::new();
+        }
         let (taken, left): (VecDeque<_>, VecDeque<_>) =
             std::mem::take(&mut self.said).into_iter().partition(|said| wanted(said));
         self.cost = left.iter().map(Cost::cost).sum();
         self.said = left;
+        self.note_firsts();
         taken.into()
     }
 
     /// The room has shown a message of the account: it has taken it.
     pub(super) fn note_shown(&mut self, message: &Stanza, keeps_ids: bool) {
         let by_text = || self.said.iter().position(|said| !keeps_ids && said.has_text_of(message));
-        let position = self.said.iter().position(|said| said.is_named_by(message)).or_else(by_text);
+        let origin = origin_id(message);
+        let position = self.said.iter().position(|said| said.is_named_by(message, origin)).or_else(by_text);
         position.and_then(|position| self.remove(position));
     }
 
@@ -201,6 +224,7 @@ impl Outbox {
             said.fate = fate;
         }
         self.cost = self.said.iter().map(Cost::cost).sum();
+        self.note_firsts();
         true
     }
 }
@@ -267,9 +291,7 @@ impl In<'_> {
 
     /// The room has not shown a message for long: is the account in?
     pub(super) fn miss_reflection(&mut self, turn: &mut Turn<'_>) {
-        for said in self.stay.outbox.said.iter_mut().filter(|said| said.fate == Fate::Up) {
-            said.fate = Fate::Missed;
-        }
+        self.stay.outbox.miss();
         self.stay.suspect(turn, &self.base.me);
     }
 
@@ -329,6 +351,11 @@ impl In<'_> {
     }
 }
 
+/// The id that its author gave a message (XEP-0359).
+fn origin_id(stanza: &Stanza) -> Option<&str> {
+    stanza.find("origin-id", NS_ORIGIN_ID)?.attribute("id")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -343,7 +370,7 @@ mod tests {
                 since_ms: 0,
                 fate: Fate::Up,
             };
-            let mut outbox = Outbox { cost: said.cost(), said: [said].into(), ask_ms: 0 };
+            let mut outbox = Outbox { cost: said.cost(), said: [said].into(), ..Outbox::default() };
             let xml = format!(
                 "<message type='error' id='m1'><body>{text}</body><error type='cancel'>\
                  <not-acceptable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></message>"
