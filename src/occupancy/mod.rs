@@ -25,6 +25,7 @@ mod leave;
 mod membership;
 mod message;
 mod missed;
+mod news;
 mod nick;
 mod notice;
 mod occasion;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::Occupancy;
 use super::base::Base;
+use super::news::News;
 use super::phase::In;
 use super::versions::strip_version;
 use crate::config::limit;
@@ -67,9 +68,8 @@ impl In<'_> {
         let Some(attachment) = self.base.sessions.get(session) else { return };
         let Some(ask) = attachment.ask() else { return };
         // what has come since it asked is no history, however little of that it wants
-        let is_news =
-            |message: &Stanza| ask.first.iter().chain(ask.later.iter()).any(|news| shows(message, news));
-        let room = self.whole_room(turn, attachment, ask, is_news);
+        let news = News::of(ask.first.iter().chain(ask.later.iter()));
+        let room = self.whole_room(turn, attachment, ask, |message| news.has(message));
         let all = ask.first.iter().cloned().chain(room).chain(ask.later.iter().cloned());
         let mut queue: VecDeque<Kept> = all.filter(|stanza| !self.hides(stanza)).collect();
         queue.extend(self.base.queries.take_unasked(session));
@@ -286,12 +286,4 @@ impl Occupancy {
             .filter(move |(_, attachment)| is_live(attachment))
             .map(|(session, _)| session)
     }
-}
-
-/// Whether a kept stanza is that message; either may have a delay more.
-fn shows(shown: &Stanza, message: &Stanza) -> bool {
-    shown.kind == message.kind
-        && shown.id == message.id
-        && shown.from == message.from
-        && (shown.children.starts_with(&message.children) || message.children.starts_with(&shown.children))
 }
