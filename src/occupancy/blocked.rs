@@ -36,7 +36,7 @@ impl Blocked {
 
     /// Whether whoever has that nick is not to be seen.
     pub(super) fn hides_nick(&self, nick: &str) -> bool {
-        self.room || self.nicks.iter().any(|blocked| blocked.as_str() == nick)
+        self.room || self.nicks.contains(nick)
     }
 }
 
@@ -75,7 +75,7 @@ impl In<'_> {
     /// Shows how things stand with somebody who is blocked no longer, and what they have made the subject.
     fn show_again(&mut self, turn: &mut Turn<'_>, nick: &Nick) {
         let is_theirs = |stanza: &&Kept| stanza.sender_nick().as_ref() == Some(nick);
-        let presence = match self.base.room.roster.iter().find(is_theirs) {
+        let presence = match self.base.room.roster.get(nick) {
             Some(presence) => Stanza::clone(presence),
             None => crate::room::roster::gone(&self.base.me.room, nick),
         };

@@ -67,6 +67,11 @@ impl Roster {
         taken
     }
 
+    /// The presence of the occupant of that nick.
+    pub(crate) fn get(&self, nick: &Nick) -> Option<&Kept> {
+        self.position(nick.as_str()).ok().and_then(|position| self.occupants.get(position))
+    }
+
     /// Whether an occupant has that nick.
     pub(crate) fn has(&self, nick: &Nick) -> bool {
         self.position(nick.as_str()).is_ok()
@@ -124,6 +129,8 @@ mod tests {
         assert_eq!(roster.put(presence("bob", "away")), Change::Same);
         assert_eq!(roster.put(presence("bob", "dnd")), Change::Changed);
         assert_eq!(roster.iter().map(nick).collect::<Vec<_>>(), [Some("bob"), Some("carol")]);
+        assert_eq!(roster.get(&Nick::new("bob")), Some(&presence("bob", "dnd")));
+        assert!(roster.get(&Nick::new("eve")).is_none());
         assert!(roster.remove(&Nick::new("bob")).is_some());
         assert!(!roster.has(&Nick::new("bob")) && roster.has(&Nick::new("carol")));
     }

@@ -136,6 +136,12 @@ impl Borrow<str> for BareJid {
     }
 }
 
+impl Borrow<str> for Nick {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl Borrow<str> for Jid {
     fn borrow(&self) -> &str {
         &self.0
