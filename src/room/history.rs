@@ -1,18 +1,19 @@
 //! The messages of a room that a joining session may ask for (XEP-0045 §7.2.13, §7.2.14).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, limit};
 use crate::event::Now;
+use crate::room::authors::{Author, Authors};
 use crate::room::fetch::Fetch;
 use crate::room::gap::Gap;
 use crate::room::request::HistoryRequest;
 use crate::room::retraction::Retraction;
 use crate::room::seen::{Print, Seen, stanza_id};
 use crate::xmpp::delay;
-use crate::xmpp::jid::{BareJid, Jid, Nick};
+use crate::xmpp::jid::{BareJid, Nick};
 use crate::xmpp::stanza::{Kept, NS_CLIENT, Stanza};
 
 const NS_HINTS: &str = "urn:xmpp:hints";
@@ -32,6 +33,7 @@ const HISTORIC_NAMESPACES: [&str; 6] = [
 pub(crate) struct History {
     pub(super) entries: VecDeque<Entry>,
     bytes: usize,
+    authors: Authors,
     pub(super) seen: Seen,
     /// The stamp of the newest message, though it may have been taken back.
     pub(super) newest_ms: Option<i64>,
@@ -53,32 +55,6 @@ pub(super) struct Entry {
     came_ms: u64,
     bytes: usize,
     author: Author,
-}
-
-/// What has become of the author of a message.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Author {
-    /// Still there, under the nick that the message is from.
-    Unchanged,
-    /// Still there, under that nick.
-    Renamed(Nick),
-    /// Gone. Whoever has the nick by now is somebody else.
-    Gone,
-}
-
-impl Entry {
-    /// The nick that its author has by now, if the author is still there.
-    fn author_nick(&self) -> Option<&str> {
-        match &self.author {
-            Author::Unchanged => self.stanza.from.as_ref().and_then(Jid::resource),
-            Author::Renamed(nick) => Some(nick.as_str()),
-            Author::Gone => None,
-        }
-    }
-
-    fn is_by(&self, nick: &Nick) -> bool {
-        self.author_nick() == Some(nick.as_str())
-    }
 }
 
 impl History {
@@ -130,8 +106,9 @@ impl History {
             stamp_ms,
             came_ms: now.monotonic_ms,
             bytes: message.weight(),
-            author: Author::Unchanged,
+            author: self.authors.of(message),
         };
+        self.forget_authors();
         self.bytes += entry.bytes;
         if position >= self.entries.len() {
             self.newest_ms = stamp_ms.or(self.newest_ms);
@@ -148,8 +125,11 @@ impl History {
         if let Some(target) = retraction.target_of_room() {
             self.withhold(Print::of_stanza_id(target).hash); // it may be kept no more
         }
-        let is_target =
-            |entry: &Entry| retraction.takes_back(&entry.stanza, entry.author_nick(), message, room);
+        let author = self.authors.known(message);
+        let is_target = |entry: &Entry| {
+            let is_same_author = author.is_some_and(|author| entry.author == author);
+            retraction.takes_back(&entry.stanza, is_same_author, message, room)
+        };
         let Some(position) = self.entries.iter().position(is_target) else { return false };
         if let Some(target) = self.remove(position) {
             self.withhold(target.hash);
@@ -174,15 +154,19 @@ impl History {
 
     /// An occupant has left. The next occupant of that nick is somebody else.
     pub(crate) fn note_gone(&mut self, nick: &Nick) {
-        for entry in self.entries.iter_mut().filter(|entry| entry.is_by(nick)) {
-            entry.author = Author::Gone;
-        }
+        self.authors.note_gone(nick);
     }
 
     /// An occupant goes on under another nick.
     pub(crate) fn note_renamed(&mut self, old: &Nick, new: &Nick) {
-        for entry in self.entries.iter_mut().filter(|entry| entry.is_by(old)) {
-            entry.author = Author::Renamed(new.clone());
+        self.authors.note_renamed(old, new);
+    }
+
+    /// Forgets those of whom nothing is kept, if they have become many.
+    fn forget_authors(&mut self) {
+        if self.authors.are_many(self.entries.len()) {
+            let kept: BTreeSet<Author> = self.entries.iter().map(|entry| entry.author).collect();
+            self.authors.retain(&kept);
         }
     }
 

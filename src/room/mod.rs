@@ -1,5 +1,6 @@
 //! The account's own copy of a room: all that a session has to be shown when it joins.
 
+mod authors;
 mod fetch;
 mod gap;
 pub(crate) mod history;
