@@ -10,13 +10,15 @@ use rustc_hash::FxBuildHasher;
 
 use super::Stanza;
 
-/// How many entries the table has before the dead ones are first swept.
-const FIRST_SWEEP: usize = 1024;
+/// The table has so many parts: to sweep or to enlarge one takes a part of the time.
+const PARTS: u64 = 256;
+/// How many entries a part has before the dead ones are first swept.
+const FIRST_SWEEP: usize = 16;
 
-static TABLE: LazyLock<Mutex<Table>> = LazyLock::new(|| Mutex::new(Table::default()));
+static TABLE: LazyLock<Vec<Mutex<Part>>> = LazyLock::new(|| (0..PARTS).map(|_| Mutex::default()).collect());
 
 #[derive(Default)]
-struct Table {
+struct Part {
     /// By the hash of the stanza. Who finds two stanzas with one hash gains nothing: the later one is shared.
     entries: HashMap<u64, Weak<Stanza>>,
     sweep_at: usize,
@@ -24,12 +26,16 @@ struct Table {
 
 /// The one shared copy of a stanza: that one, unless there is another.
 pub(super) fn intern(stanza: Arc<Stanza>) -> Arc<Stanza> {
-    TABLE.lock().intern(stanza)
+    let hash = FxBuildHasher.hash_one(&stanza);
+    let number = usize::try_from((hash >> 32) % PARTS).unwrap_or_default();
+    match TABLE.get(number) {
+        Some(part) => part.lock().intern(hash, stanza),
+        None => stanza,
+    }
 }
 
-impl Table {
-    fn intern(&mut self, stanza: Arc<Stanza>) -> Arc<Stanza> {
-        let hash = FxBuildHasher.hash_one(&stanza);
+impl Part {
+    fn intern(&mut self, hash: u64, stanza: Arc<Stanza>) -> Arc<Stanza> {
         match self.entries.get(&hash).and_then(Weak::upgrade) {
             Some(known) if known == stanza => known,
             Some(_) | None => self.insert(hash, stanza),
