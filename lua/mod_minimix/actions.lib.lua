@@ -40,7 +40,7 @@ return function (core, sessions, stack, storage)
 
 	-- An error is one of somebody else's filter, about this stanza.
 	local function log_fault(stanza, fault)
-		module:log("error", "Sending a %s to a session failed: %s", stanza.name, fault);
+		module:log("error", "Sending a %s to a session failed: %s", stanza.name, stack.text_of(fault));
 	end
 
 	local function send_to_session(id, session, stanza)

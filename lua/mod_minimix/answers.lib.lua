@@ -28,7 +28,7 @@ return function (core, actions, stack)
 		for _, action in ipairs(report.actions or {}) do
 			local ok, fault = pcall(actions.perform[action.kind], action, event);
 			if not ok then
-				module:log("error", "The action %s failed: %s", action.kind, fault);
+				module:log("error", "The action %s failed: %s", action.kind, stack.text_of(fault));
 			end
 		end
 		return report.handled or nil;
@@ -68,7 +68,7 @@ return function (core, actions, stack)
 		local ok, handled = stack.protect(carry_out_or_refuse, event, refuse, account, room, answers.fetch_report(answer));
 		stack.settle(may);
 		if ok then return handled; end
-		module:log("error", "A stanza was dropped: %s", handled);
+		module:log("error", "A stanza was dropped: %s", stack.text_of(handled));
 		return true;
 	end
 

@@ -55,7 +55,7 @@ return function (core, sessions, actions, answers, stack)
 		local stanza = event.stanza;
 		module:log(level, "A %s of type %s was not taken in: %s", stanza.name, stanza.attr.type, why);
 		local ok, fault = pcall(relay_untaken, stanza);
-		if not ok then module:log("error", "It reaches no session: %s", fault); end
+		if not ok then module:log("error", "It reaches no session: %s", stack.text_of(fault)); end
 	end
 
 	--- What it can ---
@@ -167,7 +167,7 @@ return function (core, sessions, actions, answers, stack)
 	end
 
 	local function log_failure(stanza, fault)
-		module:log("error", "A module failed on a %s of a room: %s", stanza.name, fault);
+		module:log("error", "A module failed on a %s of a room: %s", stanza.name, stack.text_of(fault));
 	end
 
 	-- Gives a function that shows a stanza of that kind to all modules as one for the session that stands for the account.

@@ -78,6 +78,12 @@ local function leave(this)
 end
 stack.leave = leave;
 
+-- What an error says that somebody else's code may have raised; its own words may raise another.
+function stack.text_of(fault)
+	local ok, text = pcall(tostring, fault);
+	return ok and text or "an error without words";
+end
+
 -- Does the work of a hook, and gives what pcall does.
 function stack.protect(work, ...)
 	local this = enter();
@@ -145,7 +151,7 @@ end
 local function send(stanza)
 	local ok, fault = pcall(module.send, module, stanza, origin);
 	if not ok then
-		module:log("error", "Sending a %s to a room failed: %s", stanza.name, fault);
+		module:log("error", "Sending a %s to a room failed: %s", stanza.name, stack.text_of(fault));
 	end
 end
 stack.send = send;

@@ -141,6 +141,17 @@ scenes.test("a message that comes while another is relayed changes nothing for t
 	check.list(stub.calls, { taken_in, taken_in, failed });
 end);
 
+scenes.test("an error whose own text raises another stops no relay", function ()
+	local scene = new_scene();
+	stub.says.room_stanza = stub.relay_to(1, 2);
+	scene.phone.send = function () error(setmetatable({}, { __tostring = function () error("no text"); end })); end;
+	local stanza = groupchat();
+	check.equal(fake.arrives(scene.server, stanza), true);
+	check.equal(#scene.desk.received, 1);
+	check.equal(stanza.attr.to, alice, "the stanza is given back as it was");
+	check.equal(logged(scene.server, "without words"), 1);
+end);
+
 scenes.test("a relay ends even where no protected call is possible", function ()
 	local scene = new_scene();
 	stub.says.room_stanza = stub.relay_to(1, 2);
