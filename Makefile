@@ -126,19 +126,21 @@ FUZZ_CARGO = RUSTFLAGS="$(FUZZ_FLAGS)" FUZZ_COUNTS=1 $(CARGO) test --profile fuz
 FUZZ_LUA = LUA_CPATH="$(TARGET)/module/?.so;;" lua$(LUA) tests/lua/fuzz/run.lua
 SECONDS = 60
 SEED = 1
+CORE_STORIES = 1800
+LUA_STORIES = 600
 
 .PHONY: fuzz-core
-fuzz-core: ## Random hostile events in the core, for SECONDS (60): nothing breaks, and none costs more than it pays for
-	FUZZ_SECONDS=$(SECONDS) FUZZ_SEED=$(SEED) $(FUZZ_CARGO) --test fuzz -- --nocapture
+fuzz-core: ## CORE_STORIES (1800) of random hostile events in the core: nothing breaks, none costs more than it pays for
+	FUZZ_STORIES=$(CORE_STORIES) FUZZ_SEED=$(SEED) $(FUZZ_CARGO) --test fuzz -- --nocapture
 
 .PHONY: fuzz-lua
-fuzz-lua: build ## The same with the whole module in a real Lua: tables of any shape, re-entrance, errors, waits, reloads
-	$(FUZZ_LUA) $(SECONDS) $(SEED)
+fuzz-lua: build ## LUA_STORIES (600) of the whole module in a real Lua: odd tables, re-entrance, errors, waits, reloads
+	$(FUZZ_LUA) stories $(LUA_STORIES) $(SEED)
 
 .PHONY: soak
-soak: build ## Both, for SECONDS each, with seeds that nobody has seen
+soak: build ## Both kinds, for SECONDS (60) each, with seeds that nobody has seen
 	FUZZ_SECONDS=$(SECONDS) FUZZ_SEED=$$(date +%s)000000 $(FUZZ_CARGO) --test fuzz -- --nocapture
-	$(FUZZ_LUA) $(SECONDS) $$(date +%s)000
+	$(FUZZ_LUA) seconds $(SECONDS) $$(date +%s)000
 
 .PHONY: full-state
 full-state: ## What one event costs does not grow with what is kept

@@ -9,9 +9,8 @@ use minimix_core::event::{Action, Event, Outcome};
 
 use crate::play::cost_of;
 
-/// A call may do so much work by itself, since some look through what has a low limit: a question of an occupant through
-/// those that its session has not been asked yet (64 kB)…
-const CALL: u64 = 32_000;
+/// A call may do so much work by itself…
+const CALL: u64 = 4_000;
 /// … and so much for each byte that comes in or goes out, as the core counts bytes.
 const BYTE: u64 = 6;
 /// … and so much for each room that it is about.
@@ -19,8 +18,8 @@ const ROOM: u64 = 1_500;
 /// So much of the work that a later call does is paid for by each byte that came in.
 const CREDIT: u64 = 1;
 /// The same for a stanza of a room. Dearest is the account's own presence after a long history: when the session is shown
-/// the room, each message of the history is compared with each that came before that presence.
-const CREDIT_OF_ROOM: u64 = 40;
+/// the room, each message is looked up among those that came before that presence.
+const CREDIT_OF_ROOM: u64 = 2;
 
 /// One call.
 #[derive(Clone, Debug)]

@@ -11,6 +11,12 @@ const MOST_BYTES: usize = 10_000;
 /// After so many stanzas a place is made anew: they change it.
 const FRESH: usize = 40;
 
+/// What is tried first of a room: the account's own presence, and the subject, which ends its join.
+const FIRST: [&str; 2] = [
+    "<presence from='lounge@rooms.example/alice' to='alice@example.org' id='$id'><x xmlns='http://jabber.org/protocol/muc#user'><status code='110'/></x></presence>",
+    "<message from='lounge@rooms.example' to='alice@example.org' type='groupchat'><subject/></message>",
+];
+
 /// Where stanzas come to.
 pub(crate) const PLACES: [(&str, &str); 7] = [
     ("nowhere", ""),
@@ -95,6 +101,7 @@ pub(crate) fn climb(
     let (mut world, mut before) = (place(text), Vec::new());
     let mut dearest: Option<Dearest> = None;
     let mut best: Option<Dearest> = None;
+    let mut first = FIRST.into_iter();
     while may_go_on() {
         if before.len() >= FRESH {
             (world, before) = (place(text), Vec::new());
@@ -102,9 +109,11 @@ pub(crate) fn climb(
         if random.once_in(100) {
             best = None; // from another side
         }
-        let step = match &best {
-            Some(best) if !random.once_in(4) => changed(random, &best.step),
-            Some(_) | None => fresh(random, is_of_session),
+        let known = first.next().filter(|_| !is_of_session);
+        let step = match (known, &best) {
+            (Some(known), _) => Step::Comes(known.to_owned()),
+            (None, Some(best)) if !random.once_in(4) => changed(random, &best.step),
+            (None, _) => fresh(random, is_of_session),
         };
         let work = work_of(&mut world, &step);
         if best.as_ref().is_none_or(|best| work > best.work) {

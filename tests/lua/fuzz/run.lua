@@ -1,7 +1,8 @@
 -- Anything happens to the whole module in a real Lua: nothing breaks, it goes on afterwards, and no call costs more than it
 -- pays for.
 --
---   lua5.4 tests/lua/fuzz/run.lua SECONDS SEED
+--   lua5.4 tests/lua/fuzz/run.lua stories COUNT SEED
+--   lua5.4 tests/lua/fuzz/run.lua seconds COUNT SEED
 --
 -- Stories that failed once are in tests/lua/fuzz/corpus, and come first.
 
@@ -11,7 +12,7 @@ local meter = require "fuzz.meter"; -- before anybody makes a coroutine
 local stories = require "fuzz.stories";
 
 local STEPS = 150;
-local seconds, seed = tonumber(arg[1]) or 5, tonumber(arg[2]) or 1;
+local unit, most, seed = arg[1] or "stories", tonumber(arg[2]) or 60, tonumber(arg[3]) or 1;
 
 local calls, dearest = 0, {};
 
@@ -46,8 +47,8 @@ for _, known in ipairs(corpus()) do
 	if fault then fail(known[1], known[2], fault); end
 end
 
-local until_s, count = os.time() + seconds, 0;
-while os.time() < until_s do
+local begun_s, count = os.time(), 0;
+while (unit == "seconds" and os.time() - begun_s or count) < most do
 	local story = stories.make(seed + count, STEPS);
 	local fault, played = stories.play(story);
 	note(played);

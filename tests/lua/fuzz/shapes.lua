@@ -102,7 +102,8 @@ function shapes.stanza(address, value)
 		presence = { "unavailable", "error", "subscribe", "probe" }, message = { "groupchat", "groupchat", "chat", "error" };
 		iq = { "get", "set", "result", "error" };
 	};
-	local stanza = st.stanza(kind, { id = pick(ids), [address] = pick(rooms)..pick(nicks) });
+	local stanza = st.stanza(kind, { [address] = pick(rooms)..pick(nicks) });
+	stanza.attr.id = pick(ids); -- which the constructor would refuse
 	if kind == "iq" or math.random(2) == 1 then stanza.attr.type = pick(types[kind]); end
 	if value then stanza.attr.to = value; end
 	if kind == "presence" and math.random(2) == 1 then
@@ -111,6 +112,11 @@ function shapes.stanza(address, value)
 		stanza:up();
 	end
 	for _ = 1, math.random(0, 4) do stanza:add_direct_child(element(1)); end
+	if math.random(10) == 1 then -- sound, though the core may refuse it
+		local depth = pick({ 10, 63, 64, 65, 66, 1000 });
+		stanza:add_direct_child(deep(depth));
+		most = most + depth;
+	end
 	local is_sound = true;
 	if math.random(3) == 1 then
 		is_sound = false;
