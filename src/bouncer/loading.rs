@@ -8,11 +8,11 @@ use super::Bouncer;
 use super::account::Place;
 use super::storage::Stored;
 use crate::config::limit;
-use crate::event::{Action, Now, Outcome, Verdict};
+use crate::event::{Action, Now, Outcome, SessionId, Verdict};
 use crate::occupancy::{Occupancy, Restart};
 use crate::record::{Carried, Membership, Record, Standing, Unreadable};
 use crate::xmpp::delay;
-use crate::xmpp::jid::{BareJid, Jid};
+use crate::xmpp::jid::{BareJid, FullJid, Jid};
 
 /// What is stored of the host.
 #[derive(Debug, Serialize, Deserialize)]
@@ -24,6 +24,28 @@ struct HostRecord {
 }
 
 impl Bouncer {
+    /// A session was in before the module was loaded. A contact looks the same, and does no harm here.
+    pub(super) fn already_in(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        jid: &FullJid,
+        occupant: &Jid,
+    ) -> Outcome {
+        let Some(nick) = occupant.nick() else { return self.pass("not an occupant") };
+        let (account, room) = (jid.account(), occupant.to_bare());
+        if !self.open(now, &account, &room) {
+            return self.pass("too many rooms");
+        }
+        self.state.sessions.insert(session, account.clone());
+        self.in_room(now, &account, &room, |occupancy, _| {
+            if !occupancy.has_session(session) {
+                occupancy.goes_direct(session, jid.clone(), nick);
+            }
+            Verdict::Handled
+        })
+    }
+
     /// What is stored of the host: that it is up, and which services are direct.
     pub fn host_record(&self, now: Now) -> String {
         let direct = self.state.services.direct_until(now);

@@ -377,22 +377,6 @@ impl Bouncer {
         })
     }
 
-    /// A session was in before the module was loaded. A contact looks the same, and does no harm here.
-    fn already_in(&mut self, now: Now, session: SessionId, jid: &FullJid, occupant: &Jid) -> Outcome {
-        let Some(nick) = occupant.nick() else { return self.pass("not an occupant") };
-        let (account, room) = (jid.account(), occupant.to_bare());
-        if !self.open(now, &account, &room) {
-            return self.pass("too many rooms");
-        }
-        self.state.sessions.insert(session, account.clone());
-        self.in_room(now, &account, &room, |occupancy, _| {
-            if !occupancy.has_session(session) {
-                occupancy.goes_direct(session, jid.clone(), nick);
-            }
-            Verdict::Handled
-        })
-    }
-
     fn pass(&self, reason: &'static str) -> Outcome {
         self.outcome(Verdict::Pass(reason), Vec::new())
     }
