@@ -12,6 +12,7 @@ use super::read::Unreadable;
 use crate::bouncer::Bouncer;
 use crate::config::Config;
 use crate::event::{Event, Outcome};
+use crate::xmpp::stanza::Kept;
 
 /// The core of one `VirtualHost`.
 pub(super) struct Host {
@@ -53,6 +54,7 @@ impl Host {
     /// Forgets everything: Lua does not see how much the core holds and may keep the functions for long.
     pub(super) fn close(&self) {
         *self.bouncer.borrow_mut() = Bouncer::new(Config::default(), 0);
+        Kept::sweep_shared();
     }
 
     /// Takes in what happened and says what follows from it.

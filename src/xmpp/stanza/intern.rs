@@ -34,6 +34,16 @@ pub(super) fn intern(stanza: Arc<Stanza>) -> Arc<Stanza> {
     }
 }
 
+/// Gives back the memory of all that nobody keeps any more, at once.
+pub(super) fn sweep() {
+    for part in TABLE.iter() {
+        let mut part = part.lock();
+        part.sweep();
+        part.entries.shrink_to_fit();
+        part.sweep_at = part.entries.len() * 2;
+    }
+}
+
 impl Part {
     fn intern(&mut self, hash: u64, stanza: Arc<Stanza>) -> Arc<Stanza> {
         match self.entries.get(&hash).and_then(Weak::upgrade) {

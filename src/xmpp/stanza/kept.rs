@@ -31,6 +31,12 @@ impl Kept {
         Self(intern::intern(Arc::clone(&self.0)))
     }
 
+    /// Gives back the memory of what was shared and nobody keeps any more. Else that happens little by little.
+    #[cfg_attr(not(feature = "lua"), expect(dead_code, reason = "only the binding ends a core"))]
+    pub(crate) fn sweep_shared() {
+        intern::sweep();
+    }
+
     /// Keeps a stanza that only one account will ever hold.
     pub fn own(stanza: Stanza) -> Self {
         Self(Arc::new(stanza))
