@@ -39,14 +39,24 @@ return function (core, answers, actions)
 
 	local function registered()
 		local accounts = {};
-		for username in store:users() or function () end do table.insert(accounts, account_of(username)); end
+		local iterator, state, first = store:users();
+		if iterator == nil then return accounts; end
+		for username in iterator, state, first do table.insert(accounts, account_of(username)); end
 		table.sort(accounts);
 		return accounts;
 	end
 
+	-- An error of the storage would keep the server from starting.
+	local function list_registered()
+		local ok, accounts = pcall(registered);
+		if ok then return accounts; end
+		module:log("error", "It can't be read who has a push service: %s", accounts);
+		return {};
+	end
+
 	local function tell_registered()
 		async.runner(function ()
-			tell("who has a push service", core.pushed, host.modules.cloud_notify and registered() or {});
+			tell("who has a push service", core.pushed, host.modules.cloud_notify and list_registered() or {});
 		end):run(true);
 	end
 

@@ -125,10 +125,11 @@ local function new_stores()
 		local data, fault = access(self.name);
 		if data == nil then return nil, fault; end
 		local user;
-		return function ()
+		return function (state) -- as that of lfs.dir, it has to be given its state
+			assert(state == data, "no state");
 			user = next(data, user);
 			return user;
-		end;
+		end, data;
 	end
 	function methods:set(user, value) return written(self.name, user, value); end
 	function methods:set_keys(user, changes)
