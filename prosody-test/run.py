@@ -23,6 +23,7 @@ from harness.runner import run_all
 from harness.story import STORIES, Form, Story
 from lab import signals, storage
 from lab.lab import WITH, WITHOUT, Lab
+from lab.guests import PUSHED
 from lab.prosody import check_built, check_unpacked
 
 # Whose rooms are played, by what server B is.
@@ -44,10 +45,12 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def chosen(words: list[str]) -> list[Story]:
+def chosen(words: list[str], remote: str) -> list[Story]:
+    """The push service is a component of server B, if that is a Prosody."""
     for module in pkgutil.iter_modules(stories.__path__):
         importlib.import_module(f"stories.{module.name}")
-    return [story for story in STORIES if not words or any(word in story.name for word in words)]
+    known = [story for story in STORIES if remote == "prosody" or story.host != PUSHED]
+    return [story for story in known if not words or any(word in story.name for word in words)]
 
 
 async def run(options: argparse.Namespace, selected: list[Story]) -> bool:
@@ -74,7 +77,7 @@ async def run(options: argparse.Namespace, selected: list[Story]) -> bool:
 
 def main() -> None:
     options = arguments()
-    selected = chosen(options.words)
+    selected = chosen(options.words, options.remote)
     if options.list:
         for story in selected:
             print(story.title)
