@@ -31,11 +31,7 @@ pub(super) struct Inquiry {
 impl Past {
     fn inquire(&mut self, turn: &mut Turn<'_>, bookmark: Bookmark, me: &Identity) {
         let id = turn.fresh_id();
-        let query = Stanza::new(Kind::Iq(IqType::Get))
-            .from(me.account.to_jid())
-            .to(me.room.to_jid())
-            .id(Some(&id))
-            .child(Element::build("query", NS_DISCO_INFO).done());
+        let query = me.question(IqType::Get, &id, Element::build("query", NS_DISCO_INFO).done());
         let until_ms = turn.after(limit::QUERY_MS);
         self.inquiry = Some(Box::new(Inquiry { id, until_ms, bookmark }));
         turn.send(query);

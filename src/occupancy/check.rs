@@ -154,11 +154,8 @@ impl Trust {
 
 /// A ping of the account to an occupant JID.
 pub(super) fn self_ping(me: &Identity, nick: &Nick, id: &str) -> Stanza {
-    Stanza::new(Kind::Iq(IqType::Get))
-        .from(me.account.to_jid())
-        .to(me.room.occupant(nick))
-        .id(Some(id))
-        .child(Element::build("ping", NS_PING).done())
+    let ping = Element::build("ping", NS_PING).done();
+    me.question(IqType::Get, id, ping).to(me.room.occupant(nick))
 }
 
 impl Stay {
@@ -248,12 +245,8 @@ impl Stay {
         check.id = turn.fresh_id();
         check.asks = Asks::Room;
         check.deadline_ms = turn.after(limit::SELF_PING_MS);
-        let query = Stanza::new(Kind::Iq(IqType::Get))
-            .from(me.account.to_jid())
-            .to(me.room.to_jid())
-            .id(Some(&check.id))
-            .child(Element::build("query", NS_DISCO_INFO).done());
-        turn.send(query);
+        let query = Element::build("query", NS_DISCO_INFO).done();
+        turn.send(me.question(IqType::Get, &check.id, query));
     }
 }
 

@@ -20,8 +20,7 @@ impl In<'_> {
         let id = turn.fresh_id();
         let query = archive::query(&id, &filling.hole.wanted(), limit::GAP_PAGE);
         filling.source = Source::Archive { id: id.clone(), before: filling.received };
-        let query = Stanza::new(Kind::Iq(IqType::Set)).id(Some(&id)).child(query);
-        turn.send(query.from(self.base.me.account.to_jid()).to(self.base.me.room.to_jid()));
+        turn.send(self.base.me.question(IqType::Set, &id, query));
     }
 
     /// Takes in a result of the archive; false if it is none that a gap waits for.
@@ -75,7 +74,7 @@ impl In<'_> {
             return false;
         };
         let has_more = filling.goes_on() && filling.received < limit::GAP_MESSAGES;
-        let page = Page::read(answer).filter(|_| answer.kind == Kind::Iq(IqType::Result));
+        let page = Page::read(answer);
         match page {
             Some(Page { is_last: true, .. }) => self.close_gap(turn, true),
             Some(Page { last, .. }) if has_more => {

@@ -13,7 +13,7 @@ use crate::sessions::{Ask, SearchFor};
 use crate::turn::Turn;
 use crate::xmpp::archive::{self, Archived, Page, Wanted};
 use crate::xmpp::jid::Jid;
-use crate::xmpp::stanza::{IqType, Kept, Kind, Stanza};
+use crate::xmpp::stanza::{IqType, Kept, Stanza};
 
 /// What is known of the archive in this stay, and the search in it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -212,8 +212,7 @@ impl In<'_> {
         let id = turn.fresh_id();
         search.query = id.clone();
         let query = archive::query(&id, &search.wanted(), limit::GAP_PAGE.min(search.left()));
-        let query = Stanza::new(Kind::Iq(IqType::Set)).id(Some(&id)).child(query);
-        turn.send(query.from(self.base.me.account.to_jid()).to(self.base.me.room.to_jid()));
+        turn.send(self.base.me.question(IqType::Set, &id, query));
     }
 
     /// Takes in a result of the archive; false if it is none of the search.
@@ -239,8 +238,7 @@ impl In<'_> {
         let id = answer.id.as_deref().filter(|_| is_from_room).unwrap_or_default();
         let is_wanted = self.base.sessions.asks().any(|ask| ask.search == SearchFor::Asked);
         let Some(search) = self.stay.older.search_of(id) else { return false };
-        let page = Page::read(answer).filter(|_| answer.kind == Kind::Iq(IqType::Result));
-        match page.map(|page| search.end_page(&page, turn.config.history_max)) {
+        match Page::read(answer).map(|page| search.end_page(&page, turn.config.history_max)) {
             Some(Next::Page) if is_wanted => self.ask_older(turn),
             Some(Next::Page) => self.end_search(turn, false),
             Some(Next::End { is_all }) => self.end_search(turn, is_all),

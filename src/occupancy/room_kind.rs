@@ -43,11 +43,7 @@ impl Base {
             return;
         }
         let id = turn.fresh_id();
-        let query = Stanza::new(Kind::Iq(IqType::Get))
-            .from(self.me.account.to_jid())
-            .to(self.me.room.to_jid())
-            .id(Some(&id))
-            .child(Element::build("query", NS_DISCO_INFO).done());
+        let query = self.me.question(IqType::Get, &id, Element::build("query", NS_DISCO_INFO).done());
         self.notice_mut().asked = Some(Asked { id, at_ms: turn.now.monotonic_ms });
         turn.send(query);
     }

@@ -6,7 +6,7 @@ use crate::config::limit;
 use crate::event::SessionId;
 use crate::turn::Turn;
 use crate::xmpp::jid::{BareJid, Jid, Nick};
-use crate::xmpp::stanza::{Kind, PresenceType, Stanza};
+use crate::xmpp::stanza::{Element, IqType, Kind, PresenceType, Stanza};
 
 /// The account, the room, and the nick that the account has, had or asks for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -40,6 +40,15 @@ impl Identity {
             .from(self.account.to_jid())
             .to(self.occupant())
             .id(Some(id))
+    }
+
+    /// A question of the account to the room.
+    pub(crate) fn question(&self, kind: IqType, id: &str, payload: Element) -> Stanza {
+        Stanza::new(Kind::Iq(kind))
+            .from(self.account.to_jid())
+            .to(self.room.to_jid())
+            .id(Some(id))
+            .child(payload)
     }
 
     /// Takes another nick; the old one is remembered for an hour (design decision 5).

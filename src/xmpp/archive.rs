@@ -1,7 +1,7 @@
 //! What an archive is asked, page by page, and what it answers (XEP-0313, XEP-0059).
 
 use crate::xmpp::delay;
-use crate::xmpp::stanza::{Element, ElementBuilder, Stanza};
+use crate::xmpp::stanza::{Element, ElementBuilder, IqType, Kind, Stanza};
 
 const NS_MAM: &str = "urn:xmpp:mam:2";
 const NS_RSM: &str = "http://jabber.org/protocol/rsm";
@@ -98,6 +98,9 @@ impl Archived {
 impl Page {
     /// Reads the answer to a query.
     pub(crate) fn read(answer: &Stanza) -> Option<Self> {
+        if answer.kind != Kind::Iq(IqType::Result) {
+            return None;
+        }
         let fin = answer.find("fin", NS_MAM)?;
         let set = fin.elements().find(|child| child.is("set", NS_RSM));
         let id = |name| {
