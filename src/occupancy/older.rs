@@ -154,12 +154,6 @@ impl In<'_> {
         }
     }
 
-    /// Whether only a resync can bring the history that the session asks for.
-    pub(super) fn needs_resync(&self, turn: &Turn<'_>, ask: &Ask) -> bool {
-        let is_found = ask.search == SearchFor::Found;
-        !is_found && !self.needs_search(turn, ask) && !self.base.has_history(turn, ask)
-    }
-
     fn lacks_older(&self, turn: &Turn<'_>, ask: &Ask) -> bool {
         let history = &self.base.room.history;
         !history.needs_no_archive(&ask.history, ask.later.len(), turn.now, turn.config)

@@ -31,14 +31,18 @@ impl In<'_> {
     fn is_servable(&mut self, turn: &mut Turn<'_>, session: SessionId) -> bool {
         let Some(ask) = self.base.sessions.get(session).and_then(Attachment::ask) else { return false };
         let asks_versions = self.base.room.versioned && ask.asks_versions();
-        let lacks = match ask.resync {
+        let is_current = self.base.room.is_current;
+        let needs_search = || self.needs_search(turn, ask);
+        let (lacks, is_searched) = match ask.resync {
             ResyncFor::Wished | ResyncFor::Asked => return false,
-            ResyncFor::Answered => asks_versions,
-            ResyncFor::Unanswered => !self.base.room.is_current,
-            ResyncFor::Nothing => asks_versions || !self.base.room.is_current || self.needs_resync(turn, ask),
+            ResyncFor::Answered => (asks_versions, needs_search()),
+            ResyncFor::Unanswered => (!is_current, false),
+            ResyncFor::Nothing => {
+                let is_searched = needs_search();
+                let has_all = || ask.search == SearchFor::Found || self.base.has_history(turn, ask);
+                (asks_versions || !is_current || !(is_searched || has_all()), is_searched)
+            }
         };
-        let is_searched = ask.resync != ResyncFor::Unanswered && self.needs_search(turn, ask);
-
         let is_answered = ask.resync == ResyncFor::Answered || ask.search == SearchFor::Found;
         if self.stay.loss.is_some() {
             self.wish_resync_for(session);
