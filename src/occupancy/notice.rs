@@ -70,8 +70,7 @@ impl In<'_> {
             return;
         }
         self.base.ask_kind(turn);
-        let occupant_id = occupant_id(self.stay.own.shown()).and_then(|id| id.attribute("id"));
-        if !self.base.notifies(message, occupant_id, turn.now) {
+        if !self.base.notifies(message, self.stay.own.occupant_id(), turn.now) {
             return;
         }
         match self.stay.attendance.waiting_leave() {
