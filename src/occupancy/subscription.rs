@@ -27,9 +27,11 @@ impl Base {
     /// Takes an error that refuses a subscription, and so says nothing of the account's being in; false if it is
     /// another.
     pub(super) fn subscription_refused(&mut self, turn: &mut Turn<'_>, error: &Stanza) -> bool {
+        if error.kind != Kind::Presence(PresenceType::Error) {
+            return false;
+        }
         let nick = error.sender_nick();
-        let is_of_others = nick.as_ref().is_some_and(|nick| *nick != self.me.nick);
-        if error.kind != Kind::Presence(PresenceType::Error) || is_of_others {
+        if nick.as_ref().is_some_and(|nick| *nick != self.me.nick) {
             return false;
         }
         let Some(Subscriber(session)) = self.subscriptions.refused(&error.id) else { return false };
