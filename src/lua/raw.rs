@@ -9,7 +9,7 @@
 //!   borrows stays where it is.
 //! - The arguments stay on the stack until the function returns; what it gives back comes on top of them.
 //! - A place is lent out exclusively: while one of its values is looked at, nothing else is pushed from it. So it
-//!   is enough that a place has [`SLOTS`] above it when it is made.
+//!   is enough that a place has [`SLOTS`] above it when it is made, and it knows where its values come to lie.
 //! - The values of a place are pushed before they are lent and popped after; no result can borrow from them.
 //! - A panic is caught before it reaches a frame of Lua.
 
@@ -26,6 +26,8 @@ use mlua::{Function, Lua, ffi};
 
 /// What a table needs of the stack while it is looked into: a key and a value. Any C function may use 20.
 const SLOTS: c_int = 2;
+/// How many slots are asked for at once, so that not every table has to ask.
+const SLOTS_ASKED: c_int = 16;
 /// How many numbers a function may give back.
 const MAX_NUMBERS: usize = 16;
 
@@ -70,6 +72,10 @@ pub(super) struct Place<'walk> {
     state: *mut ffi::lua_State,
     /// Counted from the bottom, so that it stays right while more comes on top.
     index: c_int,
+    /// The highest slot that is in use while nothing of the table is lent.
+    top: c_int,
+    /// How many slots above that may be used.
+    free: c_int,
     walk: PhantomData<&'walk ()>,
 }
 
@@ -161,13 +167,16 @@ impl<'call> Frame<'call> {
     /// An argument, counted from 1; exclusively, because it may be a table to be looked into.
     pub(super) fn argument(&mut self, position: c_int) -> Found<'_> {
         // SAFETY: an argument stays where it is, and has no type if it was not given.
-        unsafe { found(self.state, ffi::lua_type(self.state, position), position) }
+        unsafe {
+            let top = ffi::lua_gettop(self.state);
+            found(self.state, ffi::lua_type(self.state, position), position, Above { top, free: 0 })
+        }
     }
 
     /// An argument that is a text.
     pub(super) fn text(&self, position: c_int) -> Option<&'call str> {
         // SAFETY: as in `argument`; nothing takes arguments off the stack while the call lasts.
-        match unsafe { found(self.state, ffi::lua_type(self.state, position), position) } {
+        match unsafe { plain(self.state, ffi::lua_type(self.state, position), position) } {
             Found::Text(bytes) => utf8(bytes),
             Found::Nothing | Found::Number(_) | Found::Table(_) | Found::TooMuch | Found::Other => None,
         }
@@ -176,7 +185,7 @@ impl<'call> Frame<'call> {
     /// An argument that is a whole number.
     pub(super) fn number(&self, position: c_int) -> Option<i64> {
         // SAFETY: as in `argument`; the value is lent for no longer than this.
-        match unsafe { found(self.state, ffi::lua_type(self.state, position), position) } {
+        match unsafe { plain(self.state, ffi::lua_type(self.state, position), position) } {
             Found::Number(number) => Some(number),
             Found::Nothing | Found::Text(_) | Found::Table(_) | Found::TooMuch | Found::Other => None,
         }
@@ -254,13 +263,12 @@ impl Place<'_> {
         unsafe {
             ffi::lua_pushnil(self.state);
             while ffi::lua_next(self.state, self.index) != 0 {
-                let key = match ffi::lua_type(self.state, -2) {
-                    ffi::LUA_TTABLE => Found::Other, // there are no slots to look into both
-                    kind => found(self.state, kind, -2),
-                };
-                let value = found(self.state, ffi::lua_type(self.state, -1), -1);
+                let (first, second) = (self.top + 1, self.top + 2);
+                let key = plain(self.state, ffi::lua_type(self.state, first), first);
+                let above = Above { top: second, free: self.free - 2 };
+                let value = found(self.state, ffi::lua_type(self.state, second), second, above);
                 let looked = look(key, value);
-                ffi::lua_settop(self.state, if looked.is_ok() { -2 } else { -3 });
+                ffi::lua_settop(self.state, if looked.is_ok() { first } else { self.top });
                 looked?;
             }
         }
@@ -271,8 +279,9 @@ impl Place<'_> {
     fn lend_top<R>(&mut self, kind: c_int, look: impl FnOnce(Found<'_>) -> R) -> R {
         // SAFETY: `field` and `item` have pushed one value; nothing borrows from it when it is popped.
         unsafe {
-            let looked = look(found(self.state, kind, -1));
-            ffi::lua_settop(self.state, -2);
+            let index = self.top + 1;
+            let looked = look(found(self.state, kind, index, Above { top: index, free: self.free - 1 }));
+            ffi::lua_settop(self.state, self.top);
             looked
         }
     }
@@ -287,14 +296,46 @@ pub(super) fn utf8(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok()
 }
 
-/// Lends the value at an index of the stack.
+/// What is above a value: the highest slot in use, and how many more may be used.
+#[derive(Clone, Copy)]
+struct Above {
+    top: c_int,
+    free: c_int,
+}
+
+/// Lends the value at an index of the stack, counted from the bottom.
+///
+/// # Safety
+/// The index must hold a value of that kind as long as the result lives, and what is above must be as said.
+#[inline]
+unsafe fn found<'walk>(
+    state: *mut ffi::lua_State,
+    kind: c_int,
+    index: c_int,
+    mut above: Above,
+) -> Found<'walk> {
+    if kind != ffi::LUA_TTABLE {
+        // SAFETY: as this function.
+        return unsafe { plain(state, kind, index) };
+    }
+    if above.free < SLOTS {
+        // SAFETY: `lua_checkstack` raises nothing, and says when there is no memory.
+        if unsafe { ffi::lua_checkstack(state, SLOTS_ASKED) } == 0 {
+            return Found::TooMuch;
+        }
+        above.free = SLOTS_ASKED;
+    }
+    Found::Table(Place { state, index, top: above.top, free: above.free, walk: PhantomData })
+}
+
+/// The same, but a table is not looked into.
 ///
 /// # Safety
 /// The index must hold a value of that kind as long as the result lives.
 #[inline]
-unsafe fn found<'walk>(state: *mut ffi::lua_State, kind: c_int, index: c_int) -> Found<'walk> {
+unsafe fn plain<'walk>(state: *mut ffi::lua_State, kind: c_int, index: c_int) -> Found<'walk> {
     // SAFETY: `lua_tolstring` converts numbers, and may raise then, so it is only given strings; their bytes stay
-    // where they are as long as the stack refers to them. `lua_checkstack` says when there is no memory.
+    // where they are as long as the stack refers to them.
     unsafe {
         match kind {
             ffi::LUA_TNIL => Found::Nothing,
@@ -306,10 +347,6 @@ unsafe fn found<'walk>(state: *mut ffi::lua_State, kind: c_int, index: c_int) ->
             ffi::LUA_TNUMBER if ffi::lua_isinteger(state, index) != 0 => {
                 Found::Number(ffi::lua_tointeger(state, index))
             }
-            ffi::LUA_TTABLE if ffi::lua_checkstack(state, SLOTS) != 0 => {
-                Found::Table(Place { state, index: ffi::lua_absindex(state, index), walk: PhantomData })
-            }
-            ffi::LUA_TTABLE => Found::TooMuch,
             _ => Found::Other,
         }
     }

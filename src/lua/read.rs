@@ -92,8 +92,9 @@ fn root(mut place: Place<'_>) -> Result<Stanza, Unreadable> {
     let kind = Kind::read(&name, stanza_type.as_deref())
         .ok_or(Unreadable::Malformed("neither presence, message nor iq"))?;
     let attributes = desk.take_attributes();
-    let mut children = Vec::with_capacity(place.len().min(desk.budget.parts));
-    each_node(&mut place, &NS_CLIENT.into(), MAX_DEPTH, &mut desk, |node| {
+    let count = place.len();
+    let mut children = Vec::with_capacity(count.min(desk.budget.parts));
+    each_node(&mut place, count, &NS_CLIENT.into(), MAX_DEPTH, &mut desk, |node| {
         if let Node::Element(element) = node {
             children.push(element);
         }
@@ -120,14 +121,18 @@ fn element(
     })?;
     let namespace = namespace.unwrap_or_else(|| parent_namespace.clone());
     let attributes = desk.take_attributes();
-    let mut nodes = Vec::with_capacity(place.len().min(desk.budget.parts));
-    each_node(&mut place, &namespace, depth, desk, |node| nodes.push(node))?;
+    let count = place.len();
+    let mut nodes = Vec::with_capacity(count.min(desk.budget.parts));
+    each_node(&mut place, count, &namespace, depth, desk, |node| nodes.push(node))?;
     Ok(Element { name, namespace, attributes, nodes })
 }
 
 impl Desk {
     /// The attributes in the order of their names.
     fn take_attributes(&mut self) -> Vec<(Word, Word)> {
+        if self.attributes.is_empty() {
+            return Vec::new();
+        }
         self.attributes.sort_unstable_by(|one, other| (&*one.0, &*one.1).cmp(&(&*other.0, &*other.1)));
         self.attributes.drain(..).collect()
     }
@@ -135,12 +140,13 @@ impl Desk {
 
 fn each_node(
     place: &mut Place<'_>,
+    count: usize,
     namespace: &Word,
     depth: usize,
     desk: &mut Desk,
     mut keep: impl FnMut(Node),
 ) -> Result<(), Unreadable> {
-    for position in (1..).take(place.len()) {
+    for position in (1..).take(count) {
         let node = place.item(position, |found| match found {
             Found::Table(child) => element(child, namespace, depth, desk).map(Node::Element),
             Found::Text(bytes) => {
