@@ -105,6 +105,7 @@ fn bytes_per_presence(accounts: u32, room_of: fn(u32) -> String) -> f64 {
 fn what_is_kept_is_small() {
     accounts_in_one_room_share_what_they_keep();
     a_room_that_is_only_read_of_is_small();
+    a_session_is_small_and_leaves_little_behind();
 }
 
 fn accounts_in_one_room_share_what_they_keep() {
@@ -139,4 +140,20 @@ fn a_room_that_is_only_read_of_is_small() {
     assert_eq!(scene.bouncer.occupied_rooms().len(), 10);
     println!("a room that is only read of: {each:.0} bytes");
     assert!(each <= 1_200.0, "{each} bytes");
+}
+
+/// What is held of a room for its only session is given back when that goes.
+fn a_session_is_small_and_leaves_little_behind() {
+    let rooms = 500;
+    let mut scene = Scene { bouncer: Bouncer::new(Config::default(), 1), now_ms: 0 };
+    let before = MEMORY.allocated();
+    for number in 0..rooms {
+        scene.join(1, &format!("room{number}@rooms.example.org"), &[]);
+    }
+    let attached = (MEMORY.allocated() - before) as f64 / f64::from(rooms);
+    scene.handle(Event::SessionGone { session: SessionId(1) });
+    let gone = (MEMORY.allocated() - before) as f64 / f64::from(rooms);
+    println!("a room that one session is in: {attached:.0} bytes; when it has gone: {gone:.0}");
+    assert!(attached <= 3_300.0, "{attached} bytes");
+    assert!(gone <= 2_800.0, "{gone} bytes");
 }

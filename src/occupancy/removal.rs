@@ -49,7 +49,7 @@ impl Occupancy {
         self.enter(Phase::Out(Box::new(past)));
         for (session, attachment) in self.base.sessions.detach_shown() {
             self.base.tell_removed(turn, session, &attachment, own.as_ref(), told);
-            self.base.refuse_held(turn, session, attachment);
+            self.base.refuse_held(turn, session, *attachment);
         }
         self.base.end_queries(turn);
         self.try_next(turn);

@@ -21,7 +21,8 @@ pub(crate) use self::representative::{is_nobody_there, nobody_there};
 /// The attached sessions, and which of them the room is shown.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Sessions {
-    attached: BTreeMap<SessionId, Attachment>,
+    /// Boxed, because a node of the map has space for eleven.
+    attached: BTreeMap<SessionId, Box<Attachment>>,
     representative: Option<SessionId>,
     /// The session that was detached last, since none is attached.
     #[serde(default)]
@@ -43,7 +44,7 @@ impl Sessions {
         match self.attached.get_mut(&session) {
             Some(known) => known.ask_anew(presence, order, ask),
             None => {
-                self.attached.insert(session, Attachment::new(jid, presence, order, ask));
+                self.attached.insert(session, Box::new(Attachment::new(jid, presence, order, ask)));
             }
         }
     }
@@ -73,8 +74,11 @@ impl Sessions {
             self.representative = None;
         }
         let detached = self.attached.remove(&session)?;
+        if self.attached.is_empty() {
+            self.attached = BTreeMap::new(); // an empty map that was used keeps a node
+        }
         self.last = self.attached.is_empty().then(|| detached.jid.clone());
-        Some(detached)
+        Some(*detached)
     }
 
     /// The session that was the last, if none is attached.
@@ -83,7 +87,7 @@ impl Sessions {
     }
 
     /// Detaches all sessions that have seen some of the room, in order. Waiting ones have seen nothing.
-    pub(crate) fn detach_shown(&mut self) -> BTreeMap<SessionId, Attachment> {
+    pub(crate) fn detach_shown(&mut self) -> BTreeMap<SessionId, Box<Attachment>> {
         self.changes += 1;
         self.representative = None;
         let all = std::mem::take(&mut self.attached).into_iter();
@@ -103,11 +107,11 @@ impl Sessions {
     }
 
     pub(crate) fn get(&self, session: SessionId) -> Option<&Attachment> {
-        self.attached.get(&session)
+        self.attached.get(&session).map(Box::as_ref)
     }
 
     pub(crate) fn get_mut(&mut self, session: SessionId) -> Option<&mut Attachment> {
-        self.attached.get_mut(&session)
+        self.attached.get_mut(&session).map(Box::as_mut)
     }
 
     pub(crate) fn has(&self, session: SessionId) -> bool {
@@ -124,11 +128,11 @@ impl Sessions {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (SessionId, &Attachment)> {
-        self.attached.iter().map(|(session, attachment)| (*session, attachment))
+        self.attached.iter().map(|(session, attachment)| (*session, &**attachment))
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (SessionId, &mut Attachment)> {
-        self.attached.iter_mut().map(|(session, attachment)| (*session, attachment))
+        self.attached.iter_mut().map(|(session, attachment)| (*session, &mut **attachment))
     }
 
     /// The count of changes. While it is the same, the presence for the room is the same.
@@ -138,7 +142,7 @@ impl Sessions {
 
     /// The joins that are not answered yet.
     pub(crate) fn asks(&self) -> impl Iterator<Item = &Ask> {
-        self.attached.values().filter_map(Attachment::ask)
+        self.attached.values().filter_map(|attachment| attachment.ask())
     }
 
     /// The joins that are not answered yet, to be changed.
@@ -166,7 +170,7 @@ impl Sessions {
 
     /// About how many bytes wait with all of them.
     pub(crate) fn waiting_cost(&self) -> usize {
-        self.attached.values().map(Attachment::waiting_cost).sum()
+        self.attached.values().map(|attachment| attachment.waiting_cost()).sum()
     }
 
     /// The sessions whose joins are not answered yet.

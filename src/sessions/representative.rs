@@ -20,7 +20,7 @@ impl Sessions {
     /// The session that would be chosen.
     pub(crate) fn best(&self) -> Option<SessionId> {
         let rank = |attachment: &Attachment| rank(&attachment.presence);
-        let best = self.attached.values().map(rank).min()?;
+        let best = self.iter().map(|(_, attachment)| rank(attachment)).min()?;
         let stays = self.representative.filter(|session| self.get(*session).is_some_and(|a| rank(a) == best));
         stays.or_else(|| {
             let equals = self.iter().filter(|(_, attachment)| rank(attachment) == best);
