@@ -46,7 +46,7 @@ pub(crate) fn room(random: &mut Random) -> &'static str {
 }
 
 fn nick(random: &mut Random) -> &'static str {
-    random.pick(&["", "", "/alice", "/alice", "/ally", "/bob", "/bob", "/n%n", "/n1", "/", "/a/b"])
+    random.pick(&["", "", "/alice", "/alice", "/ally", "/bob", "/bob", "/n%n", "/n1", "/", "/a/b", "/übung"])
 }
 
 fn address(random: &mut Random) -> String {
@@ -186,7 +186,7 @@ fn bulk(random: &mut Random) -> String {
     match random.below(6) {
         0 => format!("<x xmlns='urn:example:bulk'>{}</x>", "t<a/>".repeat(count)),
         1 => format!("{}{}", "<a>".repeat(count.min(70)), "</a>".repeat(count.min(70))),
-        2 => format!("<body>{}</body>", "'&amp;".repeat(count * 4)),
+        2 => format!("<body>{}</body>", random.pick(&["'&amp;", "Übung, ", "\u{130}ß日"]).repeat(count * 4)),
         3 => format!("<x xmlns='{NS_MUC}#user'>{}</x>", "<status code='110'/>".repeat(count)),
         4 => child(random).repeat(count.min(60)),
         _ => {
