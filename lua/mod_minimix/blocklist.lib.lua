@@ -38,13 +38,19 @@ return function (tell, known_accounts)
 		if account and not read[account] then tell_core(session.username, account); end
 	end
 
-	-- The core is told even if the list was not read before: the account may be in rooms since before a reload.
+	local changing = {}; -- accounts of which the core is told soon
+
+	-- The core is told even if the list was not read before: the account may be in rooms since before a reload. It is told
+	-- once, however many changes come in one write: each time means to read the whole list.
 	local function changed(event)
 		local session = event.origin;
 		local username = session.username;
 		if not username then return; end
 		local account = username.."@"..session.host;
+		if changing[account] then return; end
+		changing[account] = true;
 		module:add_timer(0, function ()
+			changing[account] = nil;
 			async.runner(function () tell_core(username, account); end):run(true);
 		end);
 	end

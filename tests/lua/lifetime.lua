@@ -178,6 +178,18 @@ check.test("who is blocked after a reload is told, though nobody was blocked bef
 	check.equal(told, "alice@example.org "..room);
 end);
 
+check.test("who is blocked is told once for all changes of one write", function ()
+	local scene = new_scene();
+	scene.server.blocked.alice = { [room] = true };
+	stub.calls = {};
+	local block = st.iq({ type = "set", id = "b" });
+	for _ = 1, 3 do
+		fake.fires(scene.server, "iq-set/self/urn:xmpp:blocking:block", { origin = scene.phone, stanza = block });
+	end
+	scene.module:run_timers();
+	check.list(stub.calls, { "blocks alice@example.org" });
+end);
+
 check.test("an anonymous host is left alone", function ()
 	check.equal(#fake.load(fake.server(), { authentication = "anonymous" }).priorities, 0);
 end);
