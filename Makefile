@@ -164,6 +164,11 @@ fault-test: $(if $(filter ejabberd,$(REMOTE)),deps-ejabberd) $(if $(CONTAINER),d
 	@$(if $(CONTAINER),prosody-test/container/image $(IMAGE))
 	@$(PYTHON) prosody-test/faults.py --remote $(or $(REMOTE),prosody) $(if $(CONTAINER),--image $(IMAGE)) $(FAULTS)
 
+.PHONY: attack-test
+attack-test: deps-attacks build ## What hostile rooms and sessions do to somebody else on the server; ATTACKS="show block" chooses
+	@test -x $(PYTHON) || { echo "no $(PYTHON): run 'make deps' first" >&2; exit 1; }
+	@$(PYTHON) prosody-test/attacks.py $(ATTACKS)
+
 .PHONY: interop
 interop: build ## Smack's tests of group chats: what passes without the module passes with it
 	@test -x $(PYTHON) && test -e $(TARGET)/interop/pom.xml || { echo "no Smack in $(TARGET)/interop: run 'make deps' first" >&2; exit 1; }
@@ -184,7 +189,7 @@ container-test: deps-container build ## The stories with the newest Prosody of D
 
 ##@ What a machine needs
 
-.PHONY: deps deps-build deps-run deps-ejabberd deps-irc deps-database deps-container
+.PHONY: deps deps-build deps-run deps-ejabberd deps-irc deps-database deps-attacks deps-container
 deps: ## Installs what `make test` needs, says in one line what
 	@scripts/deps test
 deps-build: ## The same for `make` alone
@@ -197,6 +202,8 @@ deps-irc: ## The same for `make irc-test`
 	@scripts/deps irc
 deps-database: ## The same for `make database-test`
 	@scripts/deps database
+deps-attacks: ## The same for `make attack-test`
+	@scripts/deps attacks
 deps-container: ## The same for `make container-test`
 	@scripts/deps container
 

@@ -1,4 +1,5 @@
--- Test only. Loads mod_minimix on its host, and measures what that stores and how long the server is held meanwhile.
+-- Test only. Loads mod_minimix on its host unless `lab_loads_minimix` is false, and measures what that stores and how long
+-- the server is held meanwhile.
 --
 --	<gauge xmlns="urn:lab:gauge"/>                  in a query to the host: what was measured since the last one, as JSON
 --	<gauge xmlns="urn:lab:gauge" collect="1"/>      the same, after all garbage is collected
@@ -83,4 +84,4 @@ module:hook_global("server-started", function ()
 	module:add_timer(period_s, tick);
 end);
 
-modulemanager.load(module.host, "minimix");
+if module:get_option_boolean("lab_loads_minimix", true) then modulemanager.load(module.host, "minimix"); end
