@@ -119,3 +119,37 @@ async def rooms_that_never_answer(scene: JudgedScene) -> None:
     await laptop.expect(xml.message(body="behind it"))
     await nobody_else_waits(laptop, tablet, neighbour)
     await scene.saw_nothing("me", laptop, tablet)
+
+
+async def behind_one_that_waits_for_ever(scene: JudgedScene) -> tuple[Person, Person]:
+    """A device's message is behind one of another device that the room never takes in; gives it, and a neighbour."""
+    phone, laptop = await two_devices(scene)
+    neighbour = await scene.device("neighbour", "phone")
+    await neighbour.join(scene.room, "neighbour")
+    phone.send_message("lab-never")
+    await somebody_waits(scene)
+    laptop.send_message("behind it")
+    await laptop.synchronise()
+    return laptop, neighbour
+
+
+@judged("R8", "X5", kinds=("local",), alone=True)
+async def rooms_that_never_answer_and_an_unload(scene: JudgedScene) -> None:
+    """An unload is not held up: what is behind goes up, and each session goes on by itself."""
+    laptop, neighbour = await behind_one_that_waits_for_ever(scene)
+    async with scene.without_module():
+        for person in (neighbour, scene.judge):
+            await person.expect(xml.message(body="behind it"))
+        await nobody_else_waits(laptop, neighbour)
+
+
+@judged("R8", "L10", kinds=("local",), alone=True)
+async def rooms_that_never_answer_and_a_stop(scene: JudgedScene) -> None:
+    """The stop of the server is not held up: what is behind goes up before it."""
+    await behind_one_that_waits_for_ever(scene)
+    await scene.restart()
+    await scene.judge.expect(xml.message(body="behind it"))
+    laptop = await scene.laptop()
+    await laptop.join(scene.room, "me")
+    await laptop.say("after the start")
+    await scene.judge.expect(xml.message(body="after the start"))
