@@ -8,7 +8,7 @@ pub mod bookmark;
 pub mod bouncer;
 pub mod config;
 pub mod event;
-mod ids;
+pub mod ids;
 mod lazy;
 #[cfg(feature = "lua")]
 pub mod lua;

@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn k8_a_stream_of_the_peer_while_it_is_asked_makes_the_next_question_come_soon() {
-        let (mut troubles, mut ids) = (Troubles::default(), Ids::new(1));
+        let (mut troubles, mut ids) = (Troubles::default(), Ids::new(1.into()));
         let mut now = at(0);
         assert!(troubles.doubt(now, FAR) && !troubles.doubt(now, FAR));
         for _ in 0..20 {
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn k8_an_earlier_question_that_fails_late_does_not_count() {
-        let (mut troubles, mut ids) = (Troubles::default(), Ids::new(1));
+        let (mut troubles, mut ids) = (Troubles::default(), Ids::new(1.into()));
         troubles.doubt(at(0), FAR);
         let first = troubles.advance(at(15_000), FAR, &mut ids).unwrap();
         troubles.note_unreachable(at(15_001), FAR, &first);

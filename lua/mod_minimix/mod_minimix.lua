@@ -6,6 +6,7 @@
 if prosody.process_type ~= "prosody" then return; end -- prosodyctl loads modules as well
 
 local VERSION = "0.1.0";
+local seed_length = 32; -- bytes that ids come from, so that nobody can guess them
 
 local st = require "util.stanza";
 local random = require "util.random";
@@ -29,20 +30,14 @@ end
 local core_library, load_fault = module:require "core"(VERSION);
 if not core_library then return refuse("%s", load_fault); end
 
-local function seed()
-	local number = 0;
-	for byte in random.bytes(6):gmatch(".") do number = number * 256 + byte:byte(); end
-	return number;
-end
-
 local saved = module.saved_state; -- what save() returned, while a reload is under way
 local metatable = getmetatable(st.stanza("presence"));
 
-local core, fault = core_library.open(options, seed(), metatable, saved and saved.snapshot);
+local core, fault = core_library.open(options, random.bytes(seed_length), metatable, saved and saved.snapshot);
 if not core and saved then
 	module:log("error", "The rooms from before the reload are lost: %s", fault);
 	saved = nil;
-	core, fault = core_library.open(options, seed(), metatable);
+	core, fault = core_library.open(options, random.bytes(seed_length), metatable);
 end
 if not core then return refuse("mod_minimix: %s", fault); end
 

@@ -26,7 +26,7 @@ use self::storage::Unstored;
 use self::timetable::Timetable;
 use crate::config::{Config, limit};
 use crate::event::{Action, Event, Now, Outcome, SessionId, Verdict};
-use crate::ids::Ids;
+use crate::ids::{Ids, Seed};
 use crate::occupancy::{Occupancy, is_of_one_session, join_error};
 use crate::pace::Pace;
 use crate::services::Services;
@@ -71,13 +71,13 @@ pub(crate) struct Known {
 
 impl Bouncer {
     /// Starts without any occupancy; all ids come from the seed.
-    pub fn new(config: Config, seed: u64) -> Self {
-        let mut state = Known::default();
-        state.services.troubles = Troubles::none(seed);
+    pub fn new(config: Config, seed: impl Into<Seed>) -> Self {
+        let (seed, mut state) = (seed.into(), Known::default());
+        state.services.troubles = Troubles::none(seed.salt());
         Self::with_state(config, seed, state)
     }
 
-    pub(crate) fn with_state(config: Config, seed: u64, mut state: Known) -> Self {
+    pub(crate) fn with_state(config: Config, seed: Seed, mut state: Known) -> Self {
         let mut timetable = Timetable::default();
         for Account { rooms, waiting, occupied, .. } in state.accounts.values_mut() {
             for place in rooms.values_mut() {

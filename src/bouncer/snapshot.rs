@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bouncer::{Bouncer, Known};
 use crate::config::Config;
+use crate::ids::Seed;
 
 /// The format of a snapshot; one of another format is refused.
 const FORMAT: u32 = 1;
@@ -28,11 +29,11 @@ impl Bouncer {
     }
 
     /// Takes up where a snapshot ended; the error says why it can't be read.
-    pub fn restore(config: Config, seed: u64, snapshot: &str) -> Result<Self, String> {
+    pub fn restore(config: Config, seed: impl Into<Seed>, snapshot: &str) -> Result<Self, String> {
         let read: Read = serde_json::from_str(snapshot).map_err(|error| error.to_string())?;
         if read.format != FORMAT {
             return Err(format!("snapshot of format {}, this is {FORMAT}", read.format));
         }
-        Ok(Self::with_state(config, seed, read.state))
+        Ok(Self::with_state(config, seed.into(), read.state))
     }
 }

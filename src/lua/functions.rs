@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use mlua::{FromLuaMulti, IntoLuaMulti, Lua, Result, Table};
+use mlua::{FromLuaMulti, IntoLuaMulti, Lua, LuaString, Result, Table};
 
 use super::clock::now;
 use super::host::Host;
@@ -19,13 +19,15 @@ use crate::xmpp::jid::{BareJid, FullJid, Jid};
 /// Gives the table of its functions, or nil and why the options or the snapshot can't be read.
 pub(super) fn open(
     lua: &Lua,
-    (options, seed, metatable, snapshot): (Table, i64, Table, Option<String>),
+    (options, seed, metatable, snapshot): (Table, LuaString, Table, Option<String>),
 ) -> Result<(Option<Table>, Option<String>)> {
     let config = match options::config(&options) {
         Ok(config) => config,
         Err(error) => return Ok((None, Some(format!("bad option: {error}")))),
     };
-    let seed = seed.cast_unsigned();
+    let Ok(seed) = <[u8; 32]>::try_from(&*seed.as_bytes()) else {
+        return Ok((None, Some("a seed is 32 bytes".to_owned())));
+    };
     let bouncer = match snapshot {
         None => Bouncer::new(config, seed),
         Some(snapshot) => match Bouncer::restore(config, seed, &snapshot) {

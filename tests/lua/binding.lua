@@ -8,8 +8,10 @@ local parse = require "util.xml".parse;
 local st = fake.st;
 local metatable = getmetatable(st.stanza("presence"));
 
-local function open(options, seed)
-	return assert(core.open(options or {}, seed or 1, metatable));
+local seed = ("s"):rep(32);
+
+local function open(options)
+	return assert(core.open(options or {}, seed, metatable));
 end
 
 -- A stanza as text: namespaces resolved, attributes in order, so that what means the same is the same.
@@ -141,15 +143,21 @@ end);
 
 check.test("options are read, and a bad one is said", function ()
 	open({ history = 10, linger = math.huge, trust = 0.5, exclude = { "irc.example" } });
-	local host, fault = core.open({ history = "many" }, 1, metatable);
+	local host, fault = core.open({ history = "many" }, seed, metatable);
 	check.equal(host, nil);
 	check.equal(fault:match("^bad option: ") ~= nil, true, fault);
 end);
 
+check.test("a seed is 32 bytes", function ()
+	local host, fault = core.open({}, "short", metatable);
+	check.equal(host, nil);
+	check.equal(fault, "a seed is 32 bytes");
+end);
+
 check.test("a snapshot opens again, and what is none is said", function ()
 	local snapshot = open().snapshot();
-	assert(core.open({}, 1, metatable, snapshot));
-	local host, why = core.open({}, 1, metatable, "no snapshot");
+	assert(core.open({}, seed, metatable, snapshot));
+	local host, why = core.open({}, seed, metatable, "no snapshot");
 	check.equal(host, nil);
 	check.equal(type(why), "string");
 	open().close();

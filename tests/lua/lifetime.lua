@@ -93,7 +93,7 @@ check.test("options reach the core, in seconds", function ()
 	check.equal(stub.options.trust, 300);
 	check.equal(stub.options.exclude[1], "irc.example");
 	check.equal(stub.options.away_delay, nil);
-	check.equal(math.type(stub.seed), "integer");
+	check.equal(#stub.seed, 32);
 end);
 
 check.test("a core that does not fit is refused in one line", function ()

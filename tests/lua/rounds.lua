@@ -52,6 +52,6 @@ end);
 
 -- When the state is closed, this finalizer runs after those of the core's functions.
 local late = setmetatable({}, { __gc = function (self) self.core.occupies(joined.account, joined.room); end });
-late.core = require "minimix_core".open({}, 1, {});
+late.core = require "minimix_core".open({}, ("s"):rep(32), {});
 
 check.done();
