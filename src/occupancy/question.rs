@@ -15,9 +15,11 @@ use crate::pending::queries::Question;
 use crate::sessions::Attachment;
 use crate::turn::Turn;
 use crate::xmpp::error::StanzaError;
+use crate::xmpp::jid::Jid;
 use crate::xmpp::stanza::{IqType, Kept, Kind, Stanza};
 
-/// Queries that Prosody answers for the account.
+/// Questions that Prosody answers for the account. It is asked to change nothing: an occupant could subscribe to what
+/// the account publishes, where a stock room only lets it read.
 const PROSODY_NAMESPACES: [&str; 5] = [
     "vcard-temp",
     "urn:ietf:params:xml:ns:vcard-4.0",
@@ -25,6 +27,10 @@ const PROSODY_NAMESPACES: [&str; 5] = [
     NS_PING,
     "urn:xmpp:time",
 ];
+
+fn is_for_prosody(question: &Stanza) -> bool {
+    question.kind == Kind::Iq(IqType::Get) && asks_in(question, &PROSODY_NAMESPACES)
+}
 
 impl Base {
     /// An occupant, or the room itself, asks the account something. The room is shown the presence of that session.
@@ -34,11 +40,17 @@ impl Base {
         question: &Stanza,
         shown: Option<SessionId>,
     ) -> Verdict {
-        if asks_in(question, &PROSODY_NAMESPACES) {
+        if is_for_prosody(question) {
             return Verdict::Pass("Prosody answers for the account");
         }
         let exchanges = exchanges::ids(question);
         let Some(session) = self.answerer(question, &exchanges, shown) else {
+            if asks_in(question, &PROSODY_NAMESPACES) {
+                if let (Some(from), Some(id)) = (&question.from, &question.id) {
+                    self.say_nobody_can_answer(turn, from.clone(), id);
+                }
+                return Verdict::Handled; // Prosody would do what it asks
+            }
             return Verdict::Pass("no session is there to answer");
         };
         let Some(id) = question.id.clone().filter(|id| id.len() <= limit::ID_BYTES) else {
@@ -60,8 +72,7 @@ impl Base {
 
     /// The session that is asked; none, if Prosody answers.
     pub(super) fn asked(&self, question: &Stanza, shown: Option<SessionId>) -> Option<SessionId> {
-        let is_for_prosody = asks_in(question, &PROSODY_NAMESPACES);
-        self.answerer(question, &exchanges::ids(question), shown).filter(|_| !is_for_prosody)
+        self.answerer(question, &exchanges::ids(question), shown).filter(|_| !is_for_prosody(question))
     }
 
     /// The session to which an exchange belongs. Else the one that the room is shown, unless the query is about
@@ -130,7 +141,11 @@ impl Base {
         let Question { id, peer, .. } = question;
         let room = &self.me.room;
         let to = peer.current().map_or_else(|| room.to_jid(), |nick| room.occupant(nick));
-        let answer = Stanza::new(Kind::Iq(IqType::Error)).from(self.me.account.to_jid()).to(to).id(Some(&id));
+        self.say_nobody_can_answer(turn, to, &id);
+    }
+
+    fn say_nobody_can_answer(&self, turn: &mut Turn<'_>, to: Jid, id: &str) {
+        let answer = Stanza::new(Kind::Iq(IqType::Error)).from(self.me.account.to_jid()).to(to).id(Some(id));
         turn.send(answer.child(StanzaError::NO_ANSWER.element(self.me.account.as_str())));
     }
 }
