@@ -24,8 +24,16 @@ pub struct Config {
     pub history_max: usize,
     /// How many messages a join without `<history/>` is shown (H13).
     pub history_default: usize,
-    /// How many bytes of messages are kept for a room (H12).
+    /// How much the messages may cost that are kept for a room (H12).
     pub history_bytes: usize,
+    /// How much may cost what is kept of a room (R7).
+    pub room_memory: usize,
+    /// How much may cost what an account keeps and what waits for it, as if it shared nothing with others (R7).
+    pub account_memory: usize,
+    /// How much may cost what the process keeps of one domain, or more where it has many rooms: see `limit::DOMAIN_COST_OF_ROOM` (R7).
+    pub domain_memory: usize,
+    /// How much may cost what the process keeps (R7).
+    pub memory: usize,
     /// How long a message is kept (H12).
     pub history_age_ms: u64,
     /// How long after a sign of life sessions are answered without asking the room (J29, I2).
@@ -57,6 +65,10 @@ impl Default for Config {
             history_max: 1_000,
             history_default: 20,
             history_bytes: 256 * 1024,
+            room_memory: 32 * MEBIBYTE,
+            account_memory: 64 * MEBIBYTE,
+            domain_memory: 64 * MEBIBYTE,
+            memory: 256 * MEBIBYTE,
             history_age_ms: 7 * DAY_MS,
             trust_ms: 15 * MINUTE_MS,
             linger_ms: Some(DAY_MS),
@@ -180,17 +192,19 @@ pub mod limit {
     pub const WISHES_COST: usize = 64 * 1024;
     /// How many messages are known when they come again, besides those that are kept (H10).
     pub const SEEN: usize = 500;
-    /// How many bytes of messages are held while the room shows its history (H12).
-    pub const FETCHED_BYTES: usize = 4 * 1024 * 1024;
+    /// How much the messages may cost that are held while the room shows its history (H12).
+    pub const FETCHED_COST: usize = 4 * MEBIBYTE;
     /// How many queries of one account to one room may be open, and how many of its occupants to the account
     /// (I5, I12).
     pub const QUERIES: usize = 2_000;
-    /// How much they may cost, in each direction.
+    /// How much those of one account may cost.
     pub const QUERIES_COST: usize = 2 * MEBIBYTE;
+    /// How much those of occupants to the account may cost.
+    pub const QUESTIONS_COST: usize = MEBIBYTE;
     /// How much the queries may cost that wait for their turn (I12).
     pub const QUERIES_WAITING_COST: usize = 2 * MEBIBYTE;
     /// How long the id of an occupant's query may be, in bytes (I5).
-    pub const ID_BYTES: usize = 1_024;
+    pub const ID_BYTES: usize = 512;
     /// How many bytes of occupants' queries are kept until the session that they are for has been shown the room.
     pub const UNASKED_BYTES: usize = 64 * 1024;
     /// How many exchanges with occupants of a room are known, like files and calls (I5).
@@ -201,10 +215,26 @@ pub mod limit {
     pub const EXCHANGE_ID_BYTES: usize = 256;
     /// How many occupants of a room are kept; those above are relayed and not replayed (R7).
     pub const OCCUPANTS: usize = 20_000;
-    /// How many bytes of their presences are kept (R7).
-    pub const ROSTER_BYTES: usize = 32 * 1024 * 1024;
-    /// How large a kept presence from the room itself may be (R7).
-    pub const ROOM_PRESENCE_BYTES: usize = 64 * 1024;
+    /// How much a presence of an occupant may cost that is kept (R7).
+    pub const PRESENCE_COST: usize = 64 * 1024;
+    /// How much a presence from the room itself may cost that is kept (R7).
+    pub const ROOM_PRESENCE_COST: usize = 16 * 1024;
+    /// How much a presence of a session may cost with which it stands for the account. A dearer one does so without
+    /// status and unknown payload.
+    pub const OWN_PRESENCE_COST: usize = 16 * 1024;
+    /// How much the account's presence may cost as the room shows it. Of a dearer one only that is kept which the room
+    /// itself says: affiliation, role and occupant-id.
+    pub const OWN_SHOWN_COST: usize = 8 * 1024;
+    /// How much a join may cost; a dearer one is refused.
+    pub const JOIN_COST: usize = 64 * 1024;
+    /// How many sessions may be in one room of an account.
+    pub const SESSIONS: usize = 100;
+    /// How much a domain may keep for each room that one of our accounts knows there, if that is more than its share.
+    pub const DOMAIN_COST_OF_ROOM: usize = 16 * 1024;
+    /// How often it is logged at most that a limit on memory has been reached.
+    pub const SHORTAGE_LOG_MS: u64 = MINUTE_MS;
+    /// How much a subject may cost that is kept. Who joins later is shown none instead of a dearer one.
+    pub const SUBJECT_COST: usize = 64 * 1024;
     /// How many presences from the room itself are kept (J21).
     pub const ROOM_PRESENCES: usize = 200;
     /// How many claims in our presence are remembered that the room did not let pass, and how many kinds of them

@@ -124,6 +124,11 @@ impl Services {
         self.rooms.entry(room.domain().to_owned()).or_default().insert((account.clone(), room.clone()));
     }
 
+    /// How many rooms accounts know there: one for each account.
+    pub(crate) fn count_at(&self, domain: &str) -> usize {
+        self.rooms.get(domain).map_or(0, BTreeSet::len)
+    }
+
     /// An account has nothing to do with a room any more.
     pub(crate) fn remove(&mut self, account: &BareJid, room: &BareJid) {
         let Some(rooms) = self.rooms.get_mut(room.domain()) else { return };

@@ -134,6 +134,11 @@ impl<'a> Turn<'a> {
         self.now.monotonic_ms.saturating_sub(past_ms)
     }
 
+    /// Whether more may be kept for the account.
+    pub(crate) fn has_space(&self) -> bool {
+        self.spare > 0
+    }
+
     /// How much may wait in a place of that limit, where so much waits already. The account has a limit as well.
     pub(crate) fn most(&self, waiting: usize, limit: usize) -> usize {
         limit.min(waiting.saturating_add(self.spare))

@@ -9,6 +9,8 @@ mod bookmarks;
 mod gap;
 #[path = "limits/outbox.rs"]
 mod outbox;
+#[path = "limits/presences.rs"]
+mod presences;
 
 use minimix_core::bouncer::Bouncer;
 use minimix_core::config::{Config, limit};

@@ -59,5 +59,9 @@ return {
 	autojoin = module:get_option_boolean("minimix_autojoin");
 	store_passwords = module:get_option_boolean("minimix_store_passwords");
 	rooms_per_account = count("minimix_rooms_per_account");
+	room_memory = count("minimix_room_memory");
+	account_memory = count("minimix_account_memory");
+	domain_memory = count("minimix_domain_memory");
+	memory = count("minimix_memory");
 	exclude = addresses("minimix_exclude");
 };

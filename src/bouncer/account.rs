@@ -6,22 +6,31 @@ use serde::{Deserialize, Serialize};
 
 use super::storage::{Ledger, Stored};
 use crate::config::{Config, limit};
+use crate::event::SessionId;
 use crate::occupancy::Occupancy;
 use crate::profile::Profile;
 use crate::xmpp::jid::BareJid;
+use crate::xmpp::memory::Charge;
 
 /// An account.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Account {
     pub(crate) rooms: BTreeMap<BareJid, Place>,
-    /// How much waits in all of them (R7).
     #[serde(skip)]
-    pub(crate) waiting: usize,
-    /// In how many of them it is, or about to be (J25).
-    #[serde(skip)]
-    pub(crate) occupied: usize,
+    pub(crate) totals: Totals,
     pub(crate) profile: Profile,
     pub(crate) ledger: Ledger,
+}
+
+/// What an account has in all its rooms.
+#[derive(Debug, Default)]
+pub(crate) struct Totals {
+    /// How much waits there (R7).
+    pub(crate) waiting: usize,
+    /// How much is kept there, as if nothing were shared with other accounts (R7).
+    pub(crate) kept: usize,
+    /// In how many the account is, or about to be (J25).
+    pub(crate) occupied: usize,
 }
 
 /// An occupancy, what is stored of it, and when it is to be woken.
@@ -32,9 +41,18 @@ pub(crate) struct Place {
     /// When the timetable will wake it.
     #[serde(skip)]
     pub(crate) noted_ms: Option<u64>,
-    /// How much waited there when that was last looked at.
+    /// What waited there when that was last looked at: the process pays for it, and for some of it the room's domain.
     #[serde(skip)]
-    waiting: usize,
+    pub(super) charge: Charge,
+    /// How much was kept there when that was last looked at.
+    #[serde(skip)]
+    pub(super) kept: u32,
+    /// Whether there is no space to keep more of the room.
+    #[serde(skip)]
+    pub(super) is_short: bool,
+    /// Whether there is no space either for what would wait.
+    #[serde(skip)]
+    pub(super) waits_in_vain: bool,
     /// Whether it counts as one that the account is in.
     #[serde(skip)]
     is_occupied: bool,
@@ -53,7 +71,15 @@ impl Account {
 
     /// Whether it may be in no further room (J25).
     pub(crate) fn is_full(&self, config: &Config) -> bool {
-        self.occupied >= config.rooms_per_account
+        self.totals.occupied >= config.rooms_per_account
+    }
+
+    /// Whether that session may join that room: it is in, or there is space for it.
+    pub(crate) fn has_space(&self, room: &BareJid, session: SessionId, config: &Config) -> bool {
+        let place = self.rooms.get(room).filter(|place| place.occupancy.is_occupied());
+        let Some(place) = place else { return !self.is_full(config) && !self.totals.are_full(config) };
+        place.occupancy.has_session(session)
+            || (place.occupancy.sessions() < limit::SESSIONS && !self.totals.are_exceeded(config))
     }
 
     /// Whether it is in that room, or about to be.
@@ -79,35 +105,53 @@ impl Place {
     }
 
     pub(crate) fn new(occupancy: Occupancy) -> Self {
+        let charge = Charge::of(occupancy.room().domain());
         Self {
             occupancy: Box::new(occupancy),
             stored: Stored::default(),
             noted_ms: None,
-            waiting: 0,
+            charge,
+            kept: 0,
+            is_short: false,
+            waits_in_vain: false,
             is_occupied: false,
         }
     }
 
-    /// Takes in how much waits there, of all that waits for the account. It is no less than before if nothing did.
-    pub(crate) fn note_waiting(&mut self, waits_more: bool, in_all: &mut usize) {
-        if !waits_more && self.waiting == 0 {
-            return;
+    /// Takes in all that has become of it, also in the totals. What waits is no less than before if nothing did.
+    pub(crate) fn note(&mut self, waits_more: bool, totals: &mut Totals) {
+        if waits_more || self.charge.cost() > 0 {
+            self.note_waiting(totals);
         }
-        let waiting = self.occupancy.waiting_cost();
-        let before = std::mem::replace(&mut self.waiting, waiting);
-        *in_all = (*in_all + waiting).saturating_sub(before);
-    }
-
-    /// Takes in whether the account is in there, or about to be, in the number of all such rooms.
-    pub(crate) fn note_occupied(&mut self, in_all: &mut usize) {
+        let kept = self.occupancy.kept_cost();
+        totals.kept = (totals.kept + kept).saturating_sub(self.kept as usize);
+        self.kept = u32::try_from(kept).unwrap_or(u32::MAX);
         let is_occupied = self.occupancy.is_occupied() || self.occupancy.is_inquiring();
         let before = std::mem::replace(&mut self.is_occupied, is_occupied);
-        *in_all = (*in_all + usize::from(is_occupied)).saturating_sub(usize::from(before));
+        totals.occupied = (totals.occupied + usize::from(is_occupied)).saturating_sub(usize::from(before));
     }
 
-    /// It is known no more: nothing waits there, and the account is not in.
-    pub(crate) fn leave_totals(&mut self, waiting: &mut usize, occupied: &mut usize) {
-        *waiting = waiting.saturating_sub(std::mem::take(&mut self.waiting));
-        *occupied = occupied.saturating_sub(usize::from(std::mem::take(&mut self.is_occupied)));
+    fn note_waiting(&mut self, totals: &mut Totals) {
+        let (waiting, before) = (self.occupancy.waiting_cost(), self.charge.cost());
+        self.charge.set(waiting, self.occupancy.waiting_cost_of_room());
+        totals.waiting = (totals.waiting + waiting).saturating_sub(before);
+    }
+
+    /// How much more may wait there.
+    pub(crate) fn spare(&self, totals: &Totals) -> usize {
+        if self.waits_in_vain { 0 } else { limit::ACCOUNT_COST.saturating_sub(totals.waiting) }
+    }
+
+    /// It is read from a snapshot: its domain pays for what is kept there.
+    pub(crate) fn restore(&mut self, totals: &mut Totals) {
+        self.charge = Charge::of(self.occupancy.room().domain());
+        self.note(true, totals);
+    }
+
+    /// It is known no more: nothing is kept or waits there, and the account is not in.
+    pub(crate) fn leave_totals(&self, totals: &mut Totals) {
+        totals.waiting = totals.waiting.saturating_sub(self.charge.cost());
+        totals.kept = totals.kept.saturating_sub(self.kept as usize);
+        totals.occupied = totals.occupied.saturating_sub(usize::from(self.is_occupied));
     }
 }

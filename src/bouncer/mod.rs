@@ -9,6 +9,7 @@ mod loading;
 mod push;
 mod questions;
 mod services;
+mod shortage;
 mod snapshot;
 mod storage;
 mod timetable;
@@ -22,6 +23,7 @@ use self::account::{Account, Place};
 use self::bookmarks::Errands;
 use self::ended::Ended;
 use self::questions::invites_for_blocked;
+use self::shortage::Shortages;
 use self::storage::Unstored;
 use self::timetable::Timetable;
 use crate::config::{Config, limit};
@@ -32,6 +34,7 @@ use crate::pace::Pace;
 use crate::services::Services;
 use crate::trouble::Troubles;
 use crate::turn::Turn;
+use crate::xmpp::cost::Cost;
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::jid::{BareJid, FullJid, Jid, bare_part};
 use crate::xmpp::muc::asks_to_join;
@@ -48,6 +51,7 @@ pub struct Bouncer {
     ids: Ids,
     state: Known,
     timetable: Timetable,
+    shortages: Shortages,
 }
 
 /// What survives a reload.
@@ -79,15 +83,14 @@ impl Bouncer {
 
     pub(crate) fn with_state(config: Config, seed: Seed, mut state: Known) -> Self {
         let mut timetable = Timetable::default();
-        for Account { rooms, waiting, occupied, .. } in state.accounts.values_mut() {
+        for Account { rooms, totals, .. } in state.accounts.values_mut() {
             for place in rooms.values_mut() {
                 timetable.note(place, &config);
-                place.note_waiting(true, waiting);
-                place.note_occupied(occupied);
+                place.restore(totals);
                 state.services.add(place.occupancy.account(), place.occupancy.room());
             }
         }
-        Self { config, ids: Ids::new(seed), state, timetable }
+        Self { config, ids: Ids::new(seed), state, timetable, shortages: Shortages::default() }
     }
 
     pub(crate) fn state(&self) -> &Known {
@@ -224,8 +227,10 @@ impl Bouncer {
         if !known.is_some_and(|known| known.rooms.contains_key(&room)) && self.config.excludes(&room) {
             return self.pass("excluded by the configuration");
         }
-        if known.is_some_and(|known| !known.occupies(room.as_str()) && known.is_full(&self.config)) {
-            let error = Kept::without_to(join_error(StanzaError::OVER_LIMIT, &join, &room)); // one room too many (J25)
+        if join.cost() > limit::JOIN_COST
+            || known.is_some_and(|known| !known.has_space(&room, session, &self.config))
+        {
+            let error = Kept::without_to(join_error(StanzaError::OVER_LIMIT, &join, &room)); // one room too many (J25), or too much
             return self.outcome(Verdict::Handled, vec![Action::Deliver { session, stanza: error }]);
         }
         if !self.open(now, &account, &room) {
@@ -252,7 +257,7 @@ impl Bouncer {
         let Ok(forgotten) = known.room_to_forget(&self.config) else { return false };
         known.profile.is_pushed = self.state.pushed.contains(account);
         let mut occupancy = Occupancy::new(account.clone(), room.clone()).obeying(&known.profile.rules);
-        let spare = limit::ACCOUNT_COST.saturating_sub(known.waiting);
+        let spare = limit::ACCOUNT_COST.saturating_sub(known.totals.waiting);
         let (chance, services) = ((&mut self.ids, &mut self.state.pace), &self.state.services);
         let mut turn = Turn::new(now, &self.config, chance, &known.profile, services, spare);
         occupancy.note_blocked(&mut turn, &known.profile.blocked.about(room));
@@ -267,8 +272,8 @@ impl Bouncer {
     /// Nothing of a room needs to be known any more.
     fn forget(&mut self, account: &BareJid, room: &BareJid) {
         let Some(known) = self.state.accounts.get_mut(account) else { return };
-        if let Some(mut place) = known.rooms.remove(room) {
-            place.leave_totals(&mut known.waiting, &mut known.occupied);
+        if let Some(place) = known.rooms.remove(room) {
+            place.leave_totals(&mut known.totals);
             self.timetable.remove(&place);
             self.state.services.remove(account, room);
         }
@@ -310,20 +315,22 @@ impl Bouncer {
         read: impl FnOnce() -> Result<(Now, T), E>,
         decide: impl FnOnce(&mut Occupancy, &mut Turn<'_>, T) -> Verdict,
     ) -> Option<Result<Outcome, E>> {
-        let Account { rooms, profile, waiting, occupied, .. } = self.state.accounts.get_mut(account)?;
+        let Account { rooms, profile, totals, .. } = self.state.accounts.get_mut(account)?;
         let place = rooms.get_mut(room).filter(|place| wanted(&place.occupancy))?;
         let (now, read) = match read() {
             Ok(read) => read,
             Err(error) => return Some(Err(error)),
         };
-        let spare = limit::ACCOUNT_COST.saturating_sub(*waiting);
+        if place.is_in_need(totals, &self.config) {
+            self.shortages.relieve(now, place, totals, &self.config, &self.state.services);
+        }
+        let spare = place.spare(totals);
         let (chance, services) = ((&mut self.ids, &mut self.state.pace), &self.state.services);
         let mut turn = Turn::new(now, &self.config, chance, profile, services, spare);
         self.state.ended.tell(&mut place.occupancy, &mut turn);
         let verdict = decide(&mut place.occupancy, &mut turn, read);
         place.occupancy.settle(&mut turn);
-        place.note_waiting(turn.waits_more(), waiting);
-        place.note_occupied(occupied);
+        place.note(turn.waits_more(), totals);
         let (is_over, finding, contact) = (place.occupancy.is_over(&turn), turn.finding(), turn.contact());
         let mut actions = turn.into_actions();
         if let Some(finding) = finding {

@@ -13,6 +13,10 @@ pub(super) fn config(options: &Table) -> Result<Config> {
         ("history_default", &mut config.history_default),
         ("history_bytes", &mut config.history_bytes),
         ("rooms_per_account", &mut config.rooms_per_account),
+        ("room_memory", &mut config.room_memory),
+        ("account_memory", &mut config.account_memory),
+        ("domain_memory", &mut config.domain_memory),
+        ("memory", &mut config.memory),
     ];
     for (name, count) in counts {
         set(options, name, count)?;

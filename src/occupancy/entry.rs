@@ -9,6 +9,7 @@ use super::base::Base;
 use super::phase::In;
 use crate::config::limit;
 use crate::event::SessionId;
+use crate::room::shown::within_means;
 use crate::sessions::{Ask, Attachment};
 use crate::turn::Turn;
 use crate::xmpp::jid::BareJid;
@@ -82,7 +83,7 @@ impl Entry {
 
     /// The room shows the account, in answer to this join or perhaps to an older one.
     pub(super) fn own_came(&mut self, turn: &Turn<'_>, own: &Kept, is_answer: bool) {
-        let own = own.clone();
+        let own = within_means(own, turn.has_space());
         self.progress =
             if is_answer || self.is_let_in() { Progress::LetIn(own) } else { Progress::Older(own) };
         self.answer_came(turn);

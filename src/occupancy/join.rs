@@ -5,15 +5,25 @@ use super::base::Base;
 use super::joining::{Joining, Request};
 use super::past::Past;
 use super::phase::{In, Phase};
+use crate::config::limit;
 use crate::event::{SessionId, Verdict};
 use crate::pending::backlog::Backlog;
 use crate::room::request::{Asked, HistoryRequest};
 use crate::room::self_presence::client_payload;
 use crate::sessions::{Ask, Attachment, ResyncFor, SearchFor};
 use crate::turn::Turn;
+use crate::xmpp::cost::Cost;
 use crate::xmpp::jid::{FullJid, Nick};
 use crate::xmpp::muc::{NS_MUC, NS_MUC_USER, asks_to_join};
-use crate::xmpp::stanza::{Element, Kept, Node, PresenceType, Stanza};
+use crate::xmpp::stanza::{Element, Kept, NS_CLIENT, Node, PresenceType, Stanza};
+
+/// What clients usually say of themselves in a presence, and is short.
+const USUAL: [(&str, &str); 4] = [
+    ("show", NS_CLIENT),
+    ("priority", NS_CLIENT),
+    ("c", "http://jabber.org/protocol/caps"),
+    ("x", "vcard-temp:x:update"),
+];
 
 impl Occupancy {
     pub(super) fn join_asked(&mut self, turn: &mut Turn<'_>, session: SessionId, join: &Stanza) -> Verdict {
@@ -149,7 +159,16 @@ pub(super) fn shown_presence(presence: &Stanza) -> Kept {
     let mut shown = Stanza::new(presence.kind).id(presence.id.as_deref());
     shown.attributes.clone_from(&presence.attributes);
     shown.children = client_payload(presence);
+    if shown.cost() > limit::OWN_PRESENCE_COST {
+        shown.attributes.clear();
+        shown.children.retain(|child| is_usual(child) && child.cost() <= limit::OWN_PRESENCE_COST / 8);
+    }
     Kept::own(shown)
+}
+
+/// Whether that is what clients usually say of themselves, and what the room acts upon.
+fn is_usual(child: &Element) -> bool {
+    USUAL.iter().any(|(name, namespace)| child.is(name, namespace))
 }
 
 /// The payload of the account's join: the session's, with the history that the account wants (H13), and

@@ -9,6 +9,7 @@ use crate::config::limit;
 use crate::event::{SessionId, Verdict};
 use crate::room::own::left_unseen;
 use crate::room::self_presence::client_payload;
+use crate::room::shown::least;
 use crate::sessions::Attachment;
 use crate::turn::Turn;
 use crate::xmpp::error::StanzaError;
@@ -125,7 +126,7 @@ impl Occupancy {
             Phase::Joining(joining) => {
                 Entering { joining, base: &mut self.base }.refuse_orphans(turn);
                 let past = std::mem::take(&mut joining.past);
-                Past { own: joining.entry.own().cloned().or(past.own), ..past }
+                Past { own: joining.entry.own().map(least).or(past.own), ..past }
             }
             Phase::In(stay) => {
                 In { stay, base: &mut self.base }.refuse_unsent(turn, None);
@@ -134,7 +135,7 @@ impl Occupancy {
                     left_ms: Some(turn.now.monotonic_ms),
                     unanswered: None,
                     crossed: stay.upstream.awaits_join().then(|| stay.own.sent.clone()),
-                    own: Some(stay.own.shown().clone()),
+                    own: Some(least(stay.own.shown())),
                     departed: None,
                     inquiry: None,
                 }

@@ -253,6 +253,25 @@ impl Occupancy {
         in_phase + asked + self.base.sessions.waiting_cost()
     }
 
+    /// About how many bytes of that are of the room and are not shared with other accounts.
+    pub(crate) fn waiting_cost_of_room(&self) -> usize {
+        self.base.queries.questions_cost()
+    }
+
+    /// About how many bytes cost the copy of the room, the account's own presence and those of its sessions (R7).
+    pub(crate) fn kept_cost(&self) -> usize {
+        let own = self.stay().map_or(0, |stay| stay.own.cost());
+        own + self.base.room.cost() + self.base.sessions.cost()
+    }
+
+    /// So much has to be let go. Gives whether there is enough; else nothing more is kept.
+    pub(crate) fn spare(&mut self, wanted: usize) -> bool {
+        match self.base.room.made_mut() {
+            Some(room) => room.spare(wanted),
+            None => wanted == 0,
+        }
+    }
+
     /// Whether the account is in or about to be.
     pub(crate) fn is_occupied(&self) -> bool {
         !matches!(self.phase, Phase::Out(_))
@@ -261,6 +280,11 @@ impl Occupancy {
     /// Whether the account is in as that occupant.
     pub(crate) fn is_ourselves(&self, occupant: &str) -> bool {
         self.is_in() && Jid::new(occupant).nick().as_ref() == Some(&self.base.me.nick)
+    }
+
+    /// How many sessions are attached.
+    pub(crate) fn sessions(&self) -> usize {
+        self.base.sessions.len()
     }
 
     /// Whether that session is attached.

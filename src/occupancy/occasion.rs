@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::phase::Stay;
 use crate::config::limit;
+use crate::room::shown::within_means;
+use crate::turn::Turn;
 use crate::xmpp::stanza::Kept;
 
 /// Why the room shows the account.
@@ -40,7 +42,7 @@ impl Overdue {
 
 impl Stay {
     /// The room shows the account on that occasion.
-    pub(super) fn note_own(&mut self, shown: &Kept, occasion: &Occasion) {
+    pub(super) fn note_own(&mut self, turn: &Turn<'_>, shown: &Kept, occasion: &Occasion) {
         let candidates = self.own.candidates(!self.upstream.is_busy() || *occasion == Occasion::Answer);
         let [last, _] = &candidates;
         let reflected = match occasion {
@@ -48,6 +50,6 @@ impl Stay {
             Occasion::Late(sent) => std::slice::from_ref(sent),
             Occasion::Answer | Occasion::OfItsOwn => &candidates,
         };
-        self.own.came(shown.clone(), reflected);
+        self.own.came(within_means(shown, turn.has_space()), reflected);
     }
 }

@@ -7,6 +7,7 @@ use super::bookmark::Inquiry;
 use crate::config::limit;
 use crate::event::Verdict;
 use crate::record::Departed;
+use crate::room::shown::least;
 use crate::turn::Turn;
 use crate::xmpp::kinds::is_for_the_account;
 use crate::xmpp::muc::{Departure, MucUser, NS_MUC_USER, status};
@@ -97,7 +98,7 @@ impl Past {
                 base.end_queries(turn);
             }
             Kind::Presence(PresenceType::Available) if is_self => {
-                self.own = Some(stanza.clone());
+                self.own = Some(least(stanza));
                 if self.unanswered.is_none() {
                     self.await_answer(turn);
                     let leave = base.leave_stanza(turn, None);

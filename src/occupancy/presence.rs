@@ -149,7 +149,7 @@ impl In<'_> {
         self.stay.own.reflects_ids |= self.stay.upstream.awaits(stanza.id.as_deref());
         let occasion = self.stay.upstream.occasion(&nick, stanza.id.as_deref(), self.stay.own.reflects_ids);
         let is_answer = occasion == Occasion::Answer;
-        self.stay.note_own(stanza, &occasion);
+        self.stay.note_own(turn, stanza, &occasion);
         let answer = self.stay.upstream.answered(&nick, is_answer);
         if is_answer && occupant.has(status::CREATED) {
             self.note_made_anew()?;

@@ -56,6 +56,9 @@ impl Base {
         let Some(id) = question.id.clone().filter(|id| id.len() <= limit::ID_BYTES) else {
             return Verdict::Pass("a query without an id, or with one that is too long");
         };
+        if !turn.has_space() {
+            return Verdict::Pass("no space for another query");
+        }
         let waits = self.sessions.get(session).is_some_and(|attachment| attachment.ask().is_some());
         if waits && !self.queries.may_wait(question) {
             return Verdict::Pass("too many queries for a session that waits");

@@ -74,7 +74,7 @@ impl Base {
     /// Keeps what the room says to that session before it shows the occupants.
     pub(super) fn keep_versions_for(&mut self, turn: &mut Turn<'_>, session: SessionId, message: &Stanza) {
         if let Some(Attachment { stage: Stage::Waiting(ask), .. }) = self.sessions.get_mut(session)
-            && !turn.keep(&mut ask.first, limit::LATER_COST, Kept::without_to(message.clone()))
+            && !turn.keep(&mut ask.first, limit::LATER_COST, Kept::shared(message.clone()))
         {
             log::debug!("what {} says of versions is too much to be kept", self.me.room);
         }

@@ -63,6 +63,11 @@ fn call_id(element: &Element) -> Vec<&str> {
 }
 
 impl Exchanges {
+    /// About how many bytes they cost at most.
+    pub(crate) fn cost(&self) -> usize {
+        self.0.len() * (size_of::<Exchange>() + limit::EXCHANGE_ID_BYTES + limit::NICK_BYTES / 4)
+    }
+
     /// The session of the first exchange that is known.
     pub(crate) fn session(&self, peer: &Nick, ids: &[Box<str>]) -> Option<SessionId> {
         ids.iter().find_map(|id| self.0.iter().find(|known| known.is(peer, id))).map(|known| known.session)

@@ -132,7 +132,12 @@ impl Queries {
 
     /// About how many bytes all cost.
     pub(crate) fn cost(&self) -> usize {
-        self.waiting_cost + self.to_room.cost() + self.to_occupants.cost() + self.questions.cost()
+        self.waiting_cost + self.to_room.cost() + self.to_occupants.cost() + self.questions_cost()
+    }
+
+    /// About how many bytes those cost that occupants ask, and the exchanges.
+    pub(crate) fn questions_cost(&self) -> usize {
+        self.questions.cost() + self.exchanges.cost()
     }
 
     /// The next query that may go up, of those that had to wait.
@@ -184,7 +189,8 @@ impl Queries {
     /// An occupant asks a session something. Gives the question that there is no more space for: the oldest of
     /// that occupant, or else of all.
     pub(crate) fn ask_session(&mut self, mapped: Box<str>, question: Question) -> Option<Question> {
-        let is_full = self.questions.len() >= limit::QUERIES || self.questions.cost() >= limit::QUERIES_COST;
+        let is_full =
+            self.questions.len() >= limit::QUERIES || self.questions.cost() >= limit::QUESTIONS_COST;
         let oldest = if is_full { self.take_oldest_question(&question.peer) } else { None };
         self.unasked_bytes += question.unasked_bytes();
         self.questions.insert(mapped, None, question);

@@ -3,8 +3,9 @@
 use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 
-use crate::config::Config;
+use crate::config::{Config, limit};
 use crate::event::Now;
+use crate::pending::backlog::Backlog;
 use crate::room::gap::Gap;
 use crate::room::history::{Entry, History};
 use crate::room::request::Asked;
@@ -30,7 +31,7 @@ pub(super) struct Fetch {
     newest_ms: Option<i64>,
     clock: Clock,
     /// What came before that and had not come before, while it is open what it is.
-    strangers: Vec<Kept>,
+    strangers: Backlog,
     /// Whether the copy has older messages than the room has shown.
     pub(super) has_older: Option<bool>,
     /// Whether there was no space for the oldest.
@@ -61,7 +62,8 @@ impl Fetch {
         }
         let is_strange = !was_seen && !is_kept;
         let is_open = !self.is_met && !self.was_whole;
-        if is_strange && is_open && self.strangers.len() < config.history_max {
+        let most = (config.history_max, limit::FETCHED_COST);
+        if is_strange && is_open && self.strangers.len() < most.0 && self.strangers.cost() < most.1 {
             self.strangers.push(message.clone());
         }
         is_strange && !is_open
@@ -91,7 +93,7 @@ impl History {
             is_met: false,
             newest_ms: self.newest_ms(),
             clock: Clock::default(),
-            strangers: Vec::new(),
+            strangers: Backlog::default(),
             has_older: None,
             is_cut: false,
             hashes: None,
@@ -203,7 +205,7 @@ impl History {
         if fetch.was_whole && !fetch.is_met {
             self.entries.rotate_left(fetch.cursor.min(self.entries.len())); // it stands before what had come
         }
-        let mut news = std::mem::take(&mut fetch.strangers);
+        let mut news: Vec<Kept> = std::mem::take(&mut fetch.strangers).into_iter().collect();
         news.retain(|message| {
             let (print, stamp_ms) = (Print::of(message, room), delay::stamp(message, room));
             self.seen.note(print, stamp_ms, now, config);

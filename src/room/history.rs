@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Config, limit};
+use crate::config::Config;
 use crate::event::Now;
 use crate::room::authors::{Author, Authors};
 use crate::room::fetch::Fetch;
@@ -12,6 +12,7 @@ use crate::room::gap::Gap;
 use crate::room::request::HistoryRequest;
 use crate::room::retraction::Retraction;
 use crate::room::seen::{Print, Seen, stanza_id};
+use crate::xmpp::cost::Cost;
 use crate::xmpp::delay;
 use crate::xmpp::jid::{BareJid, Nick};
 use crate::xmpp::stanza::{Kept, NS_CLIENT, Stanza};
@@ -32,7 +33,11 @@ const HISTORIC_NAMESPACES: [&str; 6] = [
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct History {
     pub(super) entries: VecDeque<Entry>,
-    bytes: usize,
+    /// About how many bytes they cost.
+    pub(super) cost: usize,
+    /// Whether nothing can be kept.
+    #[serde(skip)]
+    pub(super) is_full: bool,
     authors: Authors,
     pub(super) seen: Seen,
     /// The stamp of the newest message, though it may have been taken back.
@@ -52,8 +57,8 @@ pub(super) struct Entry {
     /// When the room says that it was sent; nothing if nobody says.
     pub(super) stamp_ms: Option<i64>,
     /// When it came, by our monotonic clock.
-    came_ms: u64,
-    bytes: usize,
+    pub(super) came_ms: u64,
+    pub(super) cost: usize,
     author: Author,
 }
 
@@ -100,16 +105,17 @@ impl History {
         if !is_historic(message) || self.take_back(message, print, room) {
             return false;
         }
+        let stanza = message.share();
         let entry = Entry {
-            stanza: message.share(),
             hash: print.hash,
             stamp_ms,
             came_ms: now.monotonic_ms,
-            bytes: message.weight(),
+            cost: size_of::<Entry>() + stanza.cost(),
+            stanza,
             author: self.authors.of(message),
         };
         self.forget_authors();
-        self.bytes += entry.bytes;
+        self.cost += entry.cost;
         if position >= self.entries.len() {
             self.newest_ms = stamp_ms.or(self.newest_ms);
             self.entries.push_back(entry);
@@ -145,7 +151,7 @@ impl History {
 
     pub(super) fn remove(&mut self, position: usize) -> Option<Entry> {
         let removed = self.entries.remove(position)?;
-        self.bytes = self.bytes.saturating_sub(removed.bytes);
+        self.cost = self.cost.saturating_sub(removed.cost);
         if let Some(fetch) = &mut self.fetch {
             fetch.note_removed(position);
         }
@@ -199,28 +205,6 @@ impl History {
             .collect();
         selected.reverse();
         selected
-    }
-
-    /// Lets go what is over a limit, the oldest first. While the room or its archive is showing history there may be more.
-    pub(crate) fn trim(&mut self, now: Now, config: &Config) {
-        let (most, bytes) = if self.fetch.is_some() || self.is_held {
-            (
-                config.history.saturating_add(config.history_max),
-                limit::FETCHED_BYTES.max(config.history_bytes),
-            )
-        } else {
-            (config.history, config.history_bytes)
-        };
-        let is_old = |entry: &Entry| now.monotonic_ms.saturating_sub(entry.came_ms) > config.history_age_ms;
-        while self.entries.len() > most || self.bytes > bytes || self.entries.front().is_some_and(is_old) {
-            let Some(oldest) = self.entries.pop_front() else { return };
-            self.bytes = self.bytes.saturating_sub(oldest.bytes);
-            self.gap.up_to_ms = self.gap.up_to_ms.max(oldest.stamp_ms).or(Some(i64::MAX));
-            self.gap.archived_up_to_ms = self.gap.archived_up_to_ms.max(oldest.stamp_ms);
-            if let Some(fetch) = &mut self.fetch {
-                fetch.note_cut();
-            }
-        }
     }
 }
 
@@ -335,7 +319,7 @@ mod tests {
         let kept =
             |history: &History| -> Vec<_> { history.entries.iter().map(|entry| entry.stamp_ms).collect() };
         assert_eq!(kept(&history), [Some(2_000), Some(3_000)]);
-        let small = Config { history_bytes: 60, ..config };
+        let small = Config { history_bytes: history.cost / 2, ..config };
         history.keep(&said("4000"), None, &room(), at(4_000), &small);
         assert_eq!(kept(&history), [Some(4_000)]);
         let short = Config { history_age_ms: 5_000, ..small };
@@ -343,7 +327,7 @@ mod tests {
         assert_eq!(kept(&history), [Some(4_000)]);
         history.trim(at(9_001), &short);
         assert_eq!(kept(&history), []);
-        assert_eq!(history.bytes, 0);
+        assert_eq!(history.cost, 0);
     }
 
     #[test]

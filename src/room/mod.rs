@@ -13,6 +13,7 @@ mod rulings;
 pub(crate) mod seen;
 pub(crate) mod self_presence;
 pub(crate) mod shown;
+mod trim;
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,7 @@ use self::history::History;
 use self::roster::{Change, Roster};
 use crate::config::limit;
 use crate::lazy::can_be_empty;
+use crate::xmpp::cost::Cost;
 use crate::xmpp::jid::{BareJid, Nick};
 use crate::xmpp::muc::{MucUser, status};
 use crate::xmpp::stanza::{Kept, Kind, MessageType, NS_CLIENT, PresenceType, Stanza};
@@ -47,6 +49,8 @@ pub(crate) struct Room {
     pub(crate) versioned: bool,
     /// What the status codes 100, 170 to 173 say of the room.
     pub(crate) flags: Flags,
+    /// About how many bytes its own presences and the subject cost.
+    aside_cost: usize,
 }
 
 /// A presence that the room sent from its bare JID.
@@ -111,7 +115,10 @@ impl Room {
         if nick.as_str().len() > limit::NICK_BYTES {
             return Change::Same;
         }
-        self.aside.retain(|aside| aside.presence.from != presence.from); // the member is there now
+        if !self.aside.is_empty() {
+            self.aside.retain(|aside| aside.presence.from != presence.from); // the member is there now
+            self.note_aside();
+        }
         let is_renamed = self.renamed.take_if(|renamed| *renamed == nick).is_some();
         match self.roster.put(presence.share()) {
             Change::Same if !is_renamed => Change::Same,
@@ -155,9 +162,9 @@ impl Room {
         };
         let means_somebody = occupant.affiliation.as_deref().is_some_and(|affiliation| affiliation != "none");
         let is_over = presence.kind == Kind::Presence(PresenceType::Unavailable) && !means_somebody;
-        if is_over || presence.weight() > limit::ROOM_PRESENCE_BYTES {
+        if is_over || self.roster.is_full || presence.cost() > limit::ROOM_PRESENCE_COST {
             self.aside.retain(|aside| !same(aside));
-            return;
+            return self.note_aside();
         }
         let presence = presence.share();
         if let Some(known) = self.aside.iter_mut().find(|aside| same(aside)) {
@@ -165,11 +172,31 @@ impl Room {
         } else if self.aside.len() < limit::ROOM_PRESENCES {
             self.aside.push(Aside { presence, after_self });
         }
+        self.note_aside();
+    }
+
+    fn note_aside(&mut self) {
+        let subject = self.subject.as_ref().map_or(0, |subject| subject.message.cost());
+        self.aside_cost = subject + self.aside.iter().map(|aside| aside.presence.cost()).sum::<usize>();
+    }
+
+    /// About how many bytes cost its occupants, its history and the rest.
+    pub(crate) fn cost(&self) -> usize {
+        self.roster.cost() + self.history.cost() + self.aside_cost
+    }
+
+    /// So much has to be let go: the oldest messages. Gives whether they are enough; else nothing more is kept.
+    pub(crate) fn spare(&mut self, wanted: usize) -> bool {
+        let is_enough = self.history.spare(wanted) >= wanted;
+        (self.roster.is_full, self.history.is_full) = (!is_enough, !is_enough);
+        is_enough
     }
 
     /// Takes in a subject message, and when it was set, if anything tells (H6).
     pub(crate) fn fold_subject(&mut self, message: &Kept, stamp_ms: Option<i64>) {
-        self.subject = Some(Subject { message: message.share(), stamp_ms });
+        let has_space = !self.roster.is_full && message.cost() <= limit::SUBJECT_COST;
+        self.subject = has_space.then(|| Subject { message: message.share(), stamp_ms });
+        self.note_aside();
     }
 
     /// The subject message that ends a join (H6): always one, with a delay where its time is known, and an empty

@@ -85,6 +85,11 @@ impl Own {
         self.shown.stanza()
     }
 
+    /// About how many bytes it costs as the room shows it.
+    pub(crate) fn cost(&self) -> usize {
+        self.shown.cost()
+    }
+
     /// How often that has changed.
     pub(crate) fn changes(&self) -> u32 {
         self.changes

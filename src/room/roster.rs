@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::limit;
+use crate::xmpp::cost::Cost;
 use crate::xmpp::jid::{BareJid, Jid, Nick};
 use crate::xmpp::muc::NS_MUC_USER;
 use crate::xmpp::stanza::{Element, Kept, Kind, PresenceType, Stanza};
@@ -12,8 +13,11 @@ use crate::xmpp::stanza::{Element, Kept, Kind, PresenceType, Stanza};
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Roster {
     occupants: Vec<Kept>,
-    /// About how many bytes of text they hold.
-    bytes: usize,
+    /// About how many bytes they cost.
+    cost: usize,
+    /// Whether they may cost no more than that.
+    #[serde(skip)]
+    pub(super) is_full: bool,
 }
 
 /// What a presence did to the roster.
@@ -32,10 +36,11 @@ impl Roster {
         match self.position(nick) {
             Ok(position) => self.replace(position, presence),
             Err(position) => {
-                let bytes = self.bytes + presence.weight();
-                if self.occupants.len() < limit::OCCUPANTS && bytes <= limit::ROSTER_BYTES {
+                let cost = presence.cost();
+                let has_space = self.occupants.len() < limit::OCCUPANTS && !self.is_full;
+                if has_space && cost <= limit::PRESENCE_COST {
                     self.occupants.insert(position, presence);
-                    self.bytes = bytes;
+                    self.cost += cost;
                 }
                 Change::Changed
             }
@@ -46,14 +51,19 @@ impl Roster {
         let Some(known) = self.occupants.get_mut(position).filter(|known| **known != presence) else {
             return Change::Same;
         };
-        let bytes = self.bytes.saturating_sub(known.weight()) + presence.weight();
-        if bytes <= limit::ROSTER_BYTES {
+        let (before, after) = (known.cost(), presence.cost());
+        if after <= limit::PRESENCE_COST && (after <= before || !self.is_full) {
             *known = presence;
-            self.bytes = bytes;
+            self.cost = self.cost.saturating_sub(before) + after;
         } else {
             self.take(position);
         }
         Change::Changed
+    }
+
+    /// About how many bytes they cost.
+    pub(super) fn cost(&self) -> usize {
+        self.cost + self.occupants.capacity() * size_of::<Kept>()
     }
 
     /// Takes out an occupant.
@@ -63,7 +73,7 @@ impl Roster {
 
     fn take(&mut self, position: usize) -> Kept {
         let taken = self.occupants.remove(position);
-        self.bytes = self.bytes.saturating_sub(taken.weight());
+        self.cost = self.cost.saturating_sub(taken.cost());
         taken
     }
 
@@ -138,18 +148,17 @@ mod tests {
     #[test]
     fn r7_what_there_is_no_space_for_is_not_kept() {
         let mut roster = Roster::default();
-        let large = "x".repeat(limit::ROSTER_BYTES / 2);
-        roster.put(presence("bob", &large));
-        roster.put(presence("carol", &large));
-        assert!(roster.has(&Nick::new("bob")) && !roster.has(&Nick::new("carol")));
-        roster.put(presence("carol", "away"));
-        roster.put(presence("carol", &large));
-        assert!(!roster.has(&Nick::new("carol")), "what it was is no longer true");
+        roster.put(presence("bob", &"x".repeat(limit::PRESENCE_COST)));
+        assert!(!roster.has(&Nick::new("bob")), "one that is too large");
         roster.put(presence("bob", "away"));
-        roster.put(presence("carol", &large));
-        roster.remove(&Nick::new("carol"));
-        roster.remove(&Nick::new("bob"));
-        assert_eq!(roster.bytes, 0);
+        roster.is_full = true;
+        roster.put(presence("carol", "away"));
+        assert!(roster.has(&Nick::new("bob")) && !roster.has(&Nick::new("carol")));
+        roster.put(presence("bob", "dnd"));
+        assert_eq!(roster.get(&Nick::new("bob")), Some(&presence("bob", "dnd")), "it costs no more");
+        roster.put(presence("bob", "away, and says why"));
+        assert!(!roster.has(&Nick::new("bob")), "what it was is no longer true");
+        assert_eq!(roster.cost, 0);
     }
 
     #[test]

@@ -5,11 +5,15 @@ use std::cell::OnceCell;
 use serde::{Deserialize, Serialize};
 
 use super::self_presence::occupant_id;
+use crate::config::limit;
 use crate::sessions::nobody_there;
+use crate::xmpp::cost::Cost;
 use crate::xmpp::jid::{BareJid, Nick};
 use crate::xmpp::muc::{MucUser, NS_MUC_USER, status, status_element};
 use crate::xmpp::stanza::{Element, Kept, Kind, PresenceType, Stanza};
 
+/// How much each of the two may cost that the room itself says in a presence of the account.
+const PART_COST: usize = 1_024;
 const NS_OCCUPANT_ID: &str = "urn:xmpp:occupant-id:0";
 
 /// The account's presence as the room last showed it. Of one that is only remembered the stanza is made when somebody
@@ -43,7 +47,7 @@ enum Written {
 impl Shown {
     /// The room shows it.
     pub(super) fn by_room(stanza: Kept) -> Self {
-        Self { remembered: None, stanza: OnceCell::from(stanza) }
+        Self { remembered: None, stanza: OnceCell::from(stanza.into_shared()) }
     }
 
     /// It is only remembered.
@@ -57,6 +61,11 @@ impl Shown {
             let presence = || Stanza::new(Kind::Presence(PresenceType::Available));
             Kept::own(self.remembered.as_deref().map_or_else(presence, Remembered::presence))
         })
+    }
+
+    /// About how many bytes it costs, if the room has shown it.
+    pub(super) fn cost(&self) -> usize {
+        self.stanza.get().and_then(Kept::charged).unwrap_or_default()
     }
 
     /// What the account is in the room; nothing if that is not known.
@@ -74,6 +83,19 @@ impl Shown {
             None => occupant_id(self.stanza())?.attribute("id"),
         }
     }
+}
+
+/// A presence of the account as it is kept: all of it, or if that is too dear, or there is no space, the least.
+pub(crate) fn within_means(presence: &Kept, has_space: bool) -> Kept {
+    if has_space && presence.cost() <= limit::OWN_SHOWN_COST { presence.clone() } else { least(presence) }
+}
+
+/// What the room itself says in a presence of the account: as what it is in, and with which occupant-id.
+pub(crate) fn least(presence: &Kept) -> Kept {
+    let mut spare = Stanza { children: Vec::new(), attributes: Vec::new(), ..Stanza::clone(presence) };
+    let said = [presence.find("x", NS_MUC_USER), occupant_id(presence)];
+    spare.children.extend(said.into_iter().flatten().filter(|child| child.cost() <= PART_COST).cloned());
+    Kept::own(spare)
 }
 
 impl Remembered {

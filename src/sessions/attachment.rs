@@ -197,6 +197,14 @@ impl Ask {
 }
 
 impl Attachment {
+    /// What one costs without its address and its presence.
+    pub(super) const COST: usize = size_of::<Self>();
+
+    /// About how many bytes it costs, without what waits for it.
+    pub(super) fn cost(&self) -> usize {
+        Self::COST + self.presence.cost() + self.jid.outside()
+    }
+
     /// A session that asks to join; its presence is the latest of all, by that count.
     pub(super) fn new(jid: FullJid, presence: Kept, order: u64, ask: Ask) -> Self {
         let stage = Stage::Waiting(ask);

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use self::avatar::Avatar;
 use crate::event::SessionId;
 use crate::lazy::can_be_empty;
+use crate::xmpp::cost::Cost;
 use crate::xmpp::jid::FullJid;
 use crate::xmpp::stanza::Kept;
 
@@ -29,6 +30,8 @@ pub(crate) struct Sessions {
     last: Option<FullJid>,
     /// Counts the changes of the sessions. A later presence has a higher count.
     changes: u64,
+    /// About how many bytes they cost, without what waits for them.
+    cost: usize,
     pub(crate) avatar: Avatar,
 }
 
@@ -41,8 +44,12 @@ impl Sessions {
         self.last = None;
         self.avatar.learn(&presence);
         let order = self.changes;
+        self.cost += Attachment::COST + presence.cost() + jid.outside();
         match self.attached.get_mut(&session) {
-            Some(known) => known.ask_anew(presence, order, ask),
+            Some(known) => {
+                self.cost = self.cost.saturating_sub(known.cost());
+                known.ask_anew(presence, order, ask);
+            }
             None => {
                 self.attached.insert(session, Box::new(Attachment::new(jid, presence, order, ask)));
             }
@@ -54,6 +61,7 @@ impl Sessions {
         self.changes += 1;
         self.avatar.learn(&presence);
         if let Some(attachment) = self.attached.get_mut(&session) {
+            self.cost = (self.cost + presence.cost()).saturating_sub(attachment.presence.cost());
             attachment.presence = presence;
             attachment.order = self.changes;
         }
@@ -77,6 +85,7 @@ impl Sessions {
         if self.attached.is_empty() {
             self.attached = BTreeMap::new(); // an empty map that was used keeps a node
         }
+        self.cost = self.cost.saturating_sub(detached.cost());
         self.last = self.attached.is_empty().then(|| detached.jid.clone());
         Some(*detached)
     }
@@ -96,6 +105,7 @@ impl Sessions {
         for attachment in self.attached.values_mut() {
             attachment.forget_stay();
         }
+        self.cost = self.attached.values().map(|attachment| attachment.cost()).sum();
         shown
     }
 
@@ -166,6 +176,16 @@ impl Sessions {
     /// Whether any is being shown the room.
     pub(crate) fn any_is_shown_the_room(&self) -> bool {
         self.attached.values().any(|attachment| matches!(attachment.stage, Stage::Replaying(_)))
+    }
+
+    /// How many are attached.
+    pub(crate) fn len(&self) -> usize {
+        self.attached.len()
+    }
+
+    /// About how many bytes they cost, without what waits for them.
+    pub(crate) fn cost(&self) -> usize {
+        self.cost
     }
 
     /// About how many bytes wait with all of them.

@@ -6,14 +6,18 @@
 //! copy for all accounts) is counted for each, so the cost is at most too high.
 
 use std::collections::VecDeque;
+use std::sync::OnceLock;
 
 use crate::xmpp::jid::{FullJid, Jid, Nick};
+use crate::xmpp::memory::Charge;
 use crate::xmpp::stanza::{Element, Kept, Node, Stanza, Word};
 
 /// What the allocator adds to a piece of memory: its own word, and the rounding.
 const PIECE: usize = 16;
 /// The two counts of what is shared.
 const COUNTS: usize = 16;
+/// What a stanza that is kept costs besides itself: it is a piece of its own, with the counts and who pays for it.
+pub(crate) const COPY: usize = PIECE + COUNTS + size_of::<OnceLock<Charge>>();
 
 /// Something that occupies memory.
 pub trait Cost {
@@ -118,7 +122,7 @@ impl Cost for Stanza {
 
 impl Cost for Kept {
     fn outside(&self) -> usize {
-        PIECE + COUNTS + Stanza::cost(self)
+        self.charged().unwrap_or_else(|| COPY + Stanza::cost(self))
     }
 }
 

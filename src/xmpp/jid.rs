@@ -53,6 +53,11 @@ impl Jid {
         BareJid::new(self.bare())
     }
 
+    /// The host, or the room's service.
+    pub fn domain(&self) -> &str {
+        domain_of(self.bare())
+    }
+
     /// The resource as a nick.
     pub fn nick(&self) -> Option<Nick> {
         self.resource().map(Nick::new)
@@ -62,6 +67,10 @@ impl Jid {
 /// The part of an address before its first slash.
 pub fn bare_part(jid: &str) -> &str {
     jid.split_once('/').map_or(jid, |(bare, _)| bare)
+}
+
+fn domain_of(bare: &str) -> &str {
+    bare.split_once('@').map_or(bare, |(_, domain)| domain)
 }
 
 impl BareJid {
@@ -82,7 +91,7 @@ impl BareJid {
 
     /// The part after the at sign: the host, or the room's service.
     pub fn domain(&self) -> &str {
-        self.0.split_once('@').map_or(&*self.0, |(_, domain)| domain)
+        domain_of(&self.0)
     }
 
     /// The address itself, for a stanza.

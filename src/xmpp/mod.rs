@@ -6,6 +6,7 @@ pub(crate) mod delay;
 pub mod error;
 pub mod jid;
 pub(crate) mod kinds;
+pub(crate) mod memory;
 pub(crate) mod mention;
 pub mod muc;
 pub mod stanza;

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock, Weak};
 use parking_lot::Mutex;
 use rustc_hash::FxBuildHasher;
 
-use super::Stanza;
+use super::kept::Held;
 
 /// The table has so many parts: to sweep or to enlarge one takes a part of the time.
 const PARTS: u64 = 256;
@@ -20,13 +20,13 @@ static TABLE: LazyLock<Vec<Mutex<Part>>> = LazyLock::new(|| (0..PARTS).map(|_| M
 #[derive(Default)]
 struct Part {
     /// By the hash of the stanza. Who finds two stanzas with one hash gains nothing: the later one is shared.
-    entries: HashMap<u64, Weak<Stanza>>,
+    entries: HashMap<u64, Weak<Held>>,
     sweep_at: usize,
 }
 
 /// The one shared copy of a stanza: that one, unless there is another.
-pub(super) fn intern(stanza: Arc<Stanza>) -> Arc<Stanza> {
-    let hash = FxBuildHasher.hash_one(&stanza);
+pub(super) fn intern(stanza: Arc<Held>) -> Arc<Held> {
+    let hash = FxBuildHasher.hash_one(&stanza.stanza);
     let number = usize::try_from((hash >> 32) % PARTS).unwrap_or_default();
     match TABLE.get(number) {
         Some(part) => part.lock().intern(hash, stanza),
@@ -45,18 +45,19 @@ pub(super) fn sweep() {
 }
 
 impl Part {
-    fn intern(&mut self, hash: u64, stanza: Arc<Stanza>) -> Arc<Stanza> {
+    fn intern(&mut self, hash: u64, stanza: Arc<Held>) -> Arc<Held> {
         match self.entries.get(&hash).and_then(Weak::upgrade) {
             Some(known) if known == stanza => known,
             Some(_) | None => self.insert(hash, stanza),
         }
     }
 
-    fn insert(&mut self, hash: u64, stanza: Arc<Stanza>) -> Arc<Stanza> {
+    fn insert(&mut self, hash: u64, stanza: Arc<Held>) -> Arc<Held> {
         if self.entries.len() >= self.sweep_at.max(FIRST_SWEEP) {
             self.sweep();
             self.sweep_at = self.entries.len() * 2;
         }
+        stanza.charge();
         self.entries.insert(hash, Arc::downgrade(&stanza));
         stanza
     }

@@ -2,15 +2,44 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{Stanza, intern};
+use crate::xmpp::cost::{COPY, Cost};
+use crate::xmpp::jid::Jid;
+use crate::xmpp::memory::Charge;
 
 /// A stanza that is kept: immutable, shared, and one copy in the process however many accounts keep the same.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Kept(Arc<Stanza>);
+pub struct Kept(Arc<Held>);
+
+/// The copy, and what it costs as long as it is shared.
+pub(super) struct Held {
+    pub(super) stanza: Stanza,
+    charge: OnceLock<Charge>,
+}
+
+impl PartialEq for Held {
+    fn eq(&self, other: &Self) -> bool {
+        self.stanza == other.stanza
+    }
+}
+
+impl Eq for Held {}
+
+impl Held {
+    /// It is shared from now on, and its domain pays for it.
+    pub(super) fn charge(&self) {
+        self.charge.get_or_init(|| {
+            let cost = COPY + self.stanza.cost();
+            let mut charge = Charge::of(self.stanza.from.as_ref().map_or("", Jid::domain));
+            charge.set(cost, cost);
+            charge
+        });
+    }
+}
 
 impl Kept {
     /// Keeps a stanza of a room; its `to`, which differs from account to account, is dropped, so that all
@@ -31,6 +60,11 @@ impl Kept {
         Self(intern::intern(Arc::clone(&self.0)))
     }
 
+    /// The same, of one that nobody else keeps.
+    pub(crate) fn into_shared(self) -> Self {
+        Self(intern::intern(self.0))
+    }
+
     /// Gives back the memory of what was shared and nobody keeps any more. Else that happens little by little.
     #[cfg_attr(not(feature = "lua"), expect(dead_code, reason = "only the binding ends a core"))]
     pub(crate) fn sweep_shared() {
@@ -39,7 +73,12 @@ impl Kept {
 
     /// Keeps a stanza that only one account will ever hold.
     pub fn own(stanza: Stanza) -> Self {
-        Self(Arc::new(stanza))
+        Self(Arc::new(Held { stanza, charge: OnceLock::new() }))
+    }
+
+    /// About how many bytes it occupies, if it is shared.
+    pub(crate) fn charged(&self) -> Option<usize> {
+        self.0.charge.get().map(Charge::cost)
     }
 }
 
@@ -47,19 +86,19 @@ impl Deref for Kept {
     type Target = Stanza;
 
     fn deref(&self) -> &Stanza {
-        &self.0
+        &self.0.stanza
     }
 }
 
 impl fmt::Debug for Kept {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(formatter)
+        self.0.stanza.fmt(formatter)
     }
 }
 
 impl Serialize for Kept {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0.to_xml())
+        serializer.serialize_str(&self.0.stanza.to_xml())
     }
 }
 
