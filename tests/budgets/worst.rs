@@ -32,7 +32,7 @@ fn one_account() -> usize {
             scene.sends("alice", &format!("{room}/me"), &join(session));
         }
         scene.is_let_in("alice", &room);
-        fill(&mut scene, "alice", &room, 2);
+        fill(&mut scene, "alice", &room, 1);
     }
     for number in 0..500 {
         let room = format!("r{number}@s{}.example", number % 50);
@@ -51,7 +51,7 @@ fn one_domain() -> usize {
         for number in 0..30 {
             let room = format!("r{number}@rooms.far.example");
             scene.is_in(&account, &room);
-            fill(&mut scene, &account, &room, 2);
+            fill(&mut scene, &account, &room, 1);
         }
     }
     scene.kept()
