@@ -54,6 +54,10 @@ pub struct Config {
     pub store_passwords: bool,
     /// In how many rooms one account may be (J25).
     pub rooms_per_account: usize,
+    /// Which rooms are logged for their accounts' archives (XEP-0313, design decision 22).
+    pub archive: Archive,
+    /// How long a message stays in the log; `None` is for ever.
+    pub archive_expires_ms: Option<u64>,
     /// Rooms and services that are left alone, as `room@service`, `service` or `*.domain`.
     pub exclude: Vec<String>,
 }
@@ -79,7 +83,33 @@ impl Default for Config {
             dormant_ms: Some(90 * DAY_MS),
             store_passwords: true,
             rooms_per_account: 500,
+            archive: Archive::Off,
+            archive_expires_ms: Some(7 * DAY_MS),
             exclude: Vec::new(),
+        }
+    }
+}
+
+/// Which rooms are logged for their accounts' archives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Archive {
+    /// None: whoever drives the core keeps no log. The wrapper keeps one unless the operator says otherwise.
+    #[default]
+    Off,
+    /// Those without an archive of their own.
+    Needed,
+    /// All.
+    All,
+}
+
+impl Archive {
+    /// The one of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "off" => Some(Self::Off),
+            "needed" => Some(Self::Needed),
+            "all" => Some(Self::All),
+            _ => None,
         }
     }
 }
@@ -320,6 +350,14 @@ pub mod limit {
     pub const ROOM_KIND_MS: u64 = DAY_MS;
     /// How long it may take to answer, until it counts as one for everybody.
     pub const ROOM_KIND_ANSWER_MS: u64 = 30 * SECOND_MS;
+    /// How many of the last messages of a room are known in its log when they come again.
+    pub const LOG_RECENT: usize = 1_000;
+    /// Of how many rooms it is known what is in their logs.
+    pub const LOGS: usize = 10_000;
+    /// How large a message may be to be logged.
+    pub const LOGGED_BYTES: usize = MEBIBYTE;
+    /// In how many intervals an account may have been in a room. Of more the oldest become one.
+    pub const INTERVALS: usize = 50;
     /// How long a nick may be, in bytes (RFC 7622 §3.4).
     pub const NICK_BYTES: usize = 1_023;
 }

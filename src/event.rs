@@ -346,6 +346,21 @@ pub enum Action {
         /// The message, if it is not the stanza in hand.
         stanza: Option<Kept>,
     },
+    /// A groupchat message into the log of its room, which is that of all accounts (design decision 22).
+    Log {
+        /// The room.
+        room: BareJid,
+        /// The id that the message gets in each of their archives.
+        id: Box<str>,
+        /// By what it is known when it comes again.
+        print: u64,
+        /// When it was received, in UTC.
+        at_ms: i64,
+        /// When it was said, if the room says so.
+        said_ms: Option<i64>,
+        /// The message, without `to`.
+        stanza: Kept,
+    },
     /// A private message into the account's offline storage.
     StoreOffline {
         /// The message, if it is not the stanza in hand.

@@ -9,6 +9,7 @@ pub mod bouncer;
 pub mod config;
 pub mod event;
 pub mod ids;
+mod intervals;
 mod lazy;
 #[cfg(feature = "lua")]
 pub mod lua;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::config::limit;
+use crate::intervals::Intervals;
 use crate::push::Settings;
 use crate::xmpp::delay;
 use crate::xmpp::jid::Nick;
@@ -78,6 +79,13 @@ pub(crate) struct Carried {
     /// Of which messages the account wants to be notified.
     #[serde(skip_serializing_if = "Option::is_none")]
     push: Option<Value>,
+    /// When the account was in, as far as it sees the log of the room.
+    #[serde(
+        rename = "log",
+        deserialize_with = "Intervals::read",
+        skip_serializing_if = "Intervals::is_empty"
+    )]
+    pub(crate) intervals: Intervals,
     /// What a later version has written.
     #[serde(flatten)]
     unknown: Map<String, Value>,

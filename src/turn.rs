@@ -8,6 +8,7 @@ use crate::ids::Ids;
 use crate::pace::Pace;
 use crate::pending::backlog::Backlog;
 use crate::profile::Profile;
+use crate::room::log::Logs;
 use crate::services::{Finding, Services};
 use crate::trouble::Contact;
 use crate::xmpp::cost::Cost;
@@ -24,6 +25,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) profile: &'a Profile,
     /// What is known of the services of rooms.
     pub(crate) services: &'a Services,
+    /// What is in the logs of rooms.
+    pub(crate) logs: &'a mut Logs,
     ids: &'a mut Ids,
     /// How much more may wait for the account (R7).
     spare: usize,
@@ -50,7 +53,7 @@ impl<'a> Turn<'a> {
     pub(crate) fn new(
         now: Now,
         config: &'a Config,
-        (ids, pace): (&'a mut Ids, &'a mut Pace),
+        (ids, pace, logs): (&'a mut Ids, &'a mut Pace, &'a mut Logs),
         profile: &'a Profile,
         services: &'a Services,
         spare: usize,
@@ -60,6 +63,7 @@ impl<'a> Turn<'a> {
             config,
             profile,
             services,
+            logs,
             ids,
             spare,
             waits_more: false,

@@ -104,7 +104,9 @@ impl Bouncer {
                 if let Some(rule) = carried.push().rule {
                     known.profile.rules.note(room, rule);
                 }
-                let oldest = known.ledger.note_departed(room.clone(), departed.at_ms, &self.config)?;
+                let oldest = known.ledger.note_departed(room.clone(), departed.at_ms, &self.config);
+                known.ledger.note_intervals(room, Some(&carried.intervals));
+                let oldest = oldest?;
                 Some(Action::Store { account: account.clone(), rooms: vec![(oldest, None)], at_once: false })
             }
             Err(Unreadable::Newer(version)) => {
@@ -143,8 +145,13 @@ impl Bouncer {
             return None;
         }
         let gap_ms = carried.gap_ms().map_or(alive_ms, |gap_ms| gap_ms.min(alive_ms));
-        let restart =
-            Restart { is_bookmarked: carried.is_bookmarked, push: carried.push(), alive_ms, gap_ms };
+        let restart = Restart {
+            is_bookmarked: carried.is_bookmarked,
+            push: carried.push(),
+            intervals: carried.intervals.clone(),
+            alive_ms,
+            gap_ms,
+        };
         // a record without the time of a detachment is written again: the server is up, and `alive` moves on
         let is_known_since = membership.news.detached_ms.is_some();
         let restored = Occupancy::restored(account.clone(), room.clone(), membership, &restart, now);

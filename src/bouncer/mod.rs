@@ -2,6 +2,7 @@
 //! [`crate::occupancy`].
 
 pub(crate) mod account;
+mod archive;
 mod bookmarks;
 mod ended;
 mod everywhere;
@@ -31,6 +32,7 @@ use crate::event::{Action, Event, Now, Outcome, SessionId, Verdict};
 use crate::ids::{Ids, Seed};
 use crate::occupancy::{Occupancy, is_of_one_session, join_error};
 use crate::pace::Pace;
+use crate::room::log::Logs;
 use crate::services::Services;
 use crate::trouble::Troubles;
 use crate::turn::Turn;
@@ -66,6 +68,8 @@ pub(crate) struct Known {
     pub(crate) pace: Pace,
     pub(crate) unstored: Unstored,
     pub(crate) errands: Errands,
+    #[serde(default)]
+    pub(crate) logs: Logs,
     pub(crate) pushed: BTreeSet<BareJid>, // those that have push services
     /// Until when the server was up before it started, in UTC.
     pub(crate) alive_ms: Option<i64>,
@@ -258,9 +262,11 @@ impl Bouncer {
         known.profile.is_pushed = self.state.pushed.contains(account);
         let mut occupancy = Occupancy::new(account.clone(), room.clone()).obeying(&known.profile.rules);
         let spare = limit::ACCOUNT_COST.saturating_sub(known.totals.waiting);
-        let (chance, services) = ((&mut self.ids, &mut self.state.pace), &self.state.services);
+        let (chance, services) =
+            ((&mut self.ids, &mut self.state.pace, &mut self.state.logs), &self.state.services);
         let mut turn = Turn::new(now, &self.config, chance, &known.profile, services, spare);
         occupancy.note_blocked(&mut turn, &known.profile.blocked.about(room));
+        occupancy.restore_intervals(known.ledger.take_intervals(room), now.utc_ms);
         known.rooms.insert(room.clone(), Place::new(occupancy));
         self.state.services.add(account, room);
         if let Some(forgotten) = forgotten {
@@ -274,6 +280,7 @@ impl Bouncer {
         let Some(known) = self.state.accounts.get_mut(account) else { return };
         if let Some(place) = known.rooms.remove(room) {
             place.leave_totals(&mut known.totals);
+            known.ledger.note_intervals(room, place.occupancy.intervals());
             self.timetable.remove(&place);
             self.state.services.remove(account, room);
         }
@@ -325,7 +332,8 @@ impl Bouncer {
             self.shortages.relieve(now, place, totals, &self.config, &self.state.services);
         }
         let spare = place.spare(totals);
-        let (chance, services) = ((&mut self.ids, &mut self.state.pace), &self.state.services);
+        let (chance, services) =
+            ((&mut self.ids, &mut self.state.pace, &mut self.state.logs), &self.state.services);
         let mut turn = Turn::new(now, &self.config, chance, profile, services, spare);
         self.state.ended.tell(&mut place.occupancy, &mut turn);
         let verdict = decide(&mut place.occupancy, &mut turn, read);

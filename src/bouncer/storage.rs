@@ -12,6 +12,7 @@ use super::Bouncer;
 use super::account::Place;
 use crate::config::{Config, limit};
 use crate::event::{Action, Now};
+use crate::intervals::Intervals;
 use crate::occupancy::{Glance, Occupancy};
 use crate::record::{Carried, Record, Standing};
 use crate::xmpp::jid::BareJid;
@@ -47,6 +48,9 @@ enum Due {
 pub(crate) struct Ledger {
     /// The rooms that the account went out of for good, and when.
     departed: BTreeMap<BareJid, i64>,
+    /// When it was in those of them, as far as it sees their logs.
+    #[serde(default)]
+    intervals: BTreeMap<BareJid, Intervals>,
     /// The rooms whose records a later version has written. They are left alone.
     newer: BTreeSet<BareJid>,
 }
@@ -134,6 +138,7 @@ impl Stored {
         carried.is_bookmarked = occupancy.is_bookmarked();
         carried.set_gap(occupancy.gap_since_ms());
         carried.set_push(occupancy.settings());
+        carried.intervals = occupancy.intervals().cloned().unwrap_or_default();
         Some(Record { standing, carried })
     }
 
@@ -173,6 +178,25 @@ impl Ledger {
         self.newer.insert(room);
     }
 
+    /// The account sees that much of the log of a room that it went out of for good.
+    pub(crate) fn note_intervals(&mut self, room: &BareJid, intervals: Option<&Intervals>) {
+        if let Some(intervals) =
+            intervals.filter(|intervals| !intervals.is_empty() && self.has_departed(room))
+        {
+            self.intervals.insert(room.clone(), intervals.clone());
+        }
+    }
+
+    /// The account is about to be in that room again.
+    pub(crate) fn take_intervals(&mut self, room: &BareJid) -> Intervals {
+        self.intervals.remove(room).unwrap_or_default()
+    }
+
+    /// When the account was in the rooms that it went out of for good, as far as it sees their logs.
+    pub(crate) fn intervals(&self) -> &BTreeMap<BareJid, Intervals> {
+        &self.intervals
+    }
+
     /// The account went out of that room for good. Gives the room whose record has to go: the oldest, if there are too
     /// many.
     pub(crate) fn note_departed(&mut self, room: BareJid, at_ms: i64, config: &Config) -> Option<BareJid> {
@@ -183,6 +207,7 @@ impl Ledger {
         }
         let oldest = self.departed.iter().min_by_key(|(_, at_ms)| **at_ms).map(|(room, _)| room.clone())?;
         self.departed.remove(&oldest);
+        self.intervals.remove(&oldest);
         Some(oldest)
     }
 }
@@ -264,8 +289,9 @@ impl Bouncer {
                 continue;
             }
             known.ledger.departed.remove(&room);
-            if let Some(Record { standing: Standing::Out(departed), .. }) = &record {
+            if let Some(Record { standing: Standing::Out(departed), carried }) = &record {
                 let oldest = known.ledger.note_departed(room.clone(), departed.at_ms, &self.config);
+                known.ledger.note_intervals(&room, Some(&carried.intervals));
                 rooms.extend(oldest.map(|oldest| (oldest, None)));
             }
             rooms.insert(room, record.as_ref().map(Record::write));

@@ -184,6 +184,10 @@ fn order(lua: &Lua, builder: &Builder, action: &Action) -> Result<Table> {
             order.raw_set("stanza", builder.stanza(lua, stanza)?)?;
         }
         Action::StoreOffline { stanza: None } | Action::Notify { stanza: None } => {}
+        Action::Log { room, id, print, at_ms, said_ms, stanza } => {
+            order.raw_set("stanza", builder.stanza(lua, stanza)?)?;
+            set_log_entry(&order, room, id, *print, [Some(*at_ms), *said_ms])?;
+        }
         Action::AskService { domain, id } => {
             order.raw_set("domain", domain.as_str())?;
             order.raw_set("id", &**id)?;
@@ -195,6 +199,16 @@ fn order(lua: &Lua, builder: &Builder, action: &Action) -> Result<Table> {
         }
     }
     Ok(order)
+}
+
+/// Which log a message goes into, under which id, by what it is known, when it was received, and said.
+fn set_log_entry(order: &Table, room: &BareJid, id: &str, print: u64, times: [Option<i64>; 2]) -> Result<()> {
+    let [at_ms, said_ms] = times;
+    order.raw_set("room", room.as_str())?;
+    order.raw_set("id", id)?;
+    order.raw_set("print", format!("{print:016x}"))?;
+    order.raw_set("at_ms", at_ms)?;
+    order.raw_set("said_ms", said_ms)
 }
 
 fn kind(action: &Action) -> &'static str {
@@ -211,6 +225,7 @@ fn kind(action: &Action) -> &'static str {
         Action::AskService { .. } => "ask_service",
         Action::Store { .. } => "store",
         Action::Notify { .. } => "notify",
+        Action::Log { .. } => "log",
     }
 }
 

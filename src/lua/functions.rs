@@ -166,6 +166,7 @@ fn read_bookmark(bookmark: &Table) -> Result<(BareJid, Option<Bookmark>)> {
 }
 
 fn state_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
+    type Logged = (String, String, i64, Option<i64>);
     add(lua, host, table, "report", |host, lua, (): ()| host.fetch(lua))?;
     add(lua, host, table, "fallback_receivers", |host, _, (account, from): (String, String)| {
         let sessions = host.bouncer.borrow().fallback_receivers(&account, &from);
@@ -173,6 +174,20 @@ fn state_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
     })?;
     add(lua, host, table, "last_stand_in", |host, _, (account, from): (String, String)| {
         Ok(host.bouncer.borrow().last_stand_in(&account, &from))
+    })?;
+    add(lua, host, table, "logged_rooms", |host, lua, account: String| {
+        let rooms = host.bouncer.borrow().logged_rooms(&account);
+        let rooms = rooms.into_iter().map(|(room, first_ms, last_ms)| {
+            let seen = lua.create_table()?;
+            seen.raw_set("room", room)?;
+            seen.raw_set("first_ms", first_ms)?;
+            seen.raw_set("last_ms", last_ms)?;
+            Ok(seen)
+        });
+        rooms.collect::<Result<Vec<Table>>>()
+    })?;
+    add(lua, host, table, "sees_logged", |host, _, (account, from, at_ms, said_ms): Logged| {
+        Ok(host.bouncer.borrow().sees_logged(&account, &from, at_ms, said_ms))
     })?;
     add(lua, host, table, "blocking_accounts", |host, _, ()| Ok(host.bouncer.borrow().blocking_accounts()))?;
     add(lua, host, table, "rooms", |host, _, ()| Ok(host.bouncer.borrow().occupied_rooms()))?;

@@ -2,7 +2,7 @@
 
 use mlua::{Result, Table, Value};
 
-use crate::config::Config;
+use crate::config::{Archive, Config};
 
 /// The configuration that these options make.
 pub(super) fn config(options: &Table) -> Result<Config> {
@@ -36,6 +36,7 @@ pub(super) fn config(options: &Table) -> Result<Config> {
         ("linger_affiliated", &mut config.linger_affiliated_ms),
         ("check", &mut config.check_ms),
         ("dormant", &mut config.dormant_ms),
+        ("archive_expires", &mut config.archive_expires_ms),
     ];
     for (name, period) in endless {
         if let Some(seconds) = options.raw_get(name)? {
@@ -44,6 +45,9 @@ pub(super) fn config(options: &Table) -> Result<Config> {
     }
     set(options, "autojoin", &mut config.autojoin)?;
     set(options, "store_passwords", &mut config.store_passwords)?;
+    if let Some(name) = options.raw_get::<Option<String>>("archive")? {
+        config.archive = Archive::named(&name).unwrap_or_default();
+    }
     set(options, "exclude", &mut config.exclude)?;
     Ok(config)
 }

@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::blocked::Blocked;
 use super::direct::Directs;
+use super::logging::Need;
 use super::notice::Notice;
 use super::room_archive::RoomArchive;
+use crate::intervals::Intervals;
 use crate::lazy::Lazy;
 use crate::pending::queries::Queries;
 use crate::pending::senders::Senders;
@@ -27,6 +29,9 @@ pub(super) struct Base {
     pub(super) directs: Directs,
     pub(super) blocked: Blocked,
     pub(super) room_archive: RoomArchive,
+    pub(super) need: Need,
+    /// Nothing while nothing has been logged that the account sees.
+    pub(super) intervals: Option<Box<Intervals>>,
     /// Nothing while nobody wants to be notified.
     pub(super) notice: Option<Box<Notice>>,
 }
@@ -50,6 +55,8 @@ impl Base {
             directs: Directs::default(),
             blocked: Blocked::default(),
             room_archive: RoomArchive::default(),
+            need: Need::default(),
+            intervals: None,
             notice: None,
         }
     }

@@ -156,6 +156,7 @@ impl In<'_> {
     /// The room has shown its history. What turns out to be news is shown.
     pub(super) fn end_fetch(&mut self, turn: &mut Turn<'_>) {
         for news in self.base.room.history.end_fetch(&self.base.me.room, turn.now, turn.config) {
+            self.log_past(turn, &news);
             for session in self.base.shown_sessions() {
                 self.show(turn, session, Stanza::clone(&news));
             }

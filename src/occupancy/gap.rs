@@ -353,6 +353,7 @@ impl In<'_> {
 
     /// Shows the sessions that have been shown the room a message of its past.
     pub(super) fn show_past(&mut self, turn: &mut Turn<'_>, message: &Stanza) {
+        self.log_past(turn, message);
         for session in self.base.shown_sessions() {
             self.show(turn, session, message.clone());
         }

@@ -219,15 +219,30 @@ impl In<'_> {
             self.note_said(stanza);
         }
         if nick.is_none() {
-            self.base.fold_flags(&MucUser::read(stanza)); // occupants may write what they like
+            let told = MucUser::read(stanza); // occupants may write what they like
+            self.base.fold_flags(&told);
+            if told.has(status::CONFIGURED) {
+                self.base.need_may_have_changed(turn);
+            }
         }
+        let archived = self.log_live(turn, stanza);
         if !self.waits_behind_gap(turn, stanza) {
             self.base.take_in_live(turn, stanza, is_delayed);
-            self.relay(turn, stanza);
+            match archived {
+                None => self.relay(turn, stanza),
+                Some(shown) => self.relay_as(turn, &shown),
+            };
         }
         if turn.profile.is_pushed {
             self.notify(turn, stanza);
         }
+    }
+
+    /// Relays a message as it is in the account's archive.
+    fn relay_as(&mut self, turn: &mut Turn<'_>, shown: &Kept) -> bool {
+        let mut is_kept = false;
+        turn.about_shown(shown.clone(), |turn| is_kept = self.relay(turn, shown));
+        is_kept
     }
 
     /// A private message goes to each attached session once, to a waiting one after its subject. If none gets or

@@ -22,6 +22,7 @@ mod join;
 mod joining;
 mod joining_messages;
 mod leave;
+mod logging;
 mod membership;
 mod message;
 mod missed;
@@ -166,7 +167,7 @@ impl Occupancy {
     pub(crate) fn settle(&mut self, turn: &mut Turn<'_>) {
         loop {
             match &mut self.phase {
-                Phase::Out(_) => {}
+                Phase::Out(_) => self.end_interval(turn),
                 Phase::Joining(_) => {
                     self.base.trim_for_waiting(turn);
                 }

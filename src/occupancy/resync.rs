@@ -241,6 +241,7 @@ impl In<'_> {
             }
             self.resynced(turn);
         } else if self.take_in_history(turn, stanza) {
+            self.log_past(turn, stanza);
             self.relay_news(turn, stanza);
         }
         true
@@ -256,6 +257,7 @@ impl In<'_> {
             return false;
         }
         if self.take_in_history(turn, stanza) {
+            self.log_past(turn, stanza);
             self.relay_news(turn, stanza);
         }
         true

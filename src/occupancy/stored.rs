@@ -9,6 +9,7 @@ use super::older::Older;
 use super::phase::{Phase, Stay};
 use super::probe::Probes;
 use crate::event::Now;
+use crate::intervals::Intervals;
 use crate::lazy::Lazy;
 use crate::push::Settings;
 use crate::record::{Departed, Membership, News, Standing};
@@ -42,6 +43,8 @@ pub(crate) struct Restart {
     pub(crate) is_bookmarked: bool,
     /// Of what the account is to be notified.
     pub(crate) push: Settings,
+    /// When it was in, as far as it sees the log of the room.
+    pub(crate) intervals: Intervals,
     /// Until when the server was up.
     pub(crate) alive_ms: i64,
     /// Since when messages may be missing.
@@ -55,7 +58,7 @@ impl Occupancy {
             Phase::Out(past) => Glance::Out(past.departed),
             Phase::Joining(_) => Glance::Joining,
             Phase::In(stay) => Glance::In {
-                own_changes: stay.own.changes(),
+                own_changes: stay.own.changes().wrapping_add(self.intervals_number()),
                 nick: &self.base.me.nick,
                 since_ms: stay.attendance.unattended_ms(),
                 gap_ms: stay.gap_since_ms(),
@@ -134,6 +137,7 @@ impl Occupancy {
         let mut restored = Self::new(account, room);
         restored.base.me.nick = membership.nick.clone();
         restored.base.restore_settings(restart.push);
+        restored.restore_intervals(restart.intervals.clone(), restart.alive_ms);
         let detached_ms = membership.news.detached_ms.unwrap_or(restart.alive_ms);
         let own = Own::before(Remembered {
             room: restored.base.me.room.clone(),

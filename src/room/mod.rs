@@ -4,6 +4,7 @@ mod authors;
 mod fetch;
 mod gap;
 pub(crate) mod history;
+pub(crate) mod log;
 pub(crate) mod older;
 pub(crate) mod own;
 pub(crate) mod request;

@@ -245,6 +245,7 @@ impl Stage {
             Action::Drop { .. }
             | Action::AskService { .. }
             | Action::Store { .. }
+            | Action::Log { .. }
             | Action::Notify { .. } => {}
         }
     }

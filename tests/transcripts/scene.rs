@@ -1,7 +1,7 @@
 //! Plays the events of a story to a core, and writes down what it answers.
 
 use minimix_core::bouncer::Bouncer;
-use minimix_core::config::Config;
+use minimix_core::config::{Archive, Config};
 use minimix_core::event::{Action, Event, Now, Outcome, SessionId, Verdict};
 use minimix_core::xmpp::jid::{BareJid, FullJid, Jid};
 
@@ -154,6 +154,7 @@ impl Scene {
                 "dormant" => self.config.dormant_ms = (value != "never").then(|| milliseconds(value)),
                 "autojoin" => self.config.autojoin = value == "yes",
                 "rooms" => self.config.rooms_per_account = value.parse().expect("a number"),
+                "archive" => self.config.archive = Archive::named(value).expect("an archive"),
                 "exclude" => self.config.exclude.push(value.to_owned()),
                 _ => panic!("no option: {name}"),
             }

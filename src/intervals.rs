@@ -1,0 +1,110 @@
+//! When an account was in a room whose messages were logged: it sees of the log what came meanwhile (design decision 22).
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use crate::config::limit;
+
+/// The intervals, oldest first. Only the last may be open.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Intervals(Vec<Interval>);
+
+/// From when to when, in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Interval(i64, Option<i64>);
+
+impl Intervals {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The account has received what was said at that time: it is in since then at least.
+    pub(crate) fn begin(&mut self, at_ms: i64) {
+        match self.0.last_mut() {
+            Some(Interval(from_ms, None)) => *from_ms = at_ms.min(*from_ms),
+            Some(Interval(_, Some(_))) | None => self.0.push(Interval(at_ms, None)),
+        }
+        if self.0.len() > limit::INTERVALS {
+            let Interval(oldest_ms, _) = self.0.remove(0);
+            if let Some(Interval(from_ms, _)) = self.0.first_mut() {
+                *from_ms = oldest_ms.min(*from_ms);
+            }
+        }
+    }
+
+    /// The account is out, or may be.
+    pub(crate) fn end(&mut self, at_ms: i64) {
+        if let Some(Interval(from_ms, to_ms @ None)) = self.0.last_mut() {
+            *to_ms = Some(at_ms.max(*from_ms));
+        }
+    }
+
+    /// Whether the account was in at that time.
+    pub(crate) fn cover(&self, at_ms: i64) -> bool {
+        self.0
+            .iter()
+            .any(|Interval(from_ms, to_ms)| *from_ms <= at_ms && to_ms.is_none_or(|to_ms| at_ms <= to_ms))
+    }
+
+    /// The first and the last time at which it was in. If it still is, there is no last.
+    pub(crate) fn span(&self) -> Option<(i64, Option<i64>)> {
+        let first = self.0.iter().map(|Interval(from_ms, _)| *from_ms).min()?;
+        Some((first, self.0.last().and_then(|Interval(_, to_ms)| *to_ms)))
+    }
+
+    /// A number that changes with them.
+    pub(crate) fn number(&self) -> u32 {
+        let Some(Interval(from_ms, to_ms)) = self.0.last() else { return 0 };
+        let bytes = (from_ms ^ to_ms.unwrap_or_default().rotate_left(7)).to_le_bytes();
+        let [a, b, c, d, ..] = bytes;
+        u32::from_le_bytes([a, b, c, d])
+    }
+
+    /// Reads what is stored. What can't be read counts as absent.
+    pub(crate) fn read<'de, D: Deserializer<'de>>(stored: D) -> Result<Self, D::Error> {
+        let stored = Value::deserialize(stored)?;
+        Ok(serde_json::from_value(stored).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a1_an_account_was_in_from_each_begin_to_each_end() {
+        let mut intervals = Intervals::default();
+        intervals.end(5);
+        assert_eq!(intervals.span(), None);
+        intervals.begin(10);
+        intervals.begin(8);
+        intervals.begin(12);
+        intervals.end(20);
+        intervals.end(30);
+        intervals.begin(40);
+        let covered: Vec<i64> =
+            [7, 8, 20, 21, 39, 40, 99].into_iter().filter(|at| intervals.cover(*at)).collect();
+        assert_eq!(covered, [8, 20, 40, 99]);
+        assert_eq!(intervals.span(), Some((8, None)));
+    }
+
+    #[test]
+    fn r7_of_too_many_the_oldest_become_one() {
+        let mut intervals = Intervals::default();
+        let count = i64::try_from(limit::INTERVALS).unwrap() + 1;
+        for number in 0..count {
+            intervals.begin(number * 10);
+            intervals.end(number * 10 + 1);
+        }
+        assert_eq!(intervals.0.len(), limit::INTERVALS);
+        assert!(intervals.cover(0) && intervals.cover(5), "the first two are one");
+        assert!(intervals.cover(11) && !intervals.cover(15));
+    }
+
+    #[test]
+    fn what_is_stored_otherwise_counts_as_absent() {
+        let read = |text: &str| Intervals::read(&mut serde_json::Deserializer::from_str(text)).unwrap();
+        assert_eq!(read("[[1,2],[3,null]]"), Intervals(vec![Interval(1, Some(2)), Interval(3, None)]));
+        assert_eq!(read("{\"later\":1}"), Intervals::default());
+    }
+}

@@ -1,0 +1,155 @@
+//! What of a room is logged for the archives of its accounts, and since when an account sees it (design decision 22).
+
+use serde::{Deserialize, Serialize};
+
+use super::Occupancy;
+use super::base::Base;
+use super::bookmark::NS_DISCO_INFO;
+use super::phase::In;
+use crate::config::{Archive, limit};
+use crate::event::Action;
+use crate::intervals::Intervals;
+use crate::room::history::is_historic;
+use crate::room::log::Logged;
+use crate::turn::Turn;
+use crate::xmpp::delay;
+use crate::xmpp::muc::{NS_MUC_USER, sets_subject};
+use crate::xmpp::stanza::{Element, IqType, Kept, Kind, Stanza};
+
+const NS_STANZA_ID: &str = "urn:xmpp:sid:0";
+const NS_MAM: &str = "urn:xmpp:mam:2";
+
+/// Whether a room has to be logged. Until it has told what it has, it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Need {
+    /// It has to.
+    #[default]
+    Logged,
+    /// It has an archive of its own.
+    Archived,
+}
+
+impl In<'_> {
+    /// Logs a live message. Gives it back as sessions are shown it, with the id that it has in the account's archive.
+    pub(super) fn log_live(&mut self, turn: &mut Turn<'_>, message: &Kept) -> Option<Kept> {
+        if turn.config.archive == Archive::Off || self.base.is_archived(turn) {
+            return None;
+        }
+        let said_ms = delay::stamp_by_room(message, &self.base.me.room);
+        let logged = self.base.log(turn, message, said_ms)?;
+        let id = Element::build("stanza-id", NS_STANZA_ID)
+            .attribute("by", self.base.me.account.as_str())
+            .attribute("id", &logged.id);
+        Some(Kept::own(Stanza::clone(message).child(id.done())))
+    }
+
+    /// Logs a message of the past that is news.
+    pub(super) fn log_past(&mut self, turn: &mut Turn<'_>, message: &Stanza) {
+        if turn.config.archive != Archive::Off && !self.base.is_archived(turn) {
+            let said_ms = delay::stamp(message, &self.base.me.room);
+            self.base.log(turn, message, said_ms);
+        }
+    }
+}
+
+impl Base {
+    /// Whether the room does for itself what a log is for. It is asked, if no account has asked it.
+    fn is_archived(&mut self, turn: &mut Turn<'_>) -> bool {
+        if turn.config.archive == Archive::All {
+            return false;
+        }
+        if self.need == Need::Archived {
+            return true;
+        }
+        if turn.logs.has_archive(&self.me.room) == Some(true) {
+            self.need = Need::Archived;
+        } else if turn.logs.wants_kind(turn.now, &self.me.room) {
+            let id = turn.fresh_id();
+            let query = self.me.question(IqType::Get, &id, Element::build("query", NS_DISCO_INFO).done());
+            turn.logs.note_asked(turn.now, &self.me.room, id);
+            turn.send(query);
+        }
+        self.need == Need::Archived
+    }
+
+    /// Takes in what the room answers to that; false if it is no answer to it. A room that does not tell has no archive.
+    pub(super) fn need_answered(&mut self, turn: &mut Turn<'_>, answer: &Stanza) -> bool {
+        if turn.config.archive != Archive::Needed || answer.sender_nick().is_some() {
+            return false;
+        }
+        let is_feature =
+            |child: &Element| child.is("feature", NS_DISCO_INFO) && child.attribute("var") == Some(NS_MAM);
+        let features =
+            answer.find("query", NS_DISCO_INFO).filter(|_| answer.kind == Kind::Iq(IqType::Result));
+        let has_archive = features.is_some_and(|query| query.elements().any(is_feature));
+        let id = answer.id.as_deref().unwrap_or_default();
+        turn.logs.note_kind(&self.me.room, id, has_archive)
+    }
+
+    /// The room is configured anew.
+    pub(super) fn need_may_have_changed(&mut self, turn: &mut Turn<'_>) {
+        self.need = Need::Logged;
+        turn.logs.note_configured(turn.now, &self.me.room);
+    }
+
+    /// Logs a message, if a room would keep it. The account sees the log from then on.
+    fn log(&mut self, turn: &mut Turn<'_>, message: &Stanza, said_ms: Option<i64>) -> Option<Logged> {
+        if sets_subject(message) || !is_historic(message) || message.weight() > limit::LOGGED_BYTES {
+            return None;
+        }
+        let fresh_id = turn.fresh_id();
+        let (room, account) = (&self.me.room, &self.me.account);
+        let logged = turn.logs.take_in(turn.now, room, account, message, &fresh_id);
+        let since_ms = said_ms.map_or(logged.at_ms, |said_ms| said_ms.min(logged.at_ms));
+        self.intervals.get_or_insert_default().begin(since_ms);
+        if logged.is_new {
+            let stanza = Kept::without_to(as_logged(message, room.as_str()));
+            let (room, id, print, at_ms) = (room.clone(), logged.id.clone(), logged.print, logged.at_ms);
+            turn.act(Action::Log { room, id, print, at_ms, said_ms, stanza });
+        }
+        Some(logged)
+    }
+
+    /// When the account was in, as far as it sees the log.
+    pub(super) fn intervals(&self) -> Option<&Intervals> {
+        self.intervals.as_deref()
+    }
+}
+
+impl Occupancy {
+    /// The account is not in: it does not see what is logged meanwhile.
+    pub(super) fn end_interval(&mut self, turn: &Turn<'_>) {
+        if let Some(intervals) = &mut self.base.intervals {
+            intervals.end(turn.now.utc_ms);
+        }
+    }
+
+    /// When the account was in, as far as it sees the log.
+    pub(crate) fn intervals(&self) -> Option<&Intervals> {
+        self.base.intervals()
+    }
+
+    /// The same, as it was stored. Until a message comes the account may be out.
+    pub(crate) fn restore_intervals(&mut self, mut intervals: Intervals, until_ms: i64) {
+        if !intervals.is_empty() {
+            intervals.end(until_ms);
+            self.base.intervals = Some(Box::new(intervals));
+        }
+    }
+
+    /// A number that changes with them.
+    pub(super) fn intervals_number(&self) -> u32 {
+        self.base.intervals().map_or(0, Intervals::number)
+    }
+}
+
+/// The message as all accounts are shown it: without what the room has told one of them (A6), and without ids that
+/// nobody but an account's own server may give (A5).
+fn as_logged(message: &Stanza, room: &str) -> Stanza {
+    let mut logged = message.clone();
+    logged.children.retain(|child| {
+        let is_of_others = child.is("stanza-id", NS_STANZA_ID) && child.attribute("by") != Some(room);
+        !is_of_others && !child.is("x", NS_MUC_USER)
+    });
+    logged
+}
