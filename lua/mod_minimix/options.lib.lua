@@ -44,6 +44,17 @@ local function addresses(name)
 	return prepared;
 end
 
+local archives = { off = true, needed = true, all = true };
+
+local function archive()
+	local value = module:get_option("minimix_archive");
+	if value == nil then return "needed"; end
+	if value == false then return "off"; end
+	if archives[value] then return value; end
+	module:log("error", "Config option 'minimix_archive' not understood, expecting \"needed\", \"all\" or \"off\"");
+	return "needed";
+end
+
 return {
 	history = count("minimix_history");
 	history_max = count("minimix_history_max");
@@ -56,6 +67,8 @@ return {
 	away_delay = period("minimix_away_delay");
 	check = period("minimix_check");
 	dormant = period("minimix_dormant");
+	archive = archive();
+	archive_expires = period("minimix_archive_expires");
 	autojoin = module:get_option_boolean("minimix_autojoin");
 	store_passwords = module:get_option_boolean("minimix_store_passwords");
 	rooms_per_account = count("minimix_rooms_per_account");

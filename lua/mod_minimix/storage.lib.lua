@@ -12,7 +12,7 @@ local first_pause_s, last_pause_s = 1, 60; -- before it is tried again
 
 -- What was not written before a reload comes first.
 return function (unwritten)
-	local storage = {};
+	local storage = { log = nil }; -- with the logs of rooms, if there are any
 	local keyval, map = module:open_store("minimix"), module:open_store("minimix", "map");
 	local host_store = module:open_store("minimix_host");
 
@@ -129,6 +129,7 @@ return function (unwritten)
 		runner:run(function ()
 			write_slice(math.huge);
 		end);
+		if storage.log then storage.log.flush(); end
 	end
 
 	-- What could not be written, for after a reload.

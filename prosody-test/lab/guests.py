@@ -13,6 +13,7 @@ WATCHED = "watched.lab"  # notes in which rooms a session is, holds back what an
 PUSHED = "pushed.lab"  # tells push services what is said, and by whom
 FILTERED = "filtered.lab"  # does with a stanza what stands in it
 WAITING = "waiting.lab"  # the same, for what delays all that comes after it
+ARCHIVED = "archived.lab"  # keeps an archive of rooms that have none; no other host of ours does
 GUARDED = "guarded.lab"  # rooms, with limits, moderators and a block list
 
 PUSH = "push.far.lab"
@@ -34,6 +35,7 @@ _HOSTS = [
     Host(PUSHED, modules=["cloud_notify"], options={"push_notification_with_body": True}),
     Host(FILTERED, modules=["lab_filter"]),
     Host(WAITING, modules=["lab_filter"]),
+    Host(ARCHIVED, options={"minimix_archive": "needed"}),
 ]
 
 
@@ -45,7 +47,8 @@ def stock(host: str) -> str:
 
 def hosts(ours: list[str]) -> list[Host]:
     """Returns all of them, each with our modules and without."""
-    with_ours = [Host(host.name, modules=host.modules + ours, options=host.options) for host in _HOSTS]
+    options = {"minimix_archive": "off"}  # its ids would tell the clients apart
+    with_ours = [Host(host.name, modules=host.modules + ours, options=options | host.options) for host in _HOSTS]
     return with_ours + [Host(stock(host.name), modules=host.modules, options=host.options) for host in _HOSTS]
 
 

@@ -146,9 +146,9 @@ class Lab:
         here_s2s, there_s2s = network.free_port(here), network.free_port(there)
         modules = ["minimix"] if with_module else []
         near = [
-            Host(WITH, modules=modules, options={"minimix_exclude": excluded_rooms()}),
+            Host(WITH, modules=modules, options={"minimix_exclude": excluded_rooms(), "minimix_archive": "off"}),
             Host(WITHOUT),
-            Host(BOUNCING, modules=modules, options={"bounce_blocked_messages": True, "smacks_hibernation_time": 1}),
+            Host(BOUNCING, modules=modules, options={"minimix_archive": "off", "bounce_blocked_messages": True, "smacks_hibernation_time": 1}),
             Host(SERVICES["local"], rooms=True, modules=["lab_waits"]),
             Host(SERVICES["slow"], rooms=True, modules=["lab_delay"]),
             *guests.hosts(modules),

@@ -4,10 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::blocked::Blocked;
 use super::direct::Directs;
-use super::logging::Need;
+use super::logging::{Need, View};
 use super::notice::Notice;
 use super::room_archive::RoomArchive;
-use crate::intervals::Intervals;
 use crate::lazy::Lazy;
 use crate::pending::queries::Queries;
 use crate::pending::senders::Senders;
@@ -31,7 +30,7 @@ pub(super) struct Base {
     pub(super) room_archive: RoomArchive,
     pub(super) need: Need,
     /// Nothing while nothing has been logged that the account sees.
-    pub(super) intervals: Option<Box<Intervals>>,
+    pub(super) view: Option<Box<View>>,
     /// Nothing while nobody wants to be notified.
     pub(super) notice: Option<Box<Notice>>,
 }
@@ -56,7 +55,7 @@ impl Base {
             blocked: Blocked::default(),
             room_archive: RoomArchive::default(),
             need: Need::default(),
-            intervals: None,
+            view: None,
             notice: None,
         }
     }

@@ -29,6 +29,15 @@ pub(super) enum Need {
     Archived,
 }
 
+/// What an account sees of the log of the room.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct View {
+    /// When it was in.
+    intervals: Intervals,
+    /// Since when a message has come while its leave waits: if it leaves, it is out since then (L3).
+    leaving_ms: Option<i64>,
+}
+
 impl In<'_> {
     /// Logs a live message. Gives it back as sessions are shown it, with the id that it has in the account's archive.
     pub(super) fn log_live(&mut self, turn: &mut Turn<'_>, message: &Kept) -> Option<Kept> {
@@ -36,7 +45,7 @@ impl In<'_> {
             return None;
         }
         let said_ms = delay::stamp_by_room(message, &self.base.me.room);
-        let logged = self.base.log(turn, message, said_ms)?;
+        let logged = self.log(turn, message, said_ms)?;
         let id = Element::build("stanza-id", NS_STANZA_ID)
             .attribute("by", self.base.me.account.as_str())
             .attribute("id", &logged.id);
@@ -47,8 +56,21 @@ impl In<'_> {
     pub(super) fn log_past(&mut self, turn: &mut Turn<'_>, message: &Stanza) {
         if turn.config.archive != Archive::Off && !self.base.is_archived(turn) {
             let said_ms = delay::stamp(message, &self.base.me.room);
-            self.base.log(turn, message, said_ms);
+            self.log(turn, message, said_ms);
         }
+    }
+
+    /// Logs a message, if a room would keep it. The account sees the log from then on.
+    fn log(&mut self, turn: &mut Turn<'_>, message: &Stanza, said_ms: Option<i64>) -> Option<Logged> {
+        let logged = self.base.log(turn, message, said_ms)?;
+        let view = self.base.view.get_or_insert_default();
+        if self.stay.attendance.leave_waits() {
+            view.leaving_ms.get_or_insert(logged.at_ms.saturating_sub(1));
+        } else {
+            view.leaving_ms = None;
+            view.intervals.begin(said_ms.map_or(logged.at_ms, |said_ms| said_ms.min(logged.at_ms)));
+        }
+        Some(logged)
     }
 }
 
@@ -92,16 +114,14 @@ impl Base {
         turn.logs.note_configured(turn.now, &self.me.room);
     }
 
-    /// Logs a message, if a room would keep it. The account sees the log from then on.
-    fn log(&mut self, turn: &mut Turn<'_>, message: &Stanza, said_ms: Option<i64>) -> Option<Logged> {
+    /// Logs a message, if a room would keep it, and no account has had it logged.
+    fn log(&self, turn: &mut Turn<'_>, message: &Stanza, said_ms: Option<i64>) -> Option<Logged> {
         if sets_subject(message) || !is_historic(message) || message.weight() > limit::LOGGED_BYTES {
             return None;
         }
         let fresh_id = turn.fresh_id();
         let (room, account) = (&self.me.room, &self.me.account);
         let logged = turn.logs.take_in(turn.now, room, account, message, &fresh_id);
-        let since_ms = said_ms.map_or(logged.at_ms, |said_ms| said_ms.min(logged.at_ms));
-        self.intervals.get_or_insert_default().begin(since_ms);
         if logged.is_new {
             let stanza = Kept::without_to(as_logged(message, room.as_str()));
             let (room, id, print, at_ms) = (room.clone(), logged.id.clone(), logged.print, logged.at_ms);
@@ -112,15 +132,15 @@ impl Base {
 
     /// When the account was in, as far as it sees the log.
     pub(super) fn intervals(&self) -> Option<&Intervals> {
-        self.intervals.as_deref()
+        self.view.as_ref().map(|view| &view.intervals)
     }
 }
 
 impl Occupancy {
     /// The account is not in: it does not see what is logged meanwhile.
     pub(super) fn end_interval(&mut self, turn: &Turn<'_>) {
-        if let Some(intervals) = &mut self.base.intervals {
-            intervals.end(turn.now.utc_ms);
+        if let Some(view) = &mut self.base.view {
+            view.intervals.end(view.leaving_ms.take().unwrap_or(turn.now.utc_ms));
         }
     }
 
@@ -133,7 +153,7 @@ impl Occupancy {
     pub(crate) fn restore_intervals(&mut self, mut intervals: Intervals, until_ms: i64) {
         if !intervals.is_empty() {
             intervals.end(until_ms);
-            self.base.intervals = Some(Box::new(intervals));
+            self.base.view = Some(Box::new(View { intervals, leaving_ms: None }));
         }
     }
 

@@ -137,7 +137,7 @@ impl Occupancy {
         let mut restored = Self::new(account, room);
         restored.base.me.nick = membership.nick.clone();
         restored.base.restore_settings(restart.push);
-        restored.restore_intervals(restart.intervals.clone(), restart.alive_ms);
+        restored.restore_intervals(restart.intervals.clone(), now.utc_ms);
         let detached_ms = membership.news.detached_ms.unwrap_or(restart.alive_ms);
         let own = Own::before(Remembered {
             room: restored.base.me.room.clone(),

@@ -1,0 +1,177 @@
+-- The logs of rooms: an archive for each room, one copy for all accounts of the host. What goes in the core decides.
+--
+-- An entry is a `logged` element around the message, with the id that the message has in the archives of accounts, by what
+-- it is known when it comes again, when it was received, and when it was said if the room says so. The store makes its own
+-- keys: an append under a given key has the internal storage read and write the whole log.
+
+local async = require "util.async";
+local cache = require "util.cache";
+local now = require "util.time".now;
+local sha256 = require "util.hashes".sha256;
+local st = require "util.stanza";
+
+local xmlns_log = "urn:minimix:log";
+
+local most_logged = 10000; -- messages of a room
+local trimmed_to = 9000; -- if the store itself takes no more: it may write all of them again
+local trimmed_every = 500; -- messages, if it would take more
+local most_compared = 200; -- of the last messages, when the past comes again
+local most_waiting = 10000; -- to be written
+local longest_name = 200; -- of a log, as the name of a file
+local slice_s = 0.01;
+local day_s = 24 * 60 * 60;
+
+return function (actions, expires_s)
+	local log = { expires_s = expires_s or 7 * day_s };
+	local store, open_fault = module:open_store("minimix_log", "archive");
+	if not (store and store.append) then
+		module:log("error", "The storage has no archives, so rooms are not logged: %s", open_fault or "no reason given");
+		store = nil;
+	end
+
+	local function key_of(room)
+		local _, escaped = room:gsub("%W", "");
+		if #room + 2 * escaped <= longest_name then return room; end
+		return sha256(room, true);
+	end
+
+	-- Stores may raise errors.
+	local function protected(method, ...)
+		local ok, result, fault = pcall(store[method], store, ...);
+		if ok then return result, fault; end
+		return nil, result;
+	end
+
+	-- Finds entries in the log of a room, as the store does.
+	function log.find(room, query)
+		if not store then return nil, "no store"; end
+		return protected("find", key_of(room), query);
+	end
+
+	--- Writing ---
+
+	local waiting, first, last = {}, 1, 0;
+	local appended = cache.new(1000); -- by log: how many since it was trimmed
+	local compared = cache.new(100); -- by log: what was there before
+	local is_failing = false;
+
+	local function trim(key, count)
+		if store.caps and store.caps.truncate then protected("delete", key, { truncate = count }); end
+		appended:set(key, 0);
+	end
+
+	local function prints_of(room, key)
+		local prints = compared:get(key);
+		if prints then return prints; end
+		prints = {};
+		local items = log.find(room, { limit = most_compared, reverse = true });
+		if items then
+			for _, entry in items do prints[entry.attr.print or ""] = true; end
+		end
+		compared:set(key, prints);
+		return prints;
+	end
+
+	local function entry_of(action)
+		local message = action.stanza;
+		message.attr.xmlns = "jabber:client";
+		local said_ms = action.said_ms and ("%d"):format(action.said_ms);
+		return st.stanza("logged", {
+			xmlns = xmlns_log, id = action.id, print = action.print, at = ("%d"):format(action.at_ms), said = said_ms;
+		}):add_child(message);
+	end
+
+	local function append(action)
+		local room = action.room;
+		local key = key_of(room);
+		if action.said_ms and prints_of(room, key)[action.print] then return; end
+		local entry = entry_of(action);
+		local id, fault = protected("append", key, nil, entry, action.at_ms / 1000, room);
+		if not id and fault == "quota-limit" then
+			trim(key, trimmed_to);
+			id, fault = protected("append", key, nil, entry, action.at_ms / 1000, room);
+		end
+		if id then
+			local count = (appended:get(key) or 0) + 1;
+			appended:set(key, count);
+			if count >= trimmed_every then trim(key, most_logged); end
+		elseif not is_failing then
+			module:log("error", "The messages of rooms can't be archived: %s", fault or "no reason given");
+		end
+		is_failing = not id;
+	end
+
+	-- Writes for a short time. True if there is more to write.
+	local function write_slice(until_s)
+		while first <= last do
+			if now() >= until_s then return true; end
+			local action = waiting[first];
+			waiting[first] = nil;
+			first = first + 1;
+			append(action);
+		end
+		return false;
+	end
+
+	local runner = async.runner(function (until_s)
+		if write_slice(until_s) then log.work_soon(); end
+	end);
+
+	local is_soon = false;
+	function log.work_soon()
+		if is_soon then return; end
+		is_soon = true;
+		module:add_timer(0, function ()
+			is_soon = false;
+			runner:run(now() + slice_s);
+		end);
+	end
+
+	-- Writes all that waits, unless the store makes us wait.
+	function log.flush()
+		if first <= last then runner:run(math.huge); end
+	end
+
+	function actions.perform.log(action)
+		if not store then return; end
+		if last - first >= most_waiting then
+			if not is_failing then module:log("error", "Too many messages of rooms wait to be archived: some are lost"); end
+			is_failing = true;
+			return;
+		end
+		last = last + 1;
+		waiting[last] = action;
+		log.work_soon();
+	end
+
+	--- Expiry ---
+
+	local function pause()
+		local wait, done = async.waiter();
+		module:add_timer(0.01, done);
+		wait();
+	end
+
+	local function expire()
+		local query = { ["end"] = os.time() - log.expires_s };
+		if store.caps and store.caps.wildcard_delete then
+			local ok, fault = protected("delete", true, query);
+			if not ok then module:log("error", "The expired messages of rooms can't be removed: %s", fault); end
+			return;
+		end
+		local keys = {};
+		for key in store:users() do table.insert(keys, key); end
+		for _, key in ipairs(keys) do
+			local ok, fault = protected("delete", key, { ["end"] = query["end"] });
+			if not ok then module:log("error", "The expired messages of a room can't be removed: %s", fault); end
+			pause();
+		end
+	end
+	log.expire = expire;
+
+	if store and module.daily and log.expires_s ~= math.huge then
+		module:daily("Remove the expired messages of rooms", expire);
+	end
+
+	return log;
+end

@@ -1,0 +1,125 @@
+-- What an account asks its own archive (XEP-0313) that includes the messages of rooms: mod_mam's archive, and the logs of
+-- those rooms that the account was in, merged in order of receipt. All other queries are mod_mam's.
+--
+-- | event | priority | why there |
+-- |-------|----------|-----------|
+-- | iq-set/self/urn:xmpp:mam:2:query, iq-get/self/urn:xmpp:mam:2:query | 1 | before mod_mam answers |
+-- | account-disco-info | -1 | after mod_mam tells of its archive |
+
+local dataforms = require "util.dataforms";
+local timestamp = require "util.datetime".datetime;
+local jid_bare = require "util.jid".bare;
+local rsm = require "util.rsm";
+local st = require "util.stanza";
+
+local xmlns_mam = "urn:xmpp:mam:2";
+local xmlns_forms = "jabber:x:data";
+
+local host = prosody.hosts[module.host];
+
+return function (merge)
+	local default_most, most = 20, math.max(0, module:get_option_number("max_archive_query_results") or 50);
+
+	local form = dataforms.new {
+		{ name = "FORM_TYPE"; type = "hidden"; value = xmlns_mam };
+		{ name = "with"; type = "jid-single" };
+		{ name = "start"; type = "text-single"; datatype = "xs:dateTime" };
+		{ name = "end"; type = "text-single"; datatype = "xs:dateTime" };
+		{ name = "before-id"; type = "text-single" };
+		{ name = "after-id"; type = "text-single" };
+		{ name = "ids"; type = "list-multi" };
+		{ name = "include-groupchat"; type = "boolean" };
+	};
+
+	local function includes_groupchat(query)
+		local x = query:get_child("x", xmlns_forms);
+		if not x then return false; end
+		for field in x:childtags("field") do
+			if field.attr.var == "include-groupchat" then
+				local value = field:get_child_text("value");
+				return value == "true" or value == "1";
+			end
+		end
+		return false;
+	end
+
+	local function refuse(origin, stanza, kind, condition, text)
+		origin.send(st.error_reply(stanza, kind, condition, text));
+		return true;
+	end
+
+	-- What is asked for; nothing, and why, if that can't be read.
+	local function read(query)
+		local x = query:get_child("x", xmlns_forms);
+		local form_type = dataforms.get_type(x);
+		if form_type ~= xmlns_mam then return nil, "Unexpected FORM_TYPE, expected '"..xmlns_mam.."'"; end
+		local fields, faults = form:data(x);
+		if faults then return nil, select(2, next(faults)); end
+		local set = rsm.get(query);
+		local before, after = set and set.before, set and set.after;
+		local count = math.max(0, math.min(set and set.max or default_most, most));
+		local reverse = before ~= nil and before ~= false;
+		return {
+			with = fields.with and jid_bare(fields.with), first_s = fields.start, last_s = fields["end"];
+			before = type(before) == "string" and before or fields["before-id"];
+			after = type(after) == "string" and after or fields["after-id"];
+			ids = fields.ids and #fields.ids > 0 and fields.ids or nil;
+			count = count, reverse = reverse, flip = reverse ~= (query:get_child("flip-page") ~= nil);
+		};
+	end
+
+	local function result(stanza, queryid, found)
+		local message = found.stanza;
+		message.attr.xmlns = "jabber:client";
+		return st.message({ to = stanza.attr.from, from = stanza.attr.to })
+			:tag("result", { xmlns = xmlns_mam, queryid = queryid, id = found.id })
+				:tag("forwarded", { xmlns = "urn:xmpp:forward:0" })
+					:tag("delay", { xmlns = "urn:xmpp:delay", stamp = timestamp(found.when) }):up()
+					:add_child(message):reset();
+	end
+
+	local function answer(origin, stanza, asked, page)
+		local queryid = stanza.tags[1].attr.queryid;
+		local found = page.found;
+		local from, to, step = 1, #found, 1;
+		if asked.flip then from, to, step = #found, 1, -1; end
+		for i = from, to, step do origin.send(result(stanza, queryid, found[i])); end
+		local first, last = found[1], found[#found];
+		if asked.reverse then first, last = last, first; end
+		origin.send(st.reply(stanza)
+			:tag("fin", { xmlns = xmlns_mam, complete = page.is_complete and "true" or nil })
+				:add_child(rsm.generate { first = first and first.id, last = last and last.id, count = page.count }));
+	end
+
+	module:hook("iq-set/self/"..xmlns_mam..":query", function (event)
+		local origin, stanza = event.origin, event.stanza;
+		local query = stanza.tags[1];
+		if not host.modules.mam or not includes_groupchat(query) then return; end
+		origin.mam_requested = true;
+		local asked, fault = read(query);
+		if not asked then return refuse(origin, stanza, "modify", "bad-request", fault); end
+		local page, condition = merge(origin.username, asked);
+		if page then
+			answer(origin, stanza, asked, page);
+		elseif condition == "item-not-found" then
+			refuse(origin, stanza, "modify", condition);
+		else
+			module:log("error", "An archive can't be read: %s", condition);
+			refuse(origin, stanza, "cancel", "internal-server-error");
+		end
+		return true;
+	end, 1);
+
+	module:hook("iq-get/self/"..xmlns_mam..":query", function (event)
+		if not host.modules.mam then return; end
+		event.origin.send(st.reply(event.stanza):query(xmlns_mam):add_child(form:form()));
+		return true;
+	end, 1);
+
+	module:hook("account-disco-info", function (event)
+		if not host.modules.mam then return; end
+		local reply = event.reply or event.stanza;
+		reply:tag("feature", { var = xmlns_mam.."#groupchat-field" }):up();
+		reply:tag("feature", { var = xmlns_mam.."#groupchat-available" }):up();
+	end, -1);
+end

@@ -1,0 +1,196 @@
+"""The account's archive (XEP-0313) with the messages of rooms that have none: XEP-0313 §4.1.4, XEP-0359."""
+
+from client import xml
+from client.person import Person
+from client.xml import Element
+from harness.scene import JudgedScene
+from harness.story import check, judged
+from lab.guests import ARCHIVED
+
+MAM = "{urn:xmpp:mam:2}"
+RSM = "{http://jabber.org/protocol/rsm}"
+STANZA_ID = "{urn:xmpp:sid:0}stanza-id"
+LINES = 250  # before a restart, and as many after it
+MISSED = 10  # while the server is down
+
+
+class Page:
+    """What the archive has answered."""
+
+    def __init__(self, results: list[Element], fin: Element):
+        self.results, self.fin = results, fin
+        self.is_complete = fin.get("complete") == "true"
+        self.last = fin.findtext(f"{RSM}set/{RSM}last")
+        self.count = fin.findtext(f"{RSM}set/{RSM}count")
+
+    @property
+    def ids(self) -> list[str | None]:
+        return [result.get("id") for result in self.results]
+
+    @property
+    def bodies(self) -> list[str | None]:
+        return [result.findtext(f".//{xml.CLIENT}body") for result in self.results]
+
+
+async def asks(person: Person, inside: str = "", groupchat: str | None = "true", **fields: str) -> Page | str | None:
+    """A page of the archive, or the condition of the error."""
+    if groupchat is not None:
+        fields["include-groupchat"] = groupchat
+    form = xml.form("urn:xmpp:mam:2", {name.replace("_", "-"): [value] for name, value in fields.items()})
+    queryid = person.new_id("archive")
+    answer = await person.query(
+        "set", person.account, f"<query xmlns='urn:xmpp:mam:2' queryid='{queryid}'>{form}{inside}</query>"
+    )
+    fin = answer.find(f"{MAM}fin")
+    if fin is None:
+        return xml.condition(answer)
+    found = [stanza.find(f"{MAM}result") for stanza in person.received]
+    return Page([result for result in found if result is not None and result.get("queryid") == queryid], fin)
+
+
+def page(max: int = 50, **places: str) -> str:
+    inside = "".join(f"<{place}>{id}</{place}>" for place, id in places.items())
+    return f"<set xmlns='http://jabber.org/protocol/rsm'><max>{max}</max>{inside}</set>"
+
+
+async def all_pages(person: Person, **fields: str) -> list[Page]:
+    pages = [await asks(person, page(), **fields)]
+    while not pages[-1].is_complete:
+        pages.append(await asks(person, page(after=pages[-1].last), **fields))
+    return pages
+
+
+async def says_some(judge: Person, lines: list[str]) -> None:
+    for line in lines:
+        judge.send_message(line)
+    await judge.expect(xml.message(body=lines[-1]))
+
+
+@judged("A1", "A2", "A4", kinds=("remote",), alone=True, host=ARCHIVED)
+async def archive_while_the_phone_is_gone(scene: JudgedScene) -> None:
+    """A phone is gone for 500 messages, and its server restarts meanwhile: each is there once, and in order."""
+    await scene.judge.stop_archiving()
+    phone, laptop = await scene.phone(), await scene.laptop()
+    for device in (phone, laptop):
+        await device.join(scene.room, "me")
+    seen = await scene.judge.say("before") and await phone.expect(xml.message(body="before"))
+    last = next(child.get("id") for child in seen if child.tag == STANZA_ID and child.get("by") == phone.account)
+    await phone.close()
+    lines = [f"line {number}" for number in range(LINES)]
+    await says_some(scene.judge, lines)
+    await laptop.expect(xml.message(body=lines[-1]))
+    await laptop.say("own")
+    await scene.restart()
+    more = [f"more {number}" for number in range(LINES)]
+    await says_some(scene.judge, more)
+    await scene.arrived()
+    phone = await scene.phone()
+    pages = await all_pages(phone, after_id=last)
+    found = [body for a_page in pages for body in a_page.bodies]
+    check(found == [*lines, "own", *more], f"each once and in order: {len(found)} {found[:3]} {found[-3:]}")
+    ids = [id for a_page in pages for id in a_page.ids]
+    check(len(set(ids)) == len(ids), "each has an id of its own")
+    none = await asks(phone, page(), groupchat=None)
+    check(none.results == [], f"not unless it is asked for: {none.bodies}")
+
+
+@judged("A2", "A3", "A4", "A6", kinds=("remote", "local"), host=ARCHIVED)
+async def archive_is_asked(scene: JudgedScene) -> None:
+    """Whatever is asked of the archive holds over messages of both kinds."""
+    await scene.judge.stop_archiving()
+    phone = await scene.phone()
+    await phone.join(scene.room, "me")
+    friend = await scene.person("friend")
+    for number in range(6):
+        await scene.judge.say(f"room {number}")
+        await phone.expect(xml.message(body=f"room {number}"))
+        friend.send_message(f"chat {number}", to=phone.account)
+        await phone.expect(xml.message(body=f"chat {number}"))
+    said = [f"{kind} {number}" for number in range(6) for kind in ("room", "chat")]
+    whole = await asks(phone)
+    check(whole.bodies == said and whole.is_complete, f"both kinds in order of receipt: {whole.bodies}")
+    ids = dict(zip(said, whole.ids, strict=True))
+    seen = next(stanza for stanza in phone.received if xml.message(body="room 3")(stanza))
+    live = [child.get("id") for child in seen if child.tag == STANZA_ID and child.get("by") == phone.account]
+    check(live == [ids["room 3"]], f"the id is that which was shown: {live}")
+    check(whole.results[0].find(f".//{{{xml.MUC_USER}}}x") is None, "nothing of the room's own is told")
+
+    async def gives(expected: list[str], inside: str = "", **fields: str) -> None:
+        answer = await asks(phone, inside, **fields)
+        check(isinstance(answer, Page) and answer.bodies == expected, f"{inside} {fields}: {getattr(answer, 'bodies', answer)}")
+
+    await gives(said[:4], page(4))
+    await gives(said[-4:], page(4, before=""))
+    await gives(said[-4:][::-1], page(4, before="") + "<flip-page/>")
+    await gives(said[5:8], page(3, after=ids[said[4]]))
+    await gives(said[4:7], page(3, after=ids[said[3]]))
+    await gives(said[4:7], page(3, before=ids[said[7]]))
+    await gives(said[3:6], page(3, before=ids[said[6]]))
+    await gives(said[3:8], after_id=ids[said[2]], before_id=ids[said[8]])
+    await gives([line for line in said if line.startswith("room")], **{"with": scene.room})
+    await gives([line for line in said if line.startswith("chat")], **{"with": friend.account})
+    await gives(["chat 3", "chat 4"], page(2, after=ids["room 3"]), **{"with": friend.account})
+    await gives(["room 4", "room 5"], page(2, after=ids["chat 3"]), **{"with": scene.room})
+    await gives(["room 4", "room 5"], page(9, after=ids["room 3"]), **{"with": scene.room})
+    await gives(["chat 4", "chat 5"], page(9, after=ids["chat 3"]), **{"with": friend.account})
+    await gives([], start="2100-01-01T00:00:00Z")
+    await gives(said, start="2020-01-01T00:00:00Z", end="2100-01-01T00:00:00Z")
+    await gives(["room 2"], ids=ids["room 2"])
+    await gives(said, page(10**9))
+    counted = await asks(phone, page(0))
+    check(counted.count == str(len(said)) and counted.results == [], f"they are counted: {counted.count}")
+    for fields in ({"after_id": "nobody"}, {"after_id": "19b76daa800-nobody"}, {"ids": "nobody"}):
+        answer = await asks(phone, **fields)
+        check(answer == "item-not-found", f"{fields}: {answer}")
+    answer = await asks(phone, start="yesterday")
+    check(answer == "bad-request", f"a date that is none: {answer}")
+    for groupchat in ("false", None):
+        answer = await asks(phone, groupchat=groupchat)
+        check(answer.bodies == [line for line in said if line.startswith("chat")], f"{groupchat}: {answer.bodies}")
+    answer = await asks(phone, page(5, after=ids["room 3"]), groupchat=None)
+    check(answer == "item-not-found" or not answer.results, "mod_mam does not know an id of the other kind")
+    form = await phone.query("get", phone.account, "<query xmlns='urn:xmpp:mam:2'/>")
+    fields = {field.get("var") for field in form.iter(f"{{{xml.DATA}}}field")}
+    check({"include-groupchat", "with", "ids", "after-id"} <= fields, f"the form says so: {fields}")
+    disco = await phone.query("get", phone.account, "<query xmlns='http://jabber.org/protocol/disco#info'/>")
+    features = {feature.get("var") for feature in disco.iter("{http://jabber.org/protocol/disco#info}feature")}
+    check({"urn:xmpp:mam:2#groupchat-field", "urn:xmpp:mam:2#groupchat-available"} <= features, f"it is advertised: {features}")
+
+
+@judged("A1", "A2", kinds=("remote",), host=ARCHIVED)
+async def archive_outlives_the_room(scene: JudgedScene) -> None:
+    """What was said in a room that is destroyed is still there, for whom it was said to and nobody else."""
+    await scene.judge.stop_archiving()
+    phone = await scene.phone()
+    await phone.join(scene.room, "me")
+    await scene.judge.say("for one")
+    await phone.expect(xml.message(body="for one"))
+    other = await scene.device("other", "phone")
+    await other.join(scene.room, "other")
+    await scene.judge.say("for both")
+    for device in (phone, other):
+        await device.expect(xml.message(body="for both"))
+    await other.leave()
+    await scene.judge.say("for one again")
+    await phone.expect(xml.message(body="for one again"))
+    await scene.judge.destroy("the end")
+    await phone.expect(xml.presence(type="unavailable"))
+    seen = await asks(phone)
+    check(seen.bodies == ["for one", "for both", "for one again"], f"it is still there: {seen.bodies}")
+    seen = await asks(other)
+    check(seen.bodies == ["for both"], f"nothing of others: {seen.bodies}")
+
+
+@judged("A1", kinds=("remote", "local"), host=ARCHIVED)
+async def archive_of_the_room(scene: JudgedScene) -> None:
+    """A room with an archive of its own is left to that."""
+    phone = await scene.phone()
+    await phone.join(scene.room, "me")
+    await scene.judge.say("asked meanwhile")
+    await phone.expect(xml.message(body="asked meanwhile"))
+    await phone.drain(scene.room)
+    await scene.judge.say("not logged")
+    seen = await phone.expect(xml.message(body="not logged"))
+    check(not [child for child in seen if child.get("by") == phone.account], f"no id of ours: {xml.text(seen)}")
+    found = await asks(phone)
+    check("not logged" not in found.bodies, f"it is not there: {found.bodies}")
