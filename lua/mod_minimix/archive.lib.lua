@@ -21,13 +21,24 @@ local longest_name = 200; -- of a log, as the name of a file
 local slice_s = 0.01;
 local day_s = 24 * 60 * 60;
 
-return function (actions, expires_s)
-	local log = { expires_s = expires_s or 7 * day_s };
-	local store, open_fault = module:open_store("minimix_log", "archive");
-	if not (store and store.append) then
-		module:log("error", "The storage has no archives, so rooms are not logged: %s", open_fault or "no reason given");
-		store = nil;
+return function (actions, options)
+	local log = {};
+	local store;
+
+	local function open()
+		local opened, fault = module:open_store("minimix_log", "archive");
+		if opened and opened.append then return opened; end
+		module:log("error", "The storage has no archives, so rooms are not logged: %s", fault or "no reason given");
+		return nil;
 	end
+
+	-- Takes in the options.
+	function log.configure(new_options)
+		log.expires_s = new_options.archive_expires or 7 * day_s;
+		log.is_on = new_options.archive ~= "off";
+		if log.is_on then store = store or open(); end
+	end
+	log.configure(options);
 
 	local function key_of(room)
 		local _, escaped = room:gsub("%W", "");
@@ -153,6 +164,7 @@ return function (actions, expires_s)
 	end
 
 	local function expire()
+		if not store or log.expires_s == math.huge then return; end
 		local query = { ["end"] = os.time() - log.expires_s };
 		if store.caps and store.caps.wildcard_delete then
 			local ok, fault = protected("delete", true, query);
@@ -167,11 +179,7 @@ return function (actions, expires_s)
 			pause();
 		end
 	end
-	log.expire = expire;
-
-	if store and module.daily and log.expires_s ~= math.huge then
-		module:daily("Remove the expired messages of rooms", expire);
-	end
+	module:daily("Remove the expired messages of rooms", expire);
 
 	return log;
 end

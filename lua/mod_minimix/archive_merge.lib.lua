@@ -13,8 +13,8 @@ local piece = 60; -- entries that are read at once
 local slice_s = 0.015; -- of reading, before others have their turn
 
 return function (core, log)
-	local archive = module:open_store(module:get_option_string("archive_store") or "archive", "archive");
-	local prefs = module:open_store((module:get_option_string("archive_store") or "archive").."_prefs");
+	local archive_store = module:get_option_string("archive_store") or "archive";
+	local archive, prefs = module:open_store(archive_store, "archive"), module:open_store(archive_store.."_prefs");
 	local default_policy = module:get_option("default_archive_policy");
 	local policies = { always = true, never = false };
 	if default_policy == nil then default_policy = true; end
@@ -165,14 +165,14 @@ return function (core, log)
 	local function reader(source, reverse, range)
 		local first_s = latest(latest(source.first_s, range.first_s), range.after and range.after.when);
 		local last_s = earliest(earliest(source.last_s, range.last_s), range.before and range.before.when);
-		local begin, stop = range.after, range.before;
-		if reverse then begin, stop = stop, begin; end
+		local begin, stop, from_s = range.after, range.before, first_s;
+		if reverse then begin, stop, from_s = stop, begin, last_s; end
 		local is_begun = not (begin and begin.order == source.order);
 		local function is_beyond(a, b)
 			if reverse then return later(b, a); end
 			return later(a, b);
 		end
-		local next_piece = pieces(source, reverse, reverse and last_s or first_s);
+		local next_piece = pieces(source, reverse, from_s);
 		local function is_at_end(found)
 			if reverse then return first_s and found.when < math.floor(first_s) - 1; end
 			return last_s and found.when > math.ceil(last_s) + 1;

@@ -17,7 +17,7 @@ local xmlns_forms = "jabber:x:data";
 
 local host = prosody.hosts[module.host];
 
-return function (merge)
+return function (log, merge)
 	local default_most, most = 20, math.max(0, module:get_option_number("max_archive_query_results") or 50);
 
 	local form = dataforms.new {
@@ -30,6 +30,10 @@ return function (merge)
 		{ name = "ids"; type = "list-multi" };
 		{ name = "include-groupchat"; type = "boolean" };
 	};
+
+	local function is_on()
+		return log.is_on and host.modules.mam;
+	end
 
 	local function includes_groupchat(query)
 		local x = query:get_child("x", xmlns_forms);
@@ -94,7 +98,7 @@ return function (merge)
 	module:hook("iq-set/self/"..xmlns_mam..":query", function (event)
 		local origin, stanza = event.origin, event.stanza;
 		local query = stanza.tags[1];
-		if not host.modules.mam or not includes_groupchat(query) then return; end
+		if not is_on() or not includes_groupchat(query) then return; end
 		origin.mam_requested = true;
 		local asked, fault = read(query);
 		if not asked then return refuse(origin, stanza, "modify", "bad-request", fault); end
@@ -111,13 +115,13 @@ return function (merge)
 	end, 1);
 
 	module:hook("iq-get/self/"..xmlns_mam..":query", function (event)
-		if not host.modules.mam then return; end
+		if not is_on() then return; end
 		event.origin.send(st.reply(event.stanza):query(xmlns_mam):add_child(form:form()));
 		return true;
 	end, 1);
 
 	module:hook("account-disco-info", function (event)
-		if not host.modules.mam then return; end
+		if not is_on() then return; end
 		local reply = event.reply or event.stanza;
 		reply:tag("feature", { var = xmlns_mam.."#groupchat-field" }):up();
 		reply:tag("feature", { var = xmlns_mam.."#groupchat-available" }):up();

@@ -84,7 +84,9 @@ return function (core, answers, stack, storage, loading)
 	module:hook_global("user-disabled", account_gone, 100);
 
 	module:hook_global("config-reloaded", function ()
-		tell("a change of the options", core.configured, module:require "options");
+		local options = module:require "options";
+		storage.log.configure(options);
+		tell("a change of the options", core.configured, options);
 	end);
 
 	local avatars = module:require "avatars"(function (account, hash)

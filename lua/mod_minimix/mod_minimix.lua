@@ -56,11 +56,9 @@ local room_hooks = module:require "room_hooks"(core, sessions, actions, answers,
 local session_hooks = module:require "session_hooks"(core, sessions, answers, blocklist, room_hooks);
 local host_hooks = module:require "host_hooks"(core, answers, stack, storage, loading);
 local push = module:require "push"(core, answers, actions);
-if options.archive ~= "off" then
-	local log = module:require "archive"(actions, options.archive_expires);
-	storage.log = log;
-	module:require "archive_query"(module:require "archive_merge"(core, log));
-end
+local log = module:require "archive"(actions, options);
+storage.log = log;
+module:require "archive_query"(log, module:require "archive_merge"(core, log));
 module:require "handover".finish();
 
 -- When everything is loaded: the hosts of rooms as well.

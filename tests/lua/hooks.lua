@@ -14,10 +14,11 @@ scenes.test("hooks have the priorities that Prosody's own handlers leave free", 
 	local priorities = new_scene().module.priorities;
 	table.sort(priorities);
 	check.list(priorities, {
-		"archive-should-store 1", "carbons-should-copy 1", "cloud_notify/push 2", "cloud_notify/registration -1",
-		"delivery/failure -1",
+		"account-disco-info -1", "archive-should-store 1", "carbons-should-copy 1",
+		"cloud_notify/push 2", "cloud_notify/registration -1",
+		"delivery/failure -1", "iq-get/self/urn:xmpp:mam:2:query 1",
 		"iq-set/self/urn:xmpp:blocking:block 1", "iq-set/self/urn:xmpp:blocking:unblock 1",
-		"iq-set/self/urn:xmpp:push:0:disable 1",
+		"iq-set/self/urn:xmpp:mam:2:query 1", "iq-set/self/urn:xmpp:push:0:disable 1",
 		"iq/bare 1000", "iq/full 0.05", "iq/full 5", "message/bare 1000",
 		"message/full -0.25", "message/full 5", "module-loaded 0", "module-unloaded 0",
 		"pre-iq/bare -2", "pre-iq/full -2", "pre-message/bare -2", "pre-message/full -2",

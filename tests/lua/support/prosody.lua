@@ -16,6 +16,7 @@ package.loaded["core.usermanager"] = {
 	user_exists = function (username) return prosody_users == nil or prosody_users[username]; end; -- luacheck: ignore 113
 };
 
+local archives = require "support.archives";
 local async = require "util.async";
 local events = require "util.events";
 local jid = require "util.jid";
@@ -60,6 +61,7 @@ local function new_api(server, name, options)
 	end
 	function api:open_store(store, kind) -- luacheck: ignore 212/self
 		if store == "blocklist" then return { get = function (_, user) return server.blocked[user]; end }; end
+		if kind == "archive" then return server.archives(store); end
 		return server.stores(store or "minimix", kind);
 	end
 	function api:send(stanza, origin) -- luacheck: ignore 212/self
@@ -79,6 +81,7 @@ local function new_api(server, name, options)
 	function api:get_directory() return wrapper; end -- luacheck: ignore 212/self
 	api.on_ready = not server.is_0_12 and function () end or nil;
 	function api:load_resource(path) return io.open(wrapper.."/"..path); end -- luacheck: ignore 212/self
+	function api:daily(_, task) server.daily = task; end -- luacheck: ignore 212/self
 	function api:require(library)
 		return assert(loadfile(wrapper.."/"..library..".lib.lua", "t", self.environment))();
 	end
@@ -155,6 +158,7 @@ function fake.server()
 	server.hosts["rooms.example.org"] = { host = "rooms.example.org", type = "component", events = events.new() };
 	server.items, server.item_handlers = {}, {};
 	server.stores = new_stores();
+	server.archives = archives.new(server);
 	function server.send(stanza) table.insert(server.sent, tostring(stanza)); end
 	return server;
 end
@@ -179,7 +183,9 @@ end
 
 -- Loads the wrapper, with what a reload saved if there is something.
 function fake.load(server, options, saved)
-	local api = new_api(server, "example.org", options or {});
+	options = setmetatable({}, { __index = options or {} });
+	if options.minimix_archive == nil then options.minimix_archive = "off"; end -- tests of it say so
+	local api = new_api(server, "example.org", options);
 	api.saved_state = saved;
 	api.environment = setmetatable({ module = api, prosody = server }, { __index = _G });
 	assert(loadfile(wrapper.."/mod_minimix.lua", "t", api.environment))();

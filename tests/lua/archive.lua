@@ -1,0 +1,334 @@
+-- The logs of rooms, and what accounts are answered that ask for them (XEP-0313).
+
+local check = require "support.check";
+local fake = require "support.prosody";
+local scenes = require "support.scenes";
+local stub = require "support.stub_core";
+
+local time = require "util.time";
+
+local st = fake.st;
+local room, alice = scenes.room, scenes.alice;
+local answer, groupchat, logged = scenes.answer, scenes.groupchat, scenes.logged;
+local den = "den@rooms.example.org";
+local xmlns_mam = "urn:xmpp:mam:2";
+
+local clock_s = 1767225600;
+function time.now() return clock_s; end
+
+local function id_of(at_ms, number) return ("%011x-%016d"):format(at_ms, number); end
+
+local function log(number, at_ms, in_room, said_ms)
+	local stanza = st.message({ from = (in_room or room).."/bob", type = "groupchat", id = "m"..number }):body("line "..number);
+	return {
+		kind = "log", room = in_room or room, id = id_of(at_ms, number), print = "print"..number;
+		at_ms = at_ms, said_ms = said_ms, stanza = stanza;
+	};
+end
+
+local function new_scene(options)
+	options = options or {};
+	options.minimix_archive = options.minimix_archive or "needed";
+	local scene = scenes.new(options);
+	scene.server.hosts["example.org"].modules.mam = {};
+	return scene;
+end
+
+-- The core has these messages logged.
+local function logs(scene, ...)
+	stub.says.room_stanza = answer(...);
+	fake.arrives(scene.server, groupchat());
+	stub.says.room_stanza = nil;
+end
+
+-- So many messages are logged, and written, one every so many milliseconds.
+local function write(scene, count, every_ms)
+	for number = 1, count do
+		logs(scene, log(number, clock_s * 1000 + number * (every_ms or 1)));
+		if number % 1000 == 0 or number == count then scene.module:run_timers(); end
+	end
+end
+
+local function entries(scene, in_room)
+	return (scene.server.archives.data.minimix_log or {})[in_room or room] or {};
+end
+
+local function prints(scene, in_room)
+	local list = {};
+	for _, entry in ipairs(entries(scene, in_room)) do table.insert(list, st.deserialize(entry.value).attr.print); end
+	return table.concat(list, " ");
+end
+
+local function form(fields)
+	local x = st.stanza("x", { xmlns = "jabber:x:data", type = "submit" });
+	x:tag("field", { var = "FORM_TYPE" }):text_tag("value", xmlns_mam):up();
+	for var, value in pairs(fields) do x:tag("field", { var = var }):text_tag("value", value):up(); end
+	return x;
+end
+
+-- What is answered to a query: the texts, the ids, the last stanza, and whether the hook took it.
+local function asks(scene, fields, set, is_flipped)
+	local query = st.iq({ type = "set", id = "q", from = alice.."/phone" })
+		:tag("query", { xmlns = xmlns_mam, queryid = "x" }):add_child(form(fields));
+	if set then
+		query:tag("set", { xmlns = "http://jabber.org/protocol/rsm" });
+		for name, value in pairs(set) do query:text_tag(name, value); end
+		query:up();
+	end
+	if is_flipped then query:tag("flip-page"):up(); end
+	query:reset();
+	local page, texts = { ids = {} }, {};
+	local origin = { username = "alice", type = "c2s" };
+	function origin.send(stanza)
+		local result = stanza:get_child("result", xmlns_mam);
+		if not result then
+			page.answer = stanza;
+			return;
+		end
+		table.insert(page.ids, result.attr.id);
+		table.insert(texts, (result:find("{urn:xmpp:forward:0}forwarded/{jabber:client}message/body#")));
+	end
+	require "util.async".runner(function ()
+		page.is_taken = fake.fires(scene.server, "iq-set/self/"..xmlns_mam..":query", { origin = origin, stanza = query });
+	end):run(true);
+	page.texts = table.concat(texts, ",");
+	return page;
+end
+
+local both = { ["include-groupchat"] = "true" };
+local function with(fields)
+	fields["include-groupchat"] = "true";
+	return fields;
+end
+
+check.test("a1: a message is written behind, with its id and when it was received", function ()
+	local scene = new_scene();
+	local action = log(1, 1767225600123);
+	logs(scene, action, { kind = "relay", sessions = { 1 }, ids = { true } });
+	check.equal(#entries(scene), 0, "in the hook");
+	check.equal(#scene.phone.received, 1);
+	scene.module:run_timers();
+	local entry = entries(scene)[1];
+	local value = st.deserialize(entry.value);
+	check.list({ value.attr.id, value.attr.print, value.attr.at }, { action.id, "print1", "1767225600123" });
+	check.equal(entry.when, 1767225600.123);
+	check.equal(value.tags[1]:get_child_text("body"), "line 1");
+end);
+
+check.test("a1: what waits is written before a reload, and before a query", function ()
+	local scene = new_scene();
+	logs(scene, log(1, 1767225600123));
+	stub.says.snapshot = "all";
+	scene.module.save();
+	check.equal(#entries(scene), 1);
+	stub.says.logged_rooms = { { room = room, first_ms = 0 } };
+	logs(scene, log(2, 1767225600124));
+	check.equal(asks(scene, both).texts, "line 1,line 2");
+end);
+
+check.test("r7: a full store holds no message up; it is said once", function ()
+	local scene = new_scene();
+	scene.server.stores.fails = "disk full";
+	for number = 1, 3 do
+		logs(scene, log(number, 1767225600000 + number), { kind = "relay", sessions = { 1 }, ids = { true } });
+		scene.module:run_timers();
+	end
+	check.equal(#scene.phone.received, 3);
+	check.equal(logged(scene.server, "can't be archived"), 1);
+	scene.server.stores.fails = nil;
+	logs(scene, log(4, 1767225600004));
+	for _ = 1, 3 do scene.module:run_timers(); end
+	check.equal(prints(scene), "print4");
+end);
+
+check.test("r7: of too many messages the oldest go", function ()
+	local scene = new_scene();
+	write(scene, 10600);
+	check.equal(#entries(scene) <= 10500 and #entries(scene) >= 10000, true, tostring(#entries(scene)));
+	check.equal(st.deserialize(entries(scene)[#entries(scene)].value).attr.print, "print10600");
+	scene = new_scene();
+	scene.server.archives.limit = 9500;
+	write(scene, 9600);
+	check.equal(#entries(scene), 9100);
+end);
+
+check.test("a1: after a start the past that comes again is not written again", function ()
+	local scene = new_scene();
+	logs(scene, log(1, 1767225600001), log(2, 1767225600002));
+	scene.module:run_timers();
+	local data = scene.server.archives.data;
+	scene = new_scene();
+	scene.server.archives.data = data;
+	logs(scene, log(2, 1767225600009, room, 1767225600002), log(3, 1767225600009, room, 1767225600003));
+	scene.module:run_timers();
+	check.equal(prints(scene), "print1 print2 print3");
+end);
+
+check.test("r7: expired messages go", function ()
+	local scene = new_scene({ minimix_archive_expires = 3600 });
+	local now_ms = os.time() * 1000;
+	logs(scene, log(1, now_ms - 4000 * 1000), log(2, now_ms), log(3, now_ms - 4000 * 1000, den));
+	scene.module:run_timers();
+	require "util.async".runner(scene.server.daily):run(true);
+	for _ = 1, 3 do scene.module:run_timers(); end
+	check.equal(prints(scene), "print2");
+	check.equal(prints(scene, den), "");
+end);
+
+--- Queries ---
+
+local function chats(scene, from_s, count)
+	local data = scene.server.archives.data;
+	data.archive = data.archive or {};
+	data.archive.alice = data.archive.alice or {};
+	for number = 1, count do
+		local message = st.message({ from = "bob@example.net/desk", to = alice, type = "chat" }):body("chat "..number);
+		table.insert(data.archive.alice,
+			{ key = "chat-"..number, value = st.preserialize(message), when = from_s + number, with = "bob@example.net" });
+	end
+end
+
+-- Two rooms and the account's own archive, some of whose messages have come in the same second.
+local function full_scene()
+	local scene = new_scene();
+	stub.says.logged_rooms = { { room = den, first_ms = 0 }, { room = room, first_ms = 0 } };
+	for number = 1, 90 do
+		logs(scene, log(number, (clock_s + number // 2) * 1000), log(100 + number, (clock_s + number // 3) * 1000, den));
+	end
+	for _ = 1, 3 do scene.module:run_timers(); end
+	chats(scene, clock_s, 40);
+	return scene;
+end
+
+check.test("a4: pages of any size, in both directions, are the whole archive in one order", function ()
+	local scene = full_scene();
+	local all = {};
+	local after;
+	repeat
+		local page = asks(scene, both, { max = "50", after = after });
+		for _, id in ipairs(page.ids) do table.insert(all, id); end
+		after = page.ids[#page.ids];
+	until page.answer:find("{urn:xmpp:mam:2}fin@complete");
+	check.equal(#all, 220);
+	local whole = table.concat(all, " ");
+	for _, max in ipairs({ "1", "7", "49" }) do
+		local forward, backward = {}, {};
+		local place;
+		repeat
+			local page = asks(scene, both, { max = max, after = place });
+			for _, id in ipairs(page.ids) do table.insert(forward, id); end
+			place = page.ids[#page.ids];
+		until page.answer:find("{urn:xmpp:mam:2}fin@complete");
+		check.equal(table.concat(forward, " "), whole, "forwards by "..max);
+		place = "";
+		repeat
+			local page = asks(scene, both, { max = max, before = place });
+			for i = #page.ids, 1, -1 do table.insert(backward, 1, page.ids[i]); end
+			place = page.ids[1];
+		until page.answer:find("{urn:xmpp:mam:2}fin@complete");
+		check.equal(table.concat(backward, " "), whole, "backwards by "..max);
+	end
+end);
+
+check.test("a3: a page between two messages, flipped, and by ids", function ()
+	local scene = full_scene();
+	local all = asks(scene, both, { max = "20" }).ids;
+	local between = asks(scene, with({ ["after-id"] = all[3], ["before-id"] = all[9] }));
+	check.equal(table.concat(between.ids, " "), table.concat(all, " ", 4, 8));
+	local flipped = asks(scene, both, { max = "2" }, true);
+	check.list(flipped.ids, { all[2], all[1] });
+	check.equal(flipped.answer:find("{urn:xmpp:mam:2}fin/{http://jabber.org/protocol/rsm}set/first#"), all[1]);
+	check.list(asks(scene, with({ ids = all[5] })).ids, { all[5] });
+end);
+
+check.test("a2: a query that does not ask for groupchat is not ours", function ()
+	local scene = full_scene();
+	for _, fields in ipairs({ {}, { ["include-groupchat"] = "false" }, { ["include-groupchat"] = "x" } }) do
+		local page = asks(scene, fields);
+		check.equal(page.is_taken, nil);
+		check.equal(page.answer, nil);
+	end
+	scene.server.hosts["example.org"].modules.mam = nil;
+	check.equal(asks(scene, both).is_taken, nil, "without mod_mam");
+end);
+
+check.test("a1: only what the account sees is told, and nothing that has expired", function ()
+	local scene = new_scene({ minimix_archive_expires = 100 });
+	stub.says.logged_rooms = { { room = room, first_ms = 0 } };
+	function stub.says.sees_logged(account, from, at_ms, said_ms)
+		check.list({ account, from }, { alice, room.."/bob" });
+		return at_ms ~= clock_s * 1000 + 2 and said_ms ~= 5;
+	end
+	logs(scene, log(1, (clock_s - 200) * 1000), log(2, clock_s * 1000 + 2), log(3, clock_s * 1000 + 3),
+		log(4, clock_s * 1000 + 4, room, 5));
+	check.equal(asks(scene, both).texts, "line 3");
+	check.equal(asks(scene, with({ ["after-id"] = id_of(clock_s * 1000 + 2, 2) })).texts, "");
+end);
+
+check.test("a4: with a room, with a contact, and as the preferences say", function ()
+	local scene = full_scene();
+	check.equal(#asks(scene, with({ with = room }), { max = "50" }).ids, 50);
+	check.equal(#asks(scene, with({ with = "bob@example.net" }), { max = "50" }).ids, 40);
+	check.equal(#asks(scene, with({ with = "nobody@example.net" })).ids, 0);
+	scene.server.stores.data.archive_prefs = { alice = { [room] = false, [den] = false, [false] = true } };
+	check.equal(#asks(scene, both, { max = "50" }).ids, 40, "never of these rooms");
+end);
+
+check.test("a3: messages are counted, and what can't be is an error", function ()
+	local scene = full_scene();
+	local counted = asks(scene, both, { max = "0" });
+	check.equal(counted.answer:find("{urn:xmpp:mam:2}fin/{http://jabber.org/protocol/rsm}set/count#"), "220");
+	check.equal(#asks(scene, both, { max = "1000000000" }).ids, 50);
+	for condition, fields in pairs({
+		["item-not-found"] = { ["after-id"] = "nobody" };
+		["bad-request"] = { start = "yesterday" };
+	}) do
+		local page = asks(scene, with(fields));
+		check.equal(select(2, page.answer:get_error()), condition);
+		check.equal(#page.ids, 0);
+	end
+	scene.server.stores.fails = "disk failed";
+	check.equal(select(2, asks(scene, both).answer:get_error()), "internal-server-error");
+end);
+
+check.test("a page of a large log reads little of it", function ()
+	local scene = new_scene();
+	stub.says.logged_rooms = { { room = room, first_ms = 0 } };
+	write(scene, 9900, 1000);
+	scene.server.archives.read = 0;
+	local page = asks(scene, with({ ["after-id"] = id_of((clock_s + 5000) * 1000, 5000) }), { max = "50" });
+	check.equal(#page.ids, 50);
+	check.equal(page.texts:match("^line %d+"), "line 5001");
+	check.equal(scene.server.archives.read < 250, true, scene.server.archives.read.." entries");
+end);
+
+check.test("a3: it can be turned on and off while the module runs", function ()
+	local options = { minimix_archive = "off" };
+	local scene = new_scene(options);
+	for _, archive in ipairs({ "needed", "off" }) do
+		options.minimix_archive = archive;
+		scene.server.events.fire_event("config-reloaded");
+		stub.says.logged_rooms = { { room = room, first_ms = 0 } };
+		logs(scene, log(1, clock_s * 1000));
+		check.equal(asks(scene, both).is_taken, archive == "needed" or nil);
+		check.equal(logged(scene.server, "failed"), 0);
+		scene.module:run_timers();
+	end
+	check.equal(#entries(scene), 2);
+end);
+
+check.test("a3: the form and the features tell of it, unless there is no archive", function ()
+	for _, archive in ipairs({ "needed", "off" }) do
+		local scene = new_scene({ minimix_archive = archive });
+		local reply = st.stanza("query");
+		fake.fires(scene.server, "account-disco-info", { reply = reply });
+		check.equal(#reply.tags, archive == "off" and 0 or 2);
+		local told;
+		local origin = { username = "alice", send = function (stanza) told = stanza; end };
+		fake.fires(scene.server, "iq-get/self/"..xmlns_mam..":query",
+			{ origin = origin, stanza = st.iq({ type = "get", id = "q" }):query(xmlns_mam):reset() });
+		check.equal(told ~= nil and tostring(told):find("include%-groupchat") ~= nil, archive ~= "off");
+	end
+end);
+
+check.done();

@@ -1,0 +1,85 @@
+-- Archive stores as Prosody has them, in memory. Where `fails` is a text, appending says so; `limit` is that of each
+-- archive, and `caps` are those of all.
+
+local st = require "util.stanza";
+
+local archives = {};
+
+local function matches(entry, query)
+	return (not query.start or entry.when >= query.start) and (not query["end"] or entry.when <= query["end"])
+		and (not query.with or entry.with == query.with);
+end
+
+-- The entries that are asked for, in that direction; nothing if one of the places is not there.
+local function select_from(entries, query)
+	local selected = {};
+	local first, last, step = 1, #entries, 1;
+	if query.reverse then first, last, step = #entries, 1, -1; end
+	local place = query.after;
+	if query.reverse then place = query.before; end
+	local is_begun = not place;
+	for i = first, last, step do
+		local entry = entries[i];
+		if is_begun and matches(entry, query) and #selected < (query.limit or math.huge) then
+			table.insert(selected, entry);
+		end
+		is_begun = is_begun or entry.key == place;
+	end
+	if not is_begun then return nil; end
+	return selected;
+end
+
+function archives.new(server)
+	local all = { data = {}, caps = { truncate = true }, reads = 0, read = 0 };
+	local methods = {};
+	function methods:append(user, key, value, when, with)
+		if not require "util.async".ready() then error("ASYNC-01: not in an async context"); end
+		if server.stores.fails then return nil, server.stores.fails; end
+		local data = all.data[self.name];
+		data[user] = data[user] or {};
+		if all.limit and #data[user] >= all.limit then return nil, "quota-limit"; end
+		all.made = (all.made or 0) + 1;
+		key = key or "key-"..all.made;
+		table.insert(data[user], { key = key, value = st.preserialize(value), when = when, with = with });
+		return key;
+	end
+	function methods:find(user, query)
+		if server.stores.fails then return nil, server.stores.fails; end
+		all.reads = all.reads + 1;
+		local selected = select_from(all.data[self.name][user] or {}, query);
+		if not selected then return nil, "item-not-found"; end
+		local i = 0;
+		return function ()
+			i = i + 1;
+			local entry = selected[i];
+			if not entry then return nil; end
+			all.read = all.read + 1;
+			return entry.key, st.deserialize(entry.value), entry.when, entry.with;
+		end
+	end
+	function methods:get(user, key)
+		for _, entry in ipairs(all.data[self.name][user] or {}) do
+			if entry.key == key then return st.deserialize(entry.value), entry.when, entry.with; end
+		end
+		return nil, "item-not-found";
+	end
+	function methods:delete(user, query)
+		local kept, entries = {}, all.data[self.name][user] or {};
+		for i, entry in ipairs(entries) do
+			local is_cut = query.truncate and i <= #entries - query.truncate;
+			local is_old = query["end"] and entry.when <= query["end"];
+			if not (is_cut or is_old) then table.insert(kept, entry); end
+		end
+		all.data[self.name][user] = kept;
+		return #entries - #kept;
+	end
+	function methods:users()
+		return pairs(all.data[self.name]);
+	end
+	return setmetatable(all, { __call = function (_, name)
+		all.data[name] = all.data[name] or {};
+		return setmetatable({ name = name, caps = all.caps }, { __index = methods });
+	end });
+end
+
+return archives;
