@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::blocked::Blocked;
 use super::direct::Directs;
-use super::logging::{Need, View};
+use super::logging::View;
 use super::notice::Notice;
 use super::room_archive::RoomArchive;
 use crate::lazy::Lazy;
@@ -28,7 +28,6 @@ pub(super) struct Base {
     pub(super) directs: Directs,
     pub(super) blocked: Blocked,
     pub(super) room_archive: RoomArchive,
-    pub(super) need: Need,
     /// Nothing while nothing has been logged that the account sees.
     pub(super) view: Option<Box<View>>,
     /// Nothing while nobody wants to be notified.
@@ -54,7 +53,6 @@ impl Base {
             directs: Directs::default(),
             blocked: Blocked::default(),
             room_archive: RoomArchive::default(),
-            need: Need::default(),
             view: None,
             notice: None,
         }

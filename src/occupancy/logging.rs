@@ -21,7 +21,7 @@ const NS_MAM: &str = "urn:xmpp:mam:2";
 
 /// Whether a room has to be logged. Until it has told what it has, it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Need {
+enum Need {
     /// It has to.
     #[default]
     Logged,
@@ -32,6 +32,7 @@ pub(super) enum Need {
 /// What an account sees of the log of the room.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct View {
+    need: Need,
     /// When it was in.
     intervals: Intervals,
     /// Since when a message has come while its leave waits: if it leaves, it is out since then (L3).
@@ -80,18 +81,19 @@ impl Base {
         if turn.config.archive == Archive::All {
             return false;
         }
-        if self.need == Need::Archived {
+        if self.view.as_ref().is_some_and(|view| view.need == Need::Archived) {
             return true;
         }
-        if turn.logs.has_archive(&self.me.room) == Some(true) {
-            self.need = Need::Archived;
+        let has_archive = turn.logs.has_archive(&self.me.room) == Some(true);
+        if has_archive {
+            self.view.get_or_insert_default().need = Need::Archived;
         } else if turn.logs.wants_kind(turn.now, &self.me.room) {
             let id = turn.fresh_id();
             let query = self.me.question(IqType::Get, &id, Element::build("query", NS_DISCO_INFO).done());
             turn.logs.note_asked(turn.now, &self.me.room, id);
             turn.send(query);
         }
-        self.need == Need::Archived
+        has_archive
     }
 
     /// Takes in what the room answers to that; false if it is no answer to it. A room that does not tell has no archive.
@@ -110,7 +112,9 @@ impl Base {
 
     /// The room is configured anew.
     pub(super) fn need_may_have_changed(&mut self, turn: &mut Turn<'_>) {
-        self.need = Need::Logged;
+        if let Some(view) = &mut self.view {
+            view.need = Need::Logged;
+        }
         turn.logs.note_configured(turn.now, &self.me.room);
     }
 
@@ -153,7 +157,7 @@ impl Occupancy {
     pub(crate) fn restore_intervals(&mut self, mut intervals: Intervals, until_ms: i64) {
         if !intervals.is_empty() {
             intervals.end(until_ms);
-            self.base.view = Some(Box::new(View { intervals, leaving_ms: None }));
+            self.base.view = Some(Box::new(View { intervals, ..View::default() }));
         }
     }
 
