@@ -36,6 +36,11 @@ return function (core, log)
 
 	--- Sources ---
 
+	-- The logs know milliseconds, mod_mam what the clock says: of the same millisecond its message comes first.
+	local function of_account(id, stanza, when)
+		return { id = id, when = math.floor(when * 1000) / 1000, stamp = when, stanza = stanza, order = account_archive };
+	end
+
 	-- The store chooses the messages with somebody, unless the place to begin may be another message.
 	local function source_of_account(username, with, store_chooses)
 		return {
@@ -45,7 +50,9 @@ return function (core, log)
 				return archive:find(username, query);
 			end;
 			read = function (id, stanza, when, its_with)
-				return { id = id, when = when, stanza = stanza, is_hidden = with and with ~= its_with };
+				local found = of_account(id, stanza, when);
+				found.is_hidden = with and with ~= its_with;
+				return found;
 			end;
 		};
 	end
@@ -236,7 +243,7 @@ return function (core, log)
 		if found then return found; end
 		local stanza, when = archive:get(username, id);
 		if not stanza then return nil; end
-		return { id = id, when = when, stanza = stanza, order = account_archive };
+		return of_account(id, stanza, when);
 	end
 
 	local function find_by_id(sources, username, id)

@@ -78,7 +78,7 @@ return function (log, merge)
 		return st.message({ to = stanza.attr.from, from = stanza.attr.to })
 			:tag("result", { xmlns = xmlns_mam, queryid = queryid, id = found.id })
 				:tag("forwarded", { xmlns = "urn:xmpp:forward:0" })
-					:tag("delay", { xmlns = "urn:xmpp:delay", stamp = timestamp(found.when) }):up()
+					:tag("delay", { xmlns = "urn:xmpp:delay", stamp = timestamp(found.stamp or found.when) }):up()
 					:add_child(message):reset();
 	end
 

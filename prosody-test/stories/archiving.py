@@ -104,8 +104,10 @@ async def archive_is_asked(scene: JudgedScene) -> None:
     for number in range(6):
         await scene.judge.say(f"room {number}")
         await phone.expect(xml.message(body=f"room {number}"))
+        await scene.settle(phone)
         friend.send_message(f"chat {number}", to=phone.account)
         await phone.expect(xml.message(body=f"chat {number}"))
+        await scene.settle(phone)
     said = [f"{kind} {number}" for number in range(6) for kind in ("room", "chat")]
     whole = await asks(phone)
     check(whole.bodies == said and whole.is_complete, f"both kinds in order of receipt: {whole.bodies}")

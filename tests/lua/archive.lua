@@ -302,6 +302,14 @@ check.test("a page of a large log reads little of it", function ()
 	check.equal(scene.server.archives.read < 250, true, scene.server.archives.read.." entries");
 end);
 
+check.test("a4: what mod_mam has archived within the same millisecond comes first, and keeps its time", function ()
+	local scene = new_scene();
+	stub.says.logged_rooms = { { room = room, first_ms = 0 } };
+	logs(scene, log(1, clock_s * 1000 + 942));
+	chats(scene, clock_s - 1 + 0.94207, 1);
+	check.equal(asks(scene, both).texts, "chat 1,line 1");
+end);
+
 check.test("a3: it can be turned on and off while the module runs", function ()
 	local options = { minimix_archive = "off" };
 	local scene = new_scene(options);
