@@ -135,6 +135,11 @@ impl Pace {
         self.lanes.get(self.lane_of(domain)).is_some_and(Lane::has_waiting)
     }
 
+    #[cfg(test)]
+    pub(crate) fn count(&self, domain: &str) -> usize {
+        self.lanes.get(self.lane_of(domain)).map_or(0, |lane| lane.waiting.len())
+    }
+
     /// The lane of a service. Those that find no space for one of their own share one, and while that is in use, so do
     /// all that come later.
     fn lane_of<'a>(&self, domain: &'a str) -> &'a str {

@@ -1,6 +1,7 @@
 //! What is known of each room service: whether it takes accounts, and which of our rooms are there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use serde::{Deserialize, Serialize};
 
@@ -139,13 +140,18 @@ impl Services {
     }
 
     /// The rooms at a service, with the accounts that have to do with them.
-    pub(crate) fn rooms_at(&self, domain: &str) -> Vec<(BareJid, BareJid)> {
-        self.known_at(domain).cloned().collect()
-    }
-
-    /// The same, to look at.
     pub(crate) fn known_at(&self, domain: &str) -> impl Iterator<Item = &(BareJid, BareJid)> {
         self.rooms.get(domain).into_iter().flatten()
+    }
+
+    /// Those of them that come after that one, in their order.
+    pub(crate) fn known_after(
+        &self,
+        domain: &str,
+        last: Option<&(BareJid, BareJid)>,
+    ) -> impl Iterator<Item = &(BareJid, BareJid)> {
+        let from = last.map_or(Bound::Unbounded, Bound::Excluded);
+        self.rooms.get(domain).into_iter().flat_map(move |rooms| rooms.range((from, Bound::Unbounded)))
     }
 }
 
@@ -195,10 +201,10 @@ mod tests {
             services.add(&alice, room);
         }
         services.remove(&alice, &den);
-        assert_eq!(services.rooms_at("rooms.example"), [(alice.clone(), lounge.clone())]);
+        assert!(services.known_at("rooms.example").eq([&(alice.clone(), lounge.clone())]));
         services.remove(&alice, &lounge);
         services.remove(&alice, &lounge);
-        assert!(services.rooms_at("rooms.example").is_empty());
+        assert_eq!(services.known_at("rooms.example").next(), None);
         assert_eq!(services.rooms.len(), 1);
     }
 }

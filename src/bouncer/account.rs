@@ -41,6 +41,9 @@ pub(crate) struct Place {
     /// When the timetable will wake it.
     #[serde(skip)]
     pub(crate) noted_ms: Option<u64>,
+    /// The number of the last stream of whose end it has been told.
+    #[serde(default)]
+    pub(crate) told: u32,
     /// What waited there when that was last looked at: the process pays for it, and for some of it the room's domain.
     #[serde(skip)]
     pub(super) charge: Charge,
@@ -104,12 +107,14 @@ impl Place {
         !self.stored.has_seen(&self.occupancy)
     }
 
-    pub(crate) fn new(occupancy: Occupancy) -> Self {
+    /// A place for what is known since that stream, the last that has ended.
+    pub(crate) fn new(occupancy: Occupancy, told: u32) -> Self {
         let charge = Charge::of(occupancy.room().domain());
         Self {
             occupancy: Box::new(occupancy),
             stored: Stored::default(),
             noted_ms: None,
+            told,
             charge,
             kept: 0,
             is_short: false,

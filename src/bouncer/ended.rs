@@ -1,90 +1,78 @@
 //! Streams that have ended, and the rooms that have not been told so yet: a service may have many, and telling all in one
 //! call would hold the server up. A room to which something happens is told before that.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
 use super::Bouncer;
+use super::account::Place;
 use crate::config::limit;
 use crate::event::{Action, Now};
-use crate::occupancy::Occupancy;
 use crate::turn::Turn;
 use crate::xmpp::jid::BareJid;
 
 /// The streams of which some rooms do not know yet that they have ended, in the order in which they did.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Ended(VecDeque<Stream>);
+#[serde(default)]
+pub(crate) struct Ended {
+    streams: VecDeque<Stream>,
+    /// The number of the last one. Each place has the number of the last one that it has been told of.
+    last: u32,
+}
 
 /// A stream that has ended.
 #[derive(Debug, Serialize, Deserialize)]
 struct Stream {
+    number: u32,
+    domain: String,
     in_peace: bool,
     is_incoming: bool,
-    /// The rooms, by account, that have not been told.
-    untold: BTreeMap<BareJid, BTreeSet<BareJid>>,
+    /// The last of the service's rooms that has been told in its turn, with its account.
+    told: Option<(BareJid, BareJid)>,
 }
 
 impl Ended {
     /// When the next rooms are told: at once, if there are any.
     pub(super) fn next_ms(&self) -> Option<u64> {
-        (!self.0.is_empty()).then_some(0)
+        (!self.streams.is_empty()).then_some(0)
     }
 
-    /// A stream to the service of these rooms has ended.
-    fn note(&mut self, in_peace: bool, is_incoming: bool, rooms: Vec<(BareJid, BareJid)>) {
-        let mut untold = BTreeMap::<_, BTreeSet<_>>::new();
-        for (account, room) in rooms {
-            untold.entry(account).or_default().insert(room);
-        }
-        self.0.push_back(Stream { in_peace, is_incoming, untold });
+    /// The number of the last stream: a room that is known from then on need not be told of it.
+    pub(super) fn last(&self) -> u32 {
+        self.last
+    }
+
+    /// A stream to that service has ended.
+    fn note(&mut self, domain: &str, in_peace: bool, is_incoming: bool) {
+        self.last = self.last.wrapping_add(1);
+        let domain = domain.to_owned();
+        self.streams.push_back(Stream { number: self.last, domain, in_peace, is_incoming, told: None });
     }
 
     /// Tells a room, if it has not been told.
-    pub(super) fn tell(&mut self, occupancy: &mut Occupancy, turn: &mut Turn<'_>) {
-        for stream in &mut self.0 {
-            if stream.take(occupancy.account(), occupancy.room()) {
-                occupancy.stream_lost(turn, stream.in_peace, stream.is_incoming);
-                occupancy.settle(turn);
+    pub(super) fn tell(&self, place: &mut Place, turn: &mut Turn<'_>) {
+        for stream in &self.streams {
+            if place.told < stream.number && stream.domain == place.occupancy.room().domain() {
+                place.occupancy.stream_lost(turn, stream.in_peace, stream.is_incoming);
+                place.occupancy.settle(turn);
+                place.told = stream.number;
             }
         }
     }
 
-    /// The rooms that are told next.
-    fn next(&self) -> Vec<(BareJid, BareJid)> {
-        let untold = self.0.front().into_iter().flat_map(|stream| &stream.untold);
-        let rooms =
-            untold.flat_map(|(account, rooms)| rooms.iter().map(|room| (account.clone(), room.clone())));
-        rooms.take(limit::TOLD).collect()
-    }
-
-    /// Those rooms have been told, or are not there any more.
-    fn forget(&mut self, rooms: &[(BareJid, BareJid)]) {
-        if let Some(stream) = self.0.front_mut() {
-            for (account, room) in rooms {
-                stream.take(account, room);
-            }
+    /// Those rooms of the first stream's service have had their turn: the last ones if there are fewer than a call tells.
+    fn note_told(&mut self, mut rooms: Vec<(BareJid, BareJid)>) {
+        if rooms.len() < limit::TOLD {
+            self.streams.pop_front();
+        } else if let Some(stream) = self.streams.front_mut() {
+            stream.told = rooms.pop();
         }
-        while self.0.front().is_some_and(|stream| stream.untold.is_empty()) {
-            self.0.pop_front();
-        }
-    }
-}
-
-impl Stream {
-    /// Takes out a room; false if it has been told.
-    fn take(&mut self, account: &BareJid, room: &BareJid) -> bool {
-        let Some(rooms) = self.untold.get_mut(account) else { return false };
-        let is_untold = rooms.remove(room);
-        if rooms.is_empty() {
-            self.untold.remove(account);
-        }
-        is_untold
     }
 }
 
 impl Bouncer {
-    /// A stream to a service has ended: its rooms are told, the first of them at once.
+    /// A stream to a service has ended: its rooms are told, the first of them at once if no others have to be told before.
     pub(super) fn stream_ended(
         &mut self,
         now: Now,
@@ -92,15 +80,20 @@ impl Bouncer {
         in_peace: bool,
         is_incoming: bool,
     ) -> Vec<Action> {
-        self.state.ended.note(in_peace, is_incoming, self.state.services.rooms_at(domain));
-        self.tell_of_ended(now)
+        let is_first = self.state.ended.streams.is_empty();
+        if self.state.services.known_at(domain).next().is_some() {
+            self.state.ended.note(domain, in_peace, is_incoming);
+        }
+        if is_first { self.tell_of_ended(now) } else { Vec::new() }
     }
 
     /// Tells some of the rooms that have not been told.
     pub(super) fn tell_of_ended(&mut self, now: Now) -> Vec<Action> {
-        let rooms = self.state.ended.next();
+        let Some(stream) = self.state.ended.streams.front() else { return Vec::new() };
+        let rooms = self.state.services.known_after(&stream.domain, stream.told.as_ref());
+        let rooms: Vec<_> = rooms.take(limit::TOLD).cloned().collect();
         let outcome = self.everywhere(now, rooms.clone(), |_, _| {}); // whatever happens there, a room is told first
-        self.state.ended.forget(&rooms);
+        self.state.ended.note_told(rooms);
         outcome.actions
     }
 }
@@ -130,7 +123,8 @@ mod tests {
     }
 
     fn untold(bouncer: &Bouncer) -> usize {
-        bouncer.state.ended.0.iter().flat_map(|stream| stream.untold.values()).map(BTreeSet::len).sum()
+        let places = bouncer.state.accounts.values().flat_map(|known| known.rooms.values());
+        places.filter(|place| place.told < bouncer.state.ended.last).count()
     }
 
     fn lose(bouncer: &mut Bouncer) -> Option<u64> {
@@ -144,13 +138,32 @@ mod tests {
         assert_eq!(lose(&mut bouncer), Some(0));
         assert_eq!(untold(&bouncer), limit::TOLD + 1);
         lose(&mut bouncer);
-        assert_eq!(untold(&bouncer), limit::TOLD + 2, "those who are told are told of both");
+        assert_eq!(untold(&bouncer), 2 * limit::TOLD + 1, "the rooms of the first stream are told first");
         let mut calls = 0;
         while bouncer.handle(NOW, Event::DeadlineReached).wake_at == Some(0) {
             calls += 1;
         }
-        assert!(calls <= 3, "{calls}");
+        assert!(calls <= 5, "{calls}");
         assert_eq!(untold(&bouncer), 0);
+    }
+
+    #[test]
+    fn k9_nothing_happens_to_the_rooms_of_other_services() {
+        let mut bouncer = with_accounts(2);
+        let domain = "elsewhere.example".to_owned();
+        bouncer.handle(NOW, Event::ServiceLost { domain, in_peace: true, is_incoming: true });
+        assert_eq!((untold(&bouncer), bouncer.state.ended.last), (0, 0));
+    }
+
+    #[test]
+    fn k9_a_room_that_is_known_later_is_told_nothing() {
+        let mut bouncer = with_accounts(limit::TOLD + 1);
+        lose(&mut bouncer);
+        let text = r#"{"v":1,"nick":"alice","affiliation":"member","away":true}"#;
+        let records = vec![(BareJid::new("den@rooms.example"), text.to_owned())];
+        bouncer
+            .handle(NOW, Event::Loaded { account: account(limit::TOLD + 1), records, blocked: Vec::new() });
+        assert_eq!(untold(&bouncer), 1);
     }
 
     #[test]

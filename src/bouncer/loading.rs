@@ -158,7 +158,7 @@ impl Bouncer {
         let since_ms = restored.unattended_ms().filter(|_| is_known_since);
         let stored = Stored::read(&restored, carried, since_ms, now, &self.config);
         let account_known = self.state.accounts.get_mut(account)?;
-        let mut place = Place::new(restored);
+        let mut place = Place::new(restored, self.state.ended.last());
         place.stored = stored;
         account_known.rooms.insert(room.clone(), place);
         self.await_turn(now, account, room);

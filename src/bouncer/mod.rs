@@ -24,6 +24,7 @@ use self::account::{Account, Place};
 use self::bookmarks::Errands;
 use self::ended::Ended;
 use self::questions::invites_for_blocked;
+use self::services::Returning;
 use self::shortage::Shortages;
 use self::storage::Unstored;
 use self::timetable::Timetable;
@@ -66,6 +67,8 @@ pub(crate) struct Known {
     #[serde(default)]
     pub(crate) ended: Ended,
     pub(crate) pace: Pace,
+    #[serde(default)]
+    pub(crate) returning: Returning,
     pub(crate) unstored: Unstored,
     pub(crate) errands: Errands,
     #[serde(default)]
@@ -267,7 +270,7 @@ impl Bouncer {
         let mut turn = Turn::new(now, &self.config, chance, &known.profile, services, spare);
         occupancy.note_blocked(&mut turn, &known.profile.blocked.about(room));
         occupancy.restore_intervals(known.ledger.take_intervals(room), now.utc_ms);
-        known.rooms.insert(room.clone(), Place::new(occupancy));
+        known.rooms.insert(room.clone(), Place::new(occupancy, self.state.ended.last()));
         self.state.services.add(account, room);
         if let Some(forgotten) = forgotten {
             self.forget(account, &forgotten);
@@ -335,7 +338,7 @@ impl Bouncer {
         let (chance, services) =
             ((&mut self.ids, &mut self.state.pace, &mut self.state.logs), &self.state.services);
         let mut turn = Turn::new(now, &self.config, chance, profile, services, spare);
-        self.state.ended.tell(&mut place.occupancy, &mut turn);
+        self.state.ended.tell(place, &mut turn);
         let verdict = decide(&mut place.occupancy, &mut turn, read);
         place.occupancy.settle(&mut turn);
         place.note(turn.waits_more(), totals);
@@ -398,6 +401,7 @@ impl Bouncer {
 
     fn outcome(&self, verdict: Verdict, actions: Vec<Action>) -> Outcome {
         let services = self.state.services.troubles.next().into_iter().chain(self.state.pace.next());
+        let services = services.chain(self.state.returning.next_ms());
         let services = services.filter(|_| !self.state.is_stopping); // nobody is asked any more
         let others = self.state.unstored.next().into_iter().chain(self.state.errands.next());
         let others = others.chain(self.state.ended.next_ms());

@@ -1,11 +1,35 @@
 //! Events that concern a service: its streams, whether it is there, and whose turn it is among its rooms.
 
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
 use super::Bouncer;
 use crate::config::limit;
 use crate::event::{Action, Now, Outcome, Verdict};
 use crate::pace::Load;
 use crate::trouble::{Contact, is_unreachable};
 use crate::xmpp::jid::BareJid;
+
+/// The services that are up again, and whose rooms have not all begun to wait for their turn: to line all of them up in one
+/// call would hold the server up.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Returning(VecDeque<(String, Option<(BareJid, BareJid)>)>); // each with the last room that waits
+
+impl Returning {
+    /// When the next rooms are lined up: at once, if there are any.
+    pub(super) fn next_ms(&self) -> Option<u64> {
+        (!self.0.is_empty()).then_some(0)
+    }
+
+    fn has(&self, domain: &str) -> bool {
+        self.0.iter().any(|(returning, _)| returning == domain)
+    }
+
+    fn forget(&mut self, domain: &str) {
+        self.0.retain(|(returning, _)| returning != domain);
+    }
+}
 
 impl Bouncer {
     /// A stream to a service is being set up: its silence says nothing (design decision 16).
@@ -46,6 +70,9 @@ impl Bouncer {
         in_peace: bool,
         is_incoming: bool,
     ) -> Outcome {
+        if self.state.is_stopping {
+            return self.pass("the server stops");
+        }
         if !in_peace {
             self.doubt(now, domain);
         }
@@ -75,7 +102,9 @@ impl Bouncer {
             Contact::Unreachable => self.doubt(now, domain),
             Contact::Heard if self.state.services.troubles.note_heard(domain) => {
                 log::debug!("{domain} is up again: its rooms that have not been heard of are asked");
-                self.await_turns_at(now, domain);
+                self.state.returning.forget(domain);
+                self.state.returning.0.push_back((domain.to_owned(), None));
+                self.line_up(now);
             }
             Contact::Heard => {}
         }
@@ -86,6 +115,7 @@ impl Bouncer {
         if self.is_in_at(domain) && self.state.services.troubles.doubt(now, domain) {
             log::debug!("{domain} may be out of reach");
             self.state.pace.forget(domain);
+            self.state.returning.forget(domain);
         }
     }
 
@@ -121,6 +151,7 @@ impl Bouncer {
         if self.state.is_stopping {
             return actions;
         }
+        self.line_up(now);
         for _ in 0..limit::TURNS {
             let Some((account, room)) = self.state.pace.take(now) else { break };
             let unheard_since_ms = self.state.services.troubles.unheard_since_ms(room.domain());
@@ -145,7 +176,7 @@ impl Bouncer {
             return;
         }
         for domain in self.state.services.troubles.recovering() {
-            if !self.state.pace.has_waiting(&domain) {
+            if !(self.state.pace.has_waiting(&domain) || self.state.returning.has(&domain)) {
                 self.state.services.troubles.forget(&domain);
             }
         }
@@ -158,10 +189,18 @@ impl Bouncer {
         }
     }
 
-    /// All rooms of a service wait for their turn; those that are heard of meanwhile do nothing with it.
-    fn await_turns_at(&mut self, now: Now, domain: &str) {
-        for (account, room) in self.state.services.rooms_at(domain) {
-            self.state.pace.wait(now, &account, &room);
+    /// All rooms of a service that is up again wait for their turn, some more of them with each call. Those that are heard
+    /// of meanwhile do nothing with it.
+    fn line_up(&mut self, now: Now) {
+        let Some((domain, last)) = self.state.returning.0.front_mut() else { return };
+        let mut count = 0;
+        for room in self.state.services.known_after(domain, last.take().as_ref()).take(limit::TOLD) {
+            self.state.pace.wait(now, &room.0, &room.1);
+            count += 1;
+            *last = Some(room.clone());
+        }
+        if count < limit::TOLD {
+            self.state.returning.0.pop_front();
         }
     }
 }
@@ -233,6 +272,22 @@ mod tests {
         assert_eq!(sent(&first.actions), 1);
         assert!(first.wake_at.is_some_and(|wake_at| wake_at <= SECOND_MS));
         assert_eq!(sent(&bouncer.wake(at(SECOND_MS)).actions), 1);
+    }
+
+    #[test]
+    fn k8_the_rooms_of_a_service_that_is_up_again_are_lined_up_in_portions() {
+        let mut bouncer = Bouncer::new(Config { rooms_per_account: 3_000, ..Config::default() }, 1);
+        let text = r#"{"v":1,"nick":"alice","affiliation":"member","away":true}"#;
+        let records = (0..=2 * limit::TOLD).map(|number| (room(number), text.to_owned())).collect();
+        let account = BareJid::new(ALICE);
+        bouncer.handle(at(0), Event::Loaded { account, records, blocked: Vec::new() });
+        bouncer.doubt(at(1), "rooms.example");
+        bouncer.note_contact(at(2), "rooms.example", Contact::Heard);
+        assert_eq!(bouncer.state.pace.count("rooms.example"), limit::TOLD);
+        assert_eq!(bouncer.wake(at(2)).wake_at, Some(0));
+        assert_eq!(bouncer.state.pace.count("rooms.example"), 2 * limit::TOLD);
+        assert!(bouncer.wake(at(2)).wake_at > Some(0));
+        assert_eq!(bouncer.state.pace.count("rooms.example"), 2 * limit::TOLD + 1);
     }
 
     #[test]

@@ -55,7 +55,7 @@ mod tests {
 
     /// A room that nothing is known of may be forgotten at once.
     fn place(room: &str) -> Place {
-        Place::new(Occupancy::new(BareJid::new("alice@example.org"), BareJid::new(room)))
+        Place::new(Occupancy::new(BareJid::new("alice@example.org"), BareJid::new(room)), 0)
     }
 
     #[test]
