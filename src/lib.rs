@@ -13,6 +13,7 @@ mod intervals;
 mod lazy;
 #[cfg(feature = "lua")]
 pub mod lua;
+mod moment;
 mod occupancy;
 mod pace;
 mod pending;

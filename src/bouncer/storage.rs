@@ -13,6 +13,7 @@ use super::account::Place;
 use crate::config::{Config, limit};
 use crate::event::{Action, Now};
 use crate::intervals::Intervals;
+use crate::moment::Moment;
 use crate::occupancy::{Glance, Occupancy};
 use crate::record::{Carried, Record, Standing};
 use crate::xmpp::jid::BareJid;
@@ -24,13 +25,13 @@ pub(crate) struct Stored {
     #[serde(skip)]
     seen: Option<NonZeroU64>,
     /// The essence of the record, as a number; nothing if there is no record.
-    essence: Option<u64>,
+    essence: Option<NonZeroU64>,
     /// Since when, according to the record, no session is attached.
-    since_ms: Option<u64>,
+    since: Option<Moment>,
     /// Since when, according to the record, messages are missing.
     gap_ms: Option<i64>,
     /// When, according to the record, the account was last heard of.
-    active_ms: Option<u64>,
+    active: Option<Moment>,
     /// What has to survive as it is.
     carried: Option<Box<Carried>>,
 }
@@ -77,8 +78,9 @@ impl Stored {
         now: Now,
         config: &Config,
     ) -> Self {
-        let active_ms = since_ms.and(occupancy.active_ms());
-        let mut stored = Self { since_ms, gap_ms: carried.gap_ms(), active_ms, ..Self::default() };
+        let active = since_ms.and(occupancy.active_ms()).map(Moment::at);
+        let since = since_ms.map(Moment::at);
+        let mut stored = Self { since, gap_ms: carried.gap_ms(), active, ..Self::default() };
         stored.carried = (carried != Carried::default()).then(|| Box::new(carried));
         stored.essence = stored.record(occupancy, now, config).as_ref().map(essence);
         stored
@@ -104,7 +106,7 @@ impl Stored {
             Glance::In { gap_ms, .. } if *gap_ms != self.gap_ms && !occupancy.is_unknown() => {
                 Due::Within(limit::STORE_MS)
             }
-            Glance::In { since_ms, .. } if *since_ms != self.since_ms => {
+            Glance::In { since_ms, .. } if since_ms.map(Moment::at) != self.since => {
                 Due::Within(limit::STORE_DETACHED_MS)
             }
             Glance::In { active_ms, .. } if self.is_long_ago(*active_ms) => {
@@ -128,7 +130,7 @@ impl Stored {
 
     /// Whether the account was heard of long after the record says.
     fn is_long_ago(&self, active_ms: Option<u64>) -> bool {
-        let stored_ms = self.active_ms.unwrap_or_default();
+        let stored_ms = self.active.map(Moment::ms).unwrap_or_default();
         active_ms.is_some_and(|active_ms| active_ms.saturating_sub(stored_ms) >= limit::STORE_LOGIN_MS)
     }
 
@@ -147,11 +149,12 @@ impl Stored {
         if matches!(occupancy.glance(), Glance::Joining) {
             return false; // until it is known whether that join succeeds
         }
-        let (essence, since_ms) = (record.map(essence), occupancy.unattended_ms());
+        let (essence, since) = (record.map(essence), occupancy.unattended_ms().map(Moment::at));
         let (active_ms, gap_ms) = (occupancy.active_ms(), occupancy.gap_since_ms());
-        let is_news = since_ms != self.since_ms || self.is_gap_news(occupancy, record);
+        let is_news = since != self.since || self.is_gap_news(occupancy, record);
         let is_new = essence != self.essence || is_news || self.is_long_ago(active_ms);
-        (self.essence, self.since_ms, self.gap_ms, self.active_ms) = (essence, since_ms, gap_ms, active_ms);
+        (self.essence, self.since) = (essence, since);
+        (self.gap_ms, self.active) = (gap_ms, active_ms.map(Moment::at));
         is_new
     }
 }
@@ -160,6 +163,10 @@ impl Stored {
 fn number_of(glance: &Glance<'_>) -> NonZeroU64 {
     let mut hasher = FxHasher::default();
     glance.hash(&mut hasher);
+    number(&hasher)
+}
+
+fn number(hasher: &FxHasher) -> NonZeroU64 {
     NonZeroU64::new(hasher.finish()).unwrap_or(NonZeroU64::MIN)
 }
 
@@ -303,10 +310,10 @@ impl Bouncer {
     }
 }
 
-fn essence(record: &Record) -> u64 {
+fn essence(record: &Record) -> NonZeroU64 {
     let mut hasher = FxHasher::default();
     hasher.write(record.essence().as_bytes());
-    hasher.finish()
+    number(&hasher)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::Occupancy;
 use super::phase::{Ending, In, Phase, Stay, StillIn};
 use crate::config::{Config, limit};
 use crate::event::{Now, SessionId};
+use crate::moment::Moment;
 use crate::sessions::identity::Identity;
 use crate::turn::Turn;
 use crate::xmpp::cost::Cost;
@@ -22,18 +23,17 @@ const NS_DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
 
 /// For how long an answer may be given without asking the room (design decision 7).
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[expect(clippy::struct_field_names, reason = "all of them are times")]
 pub(super) struct Trust {
     /// The last sign of life; nothing once the trust has ended.
-    sign_ms: Option<u64>,
+    sign: Option<Moment>,
     /// When a check was last begun because of an error (K9).
-    suspected_ms: Option<u64>,
+    suspected: Option<Moment>,
     /// When the room was last heard of; nothing since a start.
-    heard_ms: Option<u64>,
+    heard: Option<Moment>,
     /// When it was last asked in its turn among the rooms of its service (K10).
     pub(super) asked_ms: u64,
     /// Since when it waits for its turn to be asked.
-    pub(super) awaits_turn_ms: Option<u64>,
+    pub(super) awaits_turn: Option<Moment>,
 }
 
 /// A self-ping of the account, and who waits for its outcome.
@@ -96,35 +96,35 @@ impl Cost for Pinger {
 impl Trust {
     /// The room has just shown that it knows the account.
     pub(super) fn renewed(turn: &Turn<'_>) -> Self {
-        let heard_ms = Some(turn.now.monotonic_ms);
-        Self { sign_ms: heard_ms, heard_ms, ..Self::default() }
+        let heard = Some(Moment::at(turn.now.monotonic_ms));
+        Self { sign: heard, heard, ..Self::default() }
     }
 
     /// The account was in before a start. Unless the room shows that it still is, it is asked in its turn.
     pub(super) fn unheard(now: Now) -> Self {
-        Self { awaits_turn_ms: Some(now.monotonic_ms), ..Self::default() }
+        Self { awaits_turn: Some(Moment::at(now.monotonic_ms)), ..Self::default() }
     }
 
     fn renew(&mut self, turn: &Turn<'_>) {
-        self.sign_ms = Some(turn.now.monotonic_ms);
-        self.heard_ms = self.sign_ms;
-        self.awaits_turn_ms = None;
+        self.sign = Some(Moment::at(turn.now.monotonic_ms));
+        self.heard = self.sign;
+        self.awaits_turn = None;
     }
 
     /// When the room was last heard of; nothing since a start.
     pub(super) fn heard_ms(&self) -> Option<u64> {
-        self.heard_ms
+        self.heard.map(Moment::ms)
     }
 
     /// Whether the room has not been heard of since then. What it said in that very millisecond may have been before.
     pub(super) fn is_unheard_since(&self, past_ms: u64) -> bool {
-        self.heard_ms.is_none_or(|heard_ms| heard_ms <= past_ms)
+        self.heard_ms().is_none_or(|heard_ms| heard_ms <= past_ms)
     }
 
     /// When a silent room begins to wait for its turn to be asked (K10).
     pub(super) fn silent_ms(&self, config: &Config) -> Option<u64> {
-        let last_ms = self.heard_ms.unwrap_or_default().max(self.asked_ms);
-        Some(last_ms.saturating_add(config.check_ms?)).filter(|_| self.awaits_turn_ms.is_none())
+        let last_ms = self.heard_ms().unwrap_or_default().max(self.asked_ms);
+        Some(last_ms.saturating_add(config.check_ms?)).filter(|_| self.awaits_turn.is_none())
     }
 
     /// Any stanza but an error shows that the room knows the account.
@@ -140,15 +140,15 @@ impl Trust {
 
     /// The last sign of life, if it can be trusted.
     pub(super) fn sign_ms(&self) -> Option<u64> {
-        self.sign_ms
+        self.sign.map(Moment::ms)
     }
 
     pub(super) fn is_fresh(&self, turn: &Turn<'_>) -> bool {
-        self.sign_ms.is_some_and(|sign_ms| turn.since(sign_ms) < turn.config.trust_ms)
+        self.sign_ms().is_some_and(|sign_ms| turn.since(sign_ms) < turn.config.trust_ms)
     }
 
     pub(super) fn end(&mut self) {
-        self.sign_ms = None;
+        self.sign = None;
     }
 }
 
@@ -165,9 +165,9 @@ impl Stay {
             return;
         }
         self.trust.end();
-        let is_recent = |since_ms: u64| turn.since(since_ms) < limit::CHECK_PAUSE_MS;
-        if !self.trust.suspected_ms.is_some_and(is_recent) {
-            self.trust.suspected_ms = Some(turn.now.monotonic_ms);
+        let is_recent = |since: Moment| turn.since(since.ms()) < limit::CHECK_PAUSE_MS;
+        if !self.trust.suspected.is_some_and(is_recent) {
+            self.trust.suspected = Some(Moment::at(turn.now.monotonic_ms));
             self.check(turn, me);
         }
     }

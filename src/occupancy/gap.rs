@@ -2,6 +2,8 @@
 //! after a resync, or when a message of the room is heard. What comes live meanwhile waits. If there is no archive, the
 //! history that a resync brings has to do.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::missed::has_same;
@@ -35,7 +37,8 @@ pub(super) enum Gap {
 pub(super) struct Hole {
     /// Since when, by our clock.
     since_ms: i64,
-    last: Option<Box<Last>>,
+    /// The last message that is known, shared with the stay since a start.
+    last: Option<Arc<Last>>,
     brought: Option<Box<Brought>>,
     /// The archive could not be asked, and is asked again no sooner than then.
     pub(super) not_before_ms: u64,
@@ -80,10 +83,10 @@ pub(super) enum Source {
 impl Gap {
     /// After a start, messages may be missing since then. What is stored of the last one may be much older, and the
     /// account has seen what came since.
-    pub(super) fn since_start(since_ms: i64, last: Option<&Last>) -> Self {
+    pub(super) fn since_start(since_ms: i64, last: Option<&Arc<Last>>) -> Self {
         let oldest_ms = since_ms.saturating_sub(limit::GAP_SLACK_MS);
         let last = last.filter(|last| last.stamp_ms.is_some_and(|stamp_ms| stamp_ms >= oldest_ms));
-        Self::Open(Hole { since_ms, last: last.cloned().map(Box::new), brought: None, not_before_ms: 0 })
+        Self::Open(Hole { since_ms, last: last.cloned(), brought: None, not_before_ms: 0 })
     }
 
     /// About how many bytes wait for it to be filled.
@@ -161,7 +164,7 @@ impl Hole {
 
     /// The archive has shown that message, or ended a page with it. Without an id it goes on by time.
     pub(super) fn note_last(&mut self, id: Option<Box<str>>, stamp_ms: Option<i64>) {
-        self.last = Some(Box::new(Last { id, stamp_ms }));
+        self.last = Some(Arc::new(Last { id, stamp_ms }));
     }
 
     /// From when on all is wanted.
@@ -233,7 +236,7 @@ impl In<'_> {
             let last = Last { id: known.0, stamp_ms: known.1.or(newest_ms) };
             let since_ms = utc_of(turn.now, heard_ms);
             self.stay.gap =
-                Gap::Open(Hole { since_ms, last: Some(Box::new(last)), brought: None, not_before_ms: 0 });
+                Gap::Open(Hole { since_ms, last: Some(Arc::new(last)), brought: None, not_before_ms: 0 });
         }
     }
 

@@ -109,8 +109,7 @@ impl Stay {
 impl Stay {
     /// When it leaves that is to leave then: after a start not all at once.
     fn in_turn_ms(&self, over_ms: u64) -> u64 {
-        let turn_ms =
-            self.trust.awaits_turn_ms.map(|since_ms| since_ms.saturating_add(limit::LINGER_TURN_MS));
+        let turn_ms = self.trust.awaits_turn.map(|since| since.ms().saturating_add(limit::LINGER_TURN_MS));
         over_ms.max(turn_ms.unwrap_or_default())
     }
 }

@@ -5,6 +5,7 @@
 //! so by an [`Ending`] or a [`JoinEnding`], and the occupancy enters what follows.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -63,7 +64,7 @@ pub(super) struct Stay {
     /// Whether the room has not been shown to the account since a start: what is kept of it has come since.
     pub(super) is_unknown: bool,
     /// The last message that was stored before a start.
-    pub(super) last: Option<Box<Last>>,
+    pub(super) last: Option<Arc<Last>>,
     pub(super) gap: Gap,
     /// What came before all that is kept.
     pub(super) older: Older,

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use super::Occupancy;
 use super::base::Base;
 use super::phase::{Ending, In, Phase, Stay, StillIn};
+use crate::moment::Moment;
 use crate::pace::Load;
 use crate::sessions::identity::Identity;
 use crate::trouble::Contact;
@@ -50,7 +51,7 @@ impl Base {
 impl In<'_> {
     /// The room has fallen silent: it is asked when its turn comes (K10).
     pub(super) fn ask_silent(&mut self, turn: &mut Turn<'_>) {
-        self.stay.trust.awaits_turn_ms = Some(turn.now.monotonic_ms);
+        self.stay.trust.awaits_turn = Some(Moment::at(turn.now.monotonic_ms));
         turn.wait_for_turn(&self.base.me.account, &self.base.me.room);
     }
 
@@ -58,7 +59,7 @@ impl In<'_> {
         if self.stay.joins_in_turn() {
             return ControlFlow::Continue(Load::Presence);
         }
-        let has_waited = self.stay.trust.awaits_turn_ms.take().is_some();
+        let has_waited = self.stay.trust.awaits_turn.take().is_some();
         let is_unheard = unheard_since_ms
             .is_some_and(|past_ms| self.stay.trust.is_unheard_since(past_ms) || self.stay.loss.is_some());
         if !(has_waited || is_unheard) {

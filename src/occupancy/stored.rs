@@ -1,6 +1,8 @@
 //! What is stored of a room, and the room as it is after a start: the account is in, and the room unknown
 //! (design decisions 7, 12).
 
+use std::sync::Arc;
+
 use super::Occupancy;
 use super::check::Trust;
 use super::gap::{Gap, Last};
@@ -17,6 +19,7 @@ use crate::room::own::Own;
 use crate::room::shown::Remembered;
 use crate::sessions::is_nobody_there;
 use crate::xmpp::jid::{BareJid, Nick};
+use crate::xmpp::stanza::Word;
 
 /// As much of an occupancy as tells whether its record may have changed. To compare it costs next to nothing.
 #[derive(Clone, Copy, Debug, Hash)]
@@ -142,12 +145,12 @@ impl Occupancy {
         let own = Own::before(Remembered {
             room: restored.base.me.room.clone(),
             nick: membership.nick,
-            affiliation: membership.affiliation,
+            affiliation: membership.affiliation.as_deref().map(Word::from),
             occupant_id: membership.occupant_id,
             is_away: membership.news.is_away,
         });
         let last = Last { id: membership.news.stanza_id, stamp_ms: membership.news.stamp_ms };
-        let last = (last.id.is_some() || last.stamp_ms.is_some()).then(|| Box::new(last));
+        let last = (last.id.is_some() || last.stamp_ms.is_some()).then(|| Arc::new(last));
         restored.enter(Phase::In(Box::new(Stay {
             own,
             trust: Trust::unheard(now),
@@ -162,7 +165,7 @@ impl Occupancy {
             login_ms: membership.news.login_ms.map_or(0, |login_ms| monotonic_of(now, login_ms)),
             password: membership.password,
             is_unknown: true,
-            gap: Gap::since_start(restart.gap_ms, last.as_deref()),
+            gap: Gap::since_start(restart.gap_ms, last.as_ref()),
             last,
             older: Older::default(),
         })));

@@ -10,7 +10,7 @@ use crate::sessions::nobody_there;
 use crate::xmpp::cost::Cost;
 use crate::xmpp::jid::{BareJid, Nick};
 use crate::xmpp::muc::{MucUser, NS_MUC_USER, status, status_element};
-use crate::xmpp::stanza::{Element, Kept, Kind, PresenceType, Stanza};
+use crate::xmpp::stanza::{Element, Kept, Kind, PresenceType, Stanza, Word};
 
 /// How much each of the two may cost that the room itself says in a presence of the account.
 const PART_COST: usize = 1_024;
@@ -30,7 +30,7 @@ pub(super) struct Shown {
 pub(crate) struct Remembered {
     pub(crate) room: BareJid,
     pub(crate) nick: Nick,
-    pub(crate) affiliation: Option<Box<str>>,
+    pub(crate) affiliation: Option<Word>,
     pub(crate) occupant_id: Option<Box<str>>,
     /// Whether it told that no session is there.
     pub(crate) is_away: bool,

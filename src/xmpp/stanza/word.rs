@@ -5,9 +5,12 @@ use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::LazyLock;
 
+use serde::{Deserialize, Serialize};
+
 /// The name of an element or an attribute, a namespace, or the value of an attribute. Those that nearly every
 /// stanza of a room has are not held anew for each.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(from = "Box<str>", into = "Box<str>")]
 pub struct Word(Text);
 
 #[derive(Clone)]
@@ -137,6 +140,18 @@ impl Word {
 impl From<&str> for Word {
     fn from(text: &str) -> Self {
         Self(usual(text.as_bytes()).map_or_else(|| Text::Own(text.into()), Text::Usual))
+    }
+}
+
+impl From<Box<str>> for Word {
+    fn from(text: Box<str>) -> Self {
+        Self::from(&*text)
+    }
+}
+
+impl From<Word> for Box<str> {
+    fn from(word: Word) -> Self {
+        word.as_str().into()
     }
 }
 
