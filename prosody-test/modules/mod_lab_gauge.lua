@@ -7,14 +7,14 @@
 local st = require "util.stanza";
 local json = require "util.json";
 local now = require "util.time".now;
+local poll = require "util.poll";
 local modulemanager = require "core.modulemanager";
 
 local xmlns = "urn:lab:gauge";
-local period_s = 0.002;
 
 local stores = { minimix = true, minimix_host = true };
 local counted = {}; -- by store and method: how often, and how long the longest took
-local held = { wall = 0, cpu = 0 }; -- the longest time between two ticks, less the period; of the processor's, all of it
+local held = { wall = 0, cpu = 0 }; -- the longest time in which it did one thing, by the clock and by the processor
 
 local function note(name, begun)
 	local took = now() - begun;
@@ -55,15 +55,25 @@ module:hook("store-opened", function (event)
 	if stores[event.store_name] then event.store = watched(event.store, event.store_name); end
 end, -1);
 
-local last_wall, last_cpu;
-local function tick()
-	local wall, cpu = now(), os.clock();
-	if last_wall then
-		held.wall = math.max(held.wall, wall - last_wall - period_s);
-		held.cpu = math.max(held.cpu, cpu - last_cpu);
-	end
-	last_wall, last_cpu = wall, cpu;
-	return period_s;
+-- The loop serves one connection, or all timers that are due, and then looks for what comes next.
+local begun_wall, begun_cpu;
+local methods = getmetatable(poll.new()).__index;
+local wait = methods.wait;
+
+local function note_held()
+	if begun_cpu == nil then return; end
+	held.wall = math.max(held.wall, now() - begun_wall);
+	held.cpu = math.max(held.cpu, os.clock() - begun_cpu);
+end
+
+local function go_on(...)
+	begun_wall, begun_cpu = now(), os.clock();
+	return ...;
+end
+
+function methods.wait(...)
+	note_held();
+	return go_on(wait(...));
 end
 
 module:hook("iq-get/host/"..xmlns..":gauge", function (event)
@@ -72,16 +82,12 @@ module:hook("iq-get/host/"..xmlns..":gauge", function (event)
 	if collects then
 		collectgarbage();
 		collectgarbage();
-		last_wall = nil; -- that was not the module
+		begun_cpu = nil; -- that was not the module
 	end
 	report.lua_bytes = math.floor(collectgarbage("count") * 1024);
 	event.origin.send(st.reply(event.stanza):text_tag("gauge", json.encode(report), { xmlns = xmlns }));
 	counted, held = {}, { wall = 0, cpu = 0 };
 	return true;
-end);
-
-module:hook_global("server-started", function ()
-	module:add_timer(period_s, tick);
 end);
 
 if module:get_option_boolean("lab_loads_minimix", true) then modulemanager.load(module.host, "minimix"); end
