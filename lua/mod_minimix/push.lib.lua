@@ -17,6 +17,8 @@ local jid_node = require "util.jid".node;
 local jid_prep = require "util.jid".prep;
 local st = require "util.stanza";
 
+local usernames_of = module:require "usernames";
+
 local xmlns_push = "urn:xmpp:push:0";
 local xmlns_displayed = "urn:xmpp:mds:displayed:0";
 local xmlns_stanza_id = "urn:xmpp:sid:0";
@@ -37,21 +39,14 @@ return function (core, answers, actions)
 		return username.."@"..module.host;
 	end
 
-	local function registered()
-		local accounts = {};
-		local iterator, state, first = store:users();
-		if iterator == nil then return accounts; end
-		for username in iterator, state, first do table.insert(accounts, account_of(username)); end
-		table.sort(accounts);
-		return accounts;
-	end
-
-	-- An error of the storage would keep the server from starting.
 	local function list_registered()
-		local ok, accounts = pcall(registered);
-		if ok then return accounts; end
-		module:log("error", "It can't be read who has a push service: %s", accounts);
-		return {};
+		local accounts, fault = usernames_of(store);
+		if accounts == nil then
+			module:log("error", "It can't be read who has a push service: %s", fault or "no reason given");
+			return {};
+		end
+		for i, username in ipairs(accounts) do accounts[i] = account_of(username); end
+		return accounts;
 	end
 
 	local function tell_registered()

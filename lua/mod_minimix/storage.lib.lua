@@ -5,6 +5,8 @@
 local async = require "util.async";
 local now = require "util.time".now;
 
+local usernames_of = module:require "usernames";
+
 local xpcall, pairs = xpcall, pairs;
 
 local slice_s = 0.01; -- of storage, before others have their turn
@@ -142,15 +144,7 @@ return function (unwritten)
 
 	-- The accounts of which anything is stored, in order; nothing if that can't be read.
 	function storage.usernames()
-		local usernames = {};
-		local ok, fault = pcall(function ()
-			local iterator, state, first = keyval:users();
-			if iterator == nil then error(state, 0); end
-			for username in iterator, state, first do table.insert(usernames, username); end
-		end);
-		if not ok then return nil, fault; end
-		table.sort(usernames);
-		return usernames;
+		return usernames_of(keyval);
 	end
 
 	-- What is stored of an account; nothing if that can't be read.
