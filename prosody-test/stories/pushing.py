@@ -47,6 +47,15 @@ async def service_of(scene: JudgedScene, device: Person, name: str) -> Service:
     return service
 
 
+async def in_room(scene: JudgedScene, managed: bool = False) -> tuple[Person, Service]:
+    """A phone that is alone in the room, and its push service."""
+    phone = await scene.phone(managed=managed)
+    service = await service_of(scene, phone, "phone-service")
+    await phone.join(scene.room, "me")
+    await scene.sees_one("me", phone)
+    return phone, service
+
+
 async def said_by_me(scene: JudgedScene, phone: Person) -> str:
     """Something that others can answer, and the room's id of it."""
     said = await phone.say("who is there")
@@ -143,10 +152,7 @@ async def push_never(scene: JudgedScene) -> None:
 @judged("U3", "P4", "B1", "U1", kinds=KINDS, host=PUSHED)
 async def push_whisper_and_invitation(scene: JudgedScene) -> None:
     """Nobody is there: a whisper and an invitation are pushed once each, and are there for who comes."""
-    phone = await scene.phone()
-    service = await service_of(scene, phone, "phone-service")
-    await phone.join(scene.room, "me")
-    await scene.sees_one("me", phone)
+    phone, service = await in_room(scene)
     await phone.close()
     scene.judge.send_message("psst", to=f"{scene.room}/me")
     check(await service.next() == "psst", "the whisper is pushed")
@@ -163,10 +169,7 @@ async def push_whisper_and_invitation(scene: JudgedScene) -> None:
 @judged("U3", "P4", "P3", kinds=KINDS, host=PUSHED)
 async def push_whisper_once(scene: JudgedScene) -> None:
     """A whisper for a phone that hibernates is pushed once, also when its stream is given up and it is stored."""
-    phone = await scene.phone(managed=True)
-    service = await service_of(scene, phone, "phone-service")
-    await phone.join(scene.room, "me")
-    await scene.sees_one("me", phone)
+    phone, service = await in_room(scene, managed=True)
     await phone.drop()
     scene.judge.send_message("psst", to=f"{scene.room}/me")
     check(await service.next() == "psst", "it is pushed")
@@ -184,10 +187,7 @@ async def told_next(scene: JudgedScene, service: Service) -> None:
 
 
 async def told_of_the_end(scene: JudgedScene, end: Callable[[], Awaitable[None]], words: str) -> None:
-    phone = await scene.phone()
-    service = await service_of(scene, phone, "phone-service")
-    await phone.join(scene.room, "me")
-    await scene.sees_one("me", phone)
+    phone, service = await in_room(scene)
     await phone.close()
     await end()
     told = await service.next()
@@ -211,10 +211,7 @@ async def push_destroyed(scene: JudgedScene) -> None:
 @judged("U5", kinds=KINDS, host=PUSHED)
 async def push_without_a_rule(scene: JudgedScene) -> None:
     """An open room tells of mentions alone. One that becomes one for members is not asked twice on a day."""
-    phone = await scene.phone()
-    service = await service_of(scene, phone, "phone-service")
-    await phone.join(scene.room, "me")
-    await scene.sees_one("me", phone)
+    phone, service = await in_room(scene)
     await scene.judge.say("the room is asked what it is")
     await scene.settle(scene.judge, phone)
     await phone.close()
@@ -226,10 +223,7 @@ async def push_members(scene: JudgedScene) -> None:
     """A room for members only tells of all."""
     await scene.judge.affiliate(scene.me, "member")
     await scene.judge.configure(membersonly="1")
-    phone = await scene.phone()
-    service = await service_of(scene, phone, "phone-service")
-    await phone.join(scene.room, "me")
-    await scene.sees_one("me", phone)
+    phone, service = await in_room(scene)
     await phone.close()
     await Watch(scene, "always", service).one_by_one({PLAIN: "", MENTION: ""})
 
