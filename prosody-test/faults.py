@@ -58,7 +58,10 @@ async def run(faults: list[Fault], options: argparse.Namespace) -> bool:
 
     together = [fault for fault in faults if not fault.is_alone]
     together.sort(key=lambda fault: not isinstance(fault, RandomKills))
-    results = await asyncio.gather(*map(one, together))
+    # Unlike gather, a group that is cancelled waits until each of them has stopped its servers.
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(fault)) for fault in together]
+    results = [task.result() for task in tasks]
     results += [await _run_one(fault, options) for fault in faults if fault.is_alone]
     results.sort(key=lambda result: faults.index(result.row))
     print(report(results))

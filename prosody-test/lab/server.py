@@ -42,9 +42,15 @@ class Server:
         self._last_lines: deque[str] = deque(maxlen=30)
         self._ready = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
+        self._starting: asyncio.Task | None = None
         self._reader: asyncio.Task | None = None
 
     async def start(self) -> None:
+        # A start that is cut short would leave behind what a container's engine is about to make.
+        self._starting = asyncio.create_task(self._start())
+        await asyncio.shield(self._starting)
+
+    async def _start(self) -> None:
         # A session of its own: ^C is for the runner, which then stops the servers in order.
         self._process = await asyncio.create_subprocess_exec(
             *self._command.argv,
@@ -59,7 +65,7 @@ class Server:
         try:
             await asyncio.wait_for(self._until_ready(), START_TIMEOUT_S)
         except (TimeoutError, ServerFailed) as error:
-            await self.stop()
+            await self._end()
             lines = "\n  ".join(self._last_lines)
             raise ServerFailed(
                 f"{self.name} did not start ({error or 'timeout'}). Its last lines:\n  {lines}"
@@ -105,8 +111,20 @@ class Server:
         self._process = None
 
     async def stop(self) -> None:
+        """Stops the server, once it is up."""
+        if self._starting:
+            await asyncio.wait([self._starting])
+        await self._end()
+
+    async def _end(self) -> None:
         if self._process is None:
             return
+        await self._end_process()
+        await self._remove()
+        await self._reader
+        self._process = None
+
+    async def _end_process(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             self._process.terminate()
         try:
@@ -114,9 +132,6 @@ class Server:
         except TimeoutError:
             self._process.kill()
             await self._process.wait()
-            await self._remove()
-        await self._reader
-        self._process = None
 
     async def _send(self, number: signal.Signals) -> None:
         if not self._command.signal:
