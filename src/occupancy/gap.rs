@@ -37,7 +37,6 @@ pub(super) enum Gap {
 pub(super) struct Hole {
     /// Since when, by our clock.
     since_ms: i64,
-    /// The last message that is known, shared with the stay since a start.
     last: Option<Arc<Last>>,
     brought: Option<Box<Brought>>,
     /// The archive could not be asked, and is asked again no sooner than then.
@@ -233,10 +232,9 @@ impl In<'_> {
         let newest_ms = self.base.room.history.newest_ms();
         if matches!(self.stay.gap, Gap::Closed) {
             let heard_ms = self.stay.trust.heard_ms().unwrap_or(turn.now.monotonic_ms);
-            let last = Last { id: known.0, stamp_ms: known.1.or(newest_ms) };
+            let last = Some(Arc::new(Last { id: known.0, stamp_ms: known.1.or(newest_ms) }));
             let since_ms = utc_of(turn.now, heard_ms);
-            self.stay.gap =
-                Gap::Open(Hole { since_ms, last: Some(Arc::new(last)), brought: None, not_before_ms: 0 });
+            self.stay.gap = Gap::Open(Hole { since_ms, last, brought: None, not_before_ms: 0 });
         }
     }
 
