@@ -12,6 +12,7 @@ ROOM = f"hostile@{PUPPETS}"
 OCCUPANTS = 1000
 BLOCKED = 1000
 STANZA = 9_000  # bytes; within what a burst lets through
+LARGEST_PRESENCE = 1_500  # that a session may join with, if it is all structure
 MUC_ITEM = "<item affiliation='none' role='participant'/>"
 
 Act = Callable[[float], Awaitable[int]]
@@ -66,9 +67,9 @@ def _from_session(person: Person, piece: Callable[[int], str]) -> Act:
     return lambda seconds: paced(SESSION_RATE, seconds, piece, send)
 
 
-def _structure(number: int) -> str:
+def _structure(number: int, size: int = STANZA) -> str:
     """As many nodes as bytes allow, and nothing that was said before."""
-    return f"<x xmlns='urn:lab:{number}'>{'t<a/>' * (STANZA // 5)}</x>"
+    return f"<x xmlns='urn:lab:{number}'>{'t<a/>' * (size // 5)}</x>"
 
 
 async def messages_of_structure(world: World) -> Act:
@@ -104,7 +105,7 @@ async def shows(world: World) -> Act:
     mallory = await world.person("mallory")
     await mallory.join(room, "me")
     other = await world.person("mallory", resource="two")
-    await other.join(room, "me", beside=_structure(0))
+    await other.join(room, "me", beside=_structure(0, LARGEST_PRESENCE))
     show = ("away", "xa")
     return _from_session(mallory, lambda n: f"<presence to='{room}/me'><show>{show[n % 2]}</show></presence>")
 
@@ -119,8 +120,7 @@ async def nicks(world: World) -> Act:
 async def queries(world: World) -> Act:
     mallory = await world.person("mallory")
     await _enter(world, mallory)
-    id, words = "i" * 400, _structure(0)[:1000].rpartition("t<a/>")[0]
-    query = f"{words}</x>"
+    id, query = "i" * 400, _structure(0, 1_000)
     return _from_session(mallory, lambda n: f"<iq type='get' to='{ROOM}/occupant0' id='{id}{n}'>{query}</iq>")
 
 
@@ -149,7 +149,7 @@ ATTACKS = [
     Attack("a room's presences are all structure; its account is offline", presences_of_structure),
     Attack("a room sends presences of its own, with 200 messages kept", presences_of_the_room),
     Attack(f"a session joins a room of {OCCUPANTS} again and again", joins_again),
-    Attack("a session toggles its show, and another sent 9 kB of structure", shows),
+    Attack("a session toggles its show, and another's presence is as large as may be", shows),
     Attack("a session changes its nick", nicks),
     Attack("a session asks an occupant who never answers", queries),
     Attack("a session joins one room after the other, and none answers", rooms),

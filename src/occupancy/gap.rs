@@ -389,13 +389,12 @@ impl In<'_> {
             self.fill_gap(turn);
         }
         let Some(filling) = self.stay.gap.filling_mut() else { return false };
-        let is_kept = filling.live.len() < limit::GAP_LIVE
-            && turn.keep(&mut filling.live, limit::GAP_COST, message.share());
-        if is_kept {
+        let has_space = filling.live.len() < limit::GAP_LIVE;
+        if has_space && turn.keep(&mut filling.live, limit::GAP_COST, message.share()) {
             self.keep_for_those_who_wait(turn, message);
-        } else {
-            self.close_gap(turn, false);
+            return true;
         }
-        is_kept
+        self.close_gap(turn, false);
+        false
     }
 }
