@@ -11,6 +11,7 @@ use crate::event::Action;
 use crate::intervals::Intervals;
 use crate::room::history::is_historic;
 use crate::room::log::Logged;
+use crate::room::seen::stanza_id;
 use crate::turn::Turn;
 use crate::xmpp::delay;
 use crate::xmpp::muc::{NS_MUC_USER, sets_subject};
@@ -40,13 +41,17 @@ pub(super) struct View {
 }
 
 impl In<'_> {
-    /// Logs a live message. Gives it back as sessions are shown it, with the id that it has in the account's archive.
+    /// Logs a live message. Gives it back as sessions are shown it, with the id that it has in the account's archive, unless
+    /// the room itself may have an archive.
     pub(super) fn log_live(&mut self, turn: &mut Turn<'_>, message: &Kept) -> Option<Kept> {
         if turn.config.archive == Archive::Off || self.base.is_archived(turn) {
             return None;
         }
         let said_ms = delay::stamp_by_room(message, &self.base.me.room);
         let logged = self.log(turn, message, said_ms)?;
+        if self.base.may_be_archived(turn, message) {
+            return None;
+        }
         let id = Element::build("stanza-id", NS_STANZA_ID)
             .attribute("by", self.base.me.account.as_str())
             .attribute("id", &logged.id);
@@ -94,6 +99,14 @@ impl Base {
             turn.send(query);
         }
         has_archive
+    }
+
+    /// Whether the room has not told yet what it has, but gives its messages ids as rooms do that have an archive.
+    fn may_be_archived(&self, turn: &Turn<'_>, message: &Stanza) -> bool {
+        let room = &self.me.room;
+        turn.config.archive == Archive::Needed
+            && turn.logs.has_archive(room).is_none()
+            && stanza_id(message, room).is_some()
     }
 
     /// Takes in what the room answers to that; false if it is no answer to it. A room that does not tell has no archive.
