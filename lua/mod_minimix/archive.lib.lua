@@ -143,6 +143,20 @@ return function (actions, options)
 		if first <= last then runner:run(math.huge); end
 	end
 
+	local function pause()
+		local wait, done = async.waiter();
+		module:add_timer(0.01, done);
+		wait();
+	end
+
+	-- The same, and others have their turn in between.
+	function log.catch_up()
+		while first <= last and async.ready() do
+			if write_slice(now() + slice_s) then pause(); end
+		end
+		log.flush();
+	end
+
 	function actions.perform.log(action)
 		if not store then return; end
 		if last - first >= most_waiting then
@@ -156,12 +170,6 @@ return function (actions, options)
 	end
 
 	--- Expiry ---
-
-	local function pause()
-		local wait, done = async.waiter();
-		module:add_timer(0.01, done);
-		wait();
-	end
 
 	local function expire()
 		if not store or log.expires_s == math.huge then return; end

@@ -304,7 +304,7 @@ return function (core, log)
 
 	-- A page of what an account asks for; nothing, and the condition of the error, if there is none.
 	return function (username, asked)
-		log.flush();
+		log.catch_up();
 		began_s = now();
 		local ok, page = pcall(page_of, username, asked);
 		if ok then return page; end
