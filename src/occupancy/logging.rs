@@ -44,7 +44,7 @@ impl In<'_> {
     /// Logs a live message. Gives it back as sessions are shown it, with the id that it has in the account's archive, unless
     /// the room itself may have an archive.
     pub(super) fn log_live(&mut self, turn: &mut Turn<'_>, message: &Kept) -> Option<Kept> {
-        if turn.config.archive == Archive::Off || self.base.is_archived(turn) {
+        if turn.config.archive == Archive::Off || self.base.is_archived(turn, message) {
             return None;
         }
         let said_ms = delay::stamp_by_room(message, &self.base.me.room);
@@ -60,7 +60,7 @@ impl In<'_> {
 
     /// Logs a message of the past that is news.
     pub(super) fn log_past(&mut self, turn: &mut Turn<'_>, message: &Stanza) {
-        if turn.config.archive != Archive::Off && !self.base.is_archived(turn) {
+        if turn.config.archive != Archive::Off && !self.base.is_archived(turn, message) {
             let said_ms = delay::stamp(message, &self.base.me.room);
             self.log(turn, message, said_ms);
         }
@@ -81,8 +81,9 @@ impl In<'_> {
 }
 
 impl Base {
-    /// Whether the room does for itself what a log is for. It is asked, if no account has asked it.
-    fn is_archived(&mut self, turn: &mut Turn<'_>) -> bool {
+    /// Whether the room does for itself what a log is for. A room with an archive gives its messages ids (XEP-0359), so
+    /// only such a one is asked, if no account has asked it.
+    fn is_archived(&mut self, turn: &mut Turn<'_>, message: &Stanza) -> bool {
         if turn.config.archive == Archive::All {
             return false;
         }
@@ -92,7 +93,8 @@ impl Base {
         let has_archive = turn.logs.has_archive(&self.me.room) == Some(true);
         if has_archive {
             self.view.get_or_insert_default().need = Need::Archived;
-        } else if turn.logs.wants_kind(turn.now, &self.me.room) {
+        } else if stanza_id(message, &self.me.room).is_some() && turn.logs.wants_kind(turn.now, &self.me.room)
+        {
             let id = turn.fresh_id();
             let query = self.me.question(IqType::Get, &id, Element::build("query", NS_DISCO_INFO).done());
             turn.logs.note_asked(turn.now, &self.me.room, id);
