@@ -111,7 +111,6 @@ class World:
         self, name: str, address: str, s2s_port: int, hosts: list[Host], peers: dict, options: dict[str, object]
     ) -> tuple[Server, Endpoint]:
         directory = self.directory / name
-        to_file = {"levels": {"min": "info"}, "to": "file", "filename": directory / "debug.log"}
         settings = Settings(
             directory=directory,
             address=address,
@@ -119,7 +118,7 @@ class World:
             s2s_port=s2s_port,
             hosts=hosts,
             peers=peers,
-            options={"log": [to_file, {"levels": {"min": "info"}, "to": "console"}], **options},
+            options={"log": prosody.short_log(directory), **options},
         )
         command = prosody.command(settings)
         if name == "a":

@@ -111,6 +111,12 @@ def _global_options(settings: Settings) -> dict[str, object]:
     }
 
 
+def short_log(directory: Path) -> list[dict[str, object]]:
+    """What is logged where a debug log would cost what is measured."""
+    to_file = {"levels": {"min": "info"}, "to": "file", "filename": directory / "debug.log"}
+    return [to_file, {"levels": {"min": "info"}, "to": "console"}]
+
+
 def web_options(address: str, port: int) -> dict[str, object]:
     """What lets clients connect by WebSocket."""
     return {

@@ -126,7 +126,6 @@ class Scene:
 
     def _prosody(self, name: str, address: str, s2s_port: int, hosts: list[Host], peers: dict) -> tuple[Server, Endpoint]:
         directory = self.directory / name
-        to_file = {"levels": {"min": "info"}, "to": "file", "filename": directory / "debug.log"}
         settings = Settings(
             directory=directory,
             address=address,
@@ -134,7 +133,7 @@ class Scene:
             s2s_port=s2s_port,
             hosts=hosts,
             peers=peers,
-            options={"log": [to_file, {"levels": {"min": "info"}, "to": "console"}], "limits": {}},
+            options={"log": prosody.short_log(directory), "limits": {}},
         )
         server = Server(f"Prosody {name.upper()}", prosody.command(settings), directory)
         return server, Endpoint(address, settings.c2s_port)
