@@ -18,6 +18,13 @@ pub struct Now {
     pub utc_ms: i64,
 }
 
+impl Now {
+    /// How long that time by the clock for deadlines is ago, in milliseconds.
+    pub(crate) fn since(self, past_ms: u64) -> u64 {
+        self.monotonic_ms.saturating_sub(past_ms)
+    }
+}
+
 /// The wrapper's number of a session. No other session ever gets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SessionId(pub u32);

@@ -184,7 +184,7 @@ impl Trouble {
     /// It has been asked in vain. If its server has called meanwhile, it is asked again soon.
     fn fail(&mut self, now: Now, whose: &(u64, &str)) {
         let Stage::Asked { is_called, .. } = self.stage else { return };
-        let down_ms = if is_called { 0 } else { now.monotonic_ms.saturating_sub(self.since_ms) };
+        let down_ms = if is_called { 0 } else { now.since(self.since_ms) };
         self.stage = Stage::Down { ask_ms: now.monotonic_ms + pause_ms(down_ms, whose) };
     }
 }

@@ -135,7 +135,7 @@ impl<'a> Turn<'a> {
 
     /// How many milliseconds ago that monotonic time was.
     pub(crate) fn since(&self, past_ms: u64) -> u64 {
-        self.now.monotonic_ms.saturating_sub(past_ms)
+        self.now.since(past_ms)
     }
 
     /// Whether more may be kept for the account.

@@ -151,8 +151,7 @@ impl Occupancy {
     /// Whether the account has changed its nick so shortly before that its devices may still write it into their
     /// bookmarks.
     pub(crate) fn was_just_renamed(&self, now: Now) -> bool {
-        let age_ms = |renamed_ms| now.monotonic_ms.saturating_sub(renamed_ms);
-        self.base.me.renamed_ms().is_some_and(|renamed_ms| age_ms(renamed_ms) < limit::BOOKMARK_NICK_MS)
+        self.base.me.renamed_ms().is_some_and(|renamed_ms| now.since(renamed_ms) < limit::BOOKMARK_NICK_MS)
     }
 }
 

@@ -46,8 +46,7 @@ pub(super) struct Notice {
 
 impl Notice {
     fn note_said(&mut self, print: u32, now: Now) {
-        let is_old =
-            |(said_ms, _): &(u64, u32)| now.monotonic_ms.saturating_sub(*said_ms) >= limit::OWN_MESSAGE_MS;
+        let is_old = |(said_ms, _): &(u64, u32)| now.since(*said_ms) >= limit::OWN_MESSAGE_MS;
         while self.said.front().is_some_and(is_old) || self.said.len() >= limit::OWN_MESSAGES {
             self.said.pop_front();
         }
@@ -56,9 +55,9 @@ impl Notice {
 
     fn has_said(&self, id: &str, now: Now) -> bool {
         let print = Print::of_stanza_id(id).number();
-        self.said.iter().any(|(said_ms, said)| {
-            *said == print && now.monotonic_ms.saturating_sub(*said_ms) < limit::OWN_MESSAGE_MS
-        })
+        self.said
+            .iter()
+            .any(|(said_ms, said)| *said == print && now.since(*said_ms) < limit::OWN_MESSAGE_MS)
     }
 }
 

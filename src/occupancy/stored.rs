@@ -175,7 +175,7 @@ impl Occupancy {
 
 /// The time of day at a monotonic time that has passed.
 pub(super) fn utc_of(now: Now, past_ms: u64) -> i64 {
-    let age_ms = now.monotonic_ms.saturating_sub(past_ms);
+    let age_ms = now.since(past_ms);
     now.utc_ms.saturating_sub(i64::try_from(age_ms).unwrap_or(i64::MAX))
 }
 

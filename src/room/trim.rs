@@ -14,7 +14,7 @@ impl History {
         } else {
             (config.history, config.history_bytes)
         };
-        let is_old = |entry: &Entry| now.monotonic_ms.saturating_sub(entry.came_ms) > config.history_age_ms;
+        let is_old = |entry: &Entry| now.since(entry.came_ms) > config.history_age_ms;
         while self.entries.len() > most || self.cost > cost || self.entries.front().is_some_and(is_old) {
             if self.let_go_oldest().is_none() {
                 return;
