@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::storage::{Ledger, Stored};
 use crate::config::{Config, limit};
 use crate::event::SessionId;
+use crate::moment::Moment;
 use crate::occupancy::Occupancy;
 use crate::profile::Profile;
 use crate::xmpp::jid::BareJid;
@@ -40,7 +41,7 @@ pub(crate) struct Place {
     pub(crate) stored: Stored,
     /// When the timetable will wake it.
     #[serde(skip)]
-    pub(crate) noted_ms: Option<u64>,
+    pub(crate) noted: Option<Moment>,
     /// The number of the last stream of whose end it has been told.
     #[serde(default)]
     pub(crate) told: u32,
@@ -113,7 +114,7 @@ impl Place {
         Self {
             occupancy: Box::new(occupancy),
             stored: Stored::default(),
-            noted_ms: None,
+            noted: None,
             told,
             charge,
             kept: 0,

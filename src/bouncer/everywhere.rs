@@ -95,7 +95,7 @@ impl Bouncer {
         for (account, room) in &due {
             let known = self.state.accounts.get_mut(account);
             if let Some(place) = known.and_then(|known| known.rooms.get_mut(room)) {
-                place.noted_ms = None;
+                place.noted = None;
             }
         }
         let mut actions = self.everywhere(now, due, Occupancy::wake).actions;

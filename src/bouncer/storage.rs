@@ -13,7 +13,7 @@ use super::account::Place;
 use crate::config::{Config, limit};
 use crate::event::{Action, Now};
 use crate::intervals::Intervals;
-use crate::moment::Moment;
+use crate::moment::{Moment, Stamp};
 use crate::occupancy::{Glance, Occupancy};
 use crate::record::{Carried, Record, Standing};
 use crate::xmpp::jid::BareJid;
@@ -29,7 +29,7 @@ pub(crate) struct Stored {
     /// Since when, according to the record, no session is attached.
     since: Option<Moment>,
     /// Since when, according to the record, messages are missing.
-    gap_ms: Option<i64>,
+    gap: Option<Stamp>,
     /// When, according to the record, the account was last heard of.
     active: Option<Moment>,
     /// What has to survive as it is.
@@ -80,7 +80,7 @@ impl Stored {
     ) -> Self {
         let active = since_ms.and(occupancy.active_ms()).map(Moment::at);
         let since = since_ms.map(Moment::at);
-        let mut stored = Self { since, gap_ms: carried.gap_ms(), active, ..Self::default() };
+        let mut stored = Self { since, gap: carried.gap_ms().map(Stamp::at), active, ..Self::default() };
         stored.carried = (carried != Carried::default()).then(|| Box::new(carried));
         stored.essence = stored.record(occupancy, now, config).as_ref().map(essence);
         stored
@@ -103,7 +103,7 @@ impl Stored {
         match glance {
             Glance::Out(_) if is_changed() => Due::AtOnce,
             Glance::In { .. } if is_changed() => Due::Within(limit::STORE_MS),
-            Glance::In { gap_ms, .. } if *gap_ms != self.gap_ms && !occupancy.is_unknown() => {
+            Glance::In { gap_ms, .. } if gap_ms.map(Stamp::at) != self.gap && !occupancy.is_unknown() => {
                 Due::Within(limit::STORE_MS)
             }
             Glance::In { since_ms, .. } if since_ms.map(Moment::at) != self.since => {
@@ -112,7 +112,7 @@ impl Stored {
             Glance::In { active_ms, .. } if self.is_long_ago(*active_ms) => {
                 Due::Within(limit::STORE_DETACHED_MS)
             }
-            Glance::In { gap_ms, .. } if *gap_ms != self.gap_ms => {
+            Glance::In { gap_ms, .. } if gap_ms.map(Stamp::at) != self.gap => {
                 let record = self.record(occupancy, now, config);
                 let is_news = self.is_gap_news(occupancy, record.as_ref());
                 if is_news { Due::Within(limit::STORE_DETACHED_MS) } else { Due::Never }
@@ -125,7 +125,7 @@ impl Stored {
     /// nobody has looked at the room, those are missing that came after the last known one.
     fn is_gap_news(&self, occupancy: &Occupancy, record: Option<&Record>) -> bool {
         let is_told = occupancy.is_unknown() && record.is_some_and(Record::knows_last);
-        occupancy.gap_since_ms() != self.gap_ms && !is_told
+        occupancy.gap_since_ms().map(Stamp::at) != self.gap && !is_told
     }
 
     /// Whether the account was heard of long after the record says.
@@ -154,7 +154,7 @@ impl Stored {
         let is_news = since != self.since || self.is_gap_news(occupancy, record);
         let is_new = essence != self.essence || is_news || self.is_long_ago(active_ms);
         (self.essence, self.since) = (essence, since);
-        (self.gap_ms, self.active) = (gap_ms, active_ms.map(Moment::at));
+        (self.gap, self.active) = (gap_ms.map(Stamp::at), active_ms.map(Moment::at));
         is_new
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::account::Place;
 use crate::config::{Config, limit};
+use crate::moment::Moment;
 use crate::xmpp::jid::BareJid;
 
 /// Deadlines in order. When a deadline moves later, its entry stays and fires once too early: then the occupancy
@@ -16,11 +17,11 @@ impl Timetable {
     pub(crate) fn note(&mut self, place: &mut Place, config: &Config) {
         let deadline_ms = place.occupancy.deadline(config).filter(|deadline_ms| *deadline_ms < u64::MAX);
         let Some(deadline_ms) = deadline_ms else { return };
-        if place.noted_ms.is_some_and(|noted_ms| noted_ms <= deadline_ms) {
+        if place.noted.is_some_and(|noted| noted.ms() <= deadline_ms) {
             return;
         }
         self.remove(place);
-        place.noted_ms = Some(deadline_ms);
+        place.noted = Some(Moment::at(deadline_ms));
         let (account, room) = (place.occupancy.account().clone(), place.occupancy.room().clone());
         self.0.insert((deadline_ms, account, room));
     }
@@ -41,9 +42,9 @@ impl Timetable {
 
     /// Removes an occupancy that is forgotten.
     pub(crate) fn remove(&mut self, place: &Place) {
-        if let Some(noted_ms) = place.noted_ms {
+        if let Some(noted) = place.noted {
             let (account, room) = (place.occupancy.account().clone(), place.occupancy.room().clone());
-            self.0.remove(&(noted_ms, account, room));
+            self.0.remove(&(noted.ms(), account, room));
         }
     }
 }
@@ -97,7 +98,7 @@ mod tests {
         let mut timetable = Timetable::default();
         let mut lounge = place("lounge@rooms.example");
         timetable.note(&mut lounge, &Config::default());
-        lounge.noted_ms = Some(0);
+        lounge.noted = Some(Moment::at(0));
         timetable.note(&mut lounge, &Config::default());
         assert_eq!(timetable.take_due(0).len(), 1);
     }

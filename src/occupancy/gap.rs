@@ -10,6 +10,7 @@ use super::missed::has_same;
 use super::phase::{In, Stay};
 use super::stored::utc_of;
 use crate::config::limit;
+use crate::moment::Stamp;
 use crate::pending::backlog::Backlog;
 use crate::room::history::History;
 use crate::room::request::Asked;
@@ -47,7 +48,17 @@ pub(super) struct Hole {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Last {
     pub(super) id: Option<Box<str>>,
-    pub(super) stamp_ms: Option<i64>,
+    pub(super) stamp: Option<Stamp>,
+}
+
+impl Last {
+    pub(super) fn new(id: Option<Box<str>>, stamp_ms: Option<i64>) -> Self {
+        Self { id, stamp: stamp_ms.map(Stamp::at) }
+    }
+
+    pub(super) fn stamp_ms(&self) -> Option<i64> {
+        self.stamp.map(Stamp::ms)
+    }
 }
 
 /// The history that the room has shown meanwhile. It ends after what is missing.
@@ -84,7 +95,7 @@ impl Gap {
     /// account has seen what came since.
     pub(super) fn since_start(since_ms: i64, last: Option<&Arc<Last>>) -> Self {
         let oldest_ms = since_ms.saturating_sub(limit::GAP_SLACK_MS);
-        let last = last.filter(|last| last.stamp_ms.is_some_and(|stamp_ms| stamp_ms >= oldest_ms));
+        let last = last.filter(|last| last.stamp_ms().is_some_and(|stamp_ms| stamp_ms >= oldest_ms));
         Self::Open(Hole { since_ms, last: last.cloned(), brought: None, not_before_ms: 0 })
     }
 
@@ -158,12 +169,12 @@ impl Hole {
     }
 
     pub(super) fn last_ms(&self) -> Option<i64> {
-        self.last.as_ref().and_then(|last| last.stamp_ms)
+        self.last.as_ref().and_then(|last| last.stamp_ms())
     }
 
     /// The archive has shown that message, or ended a page with it. Without an id it goes on by time.
     pub(super) fn note_last(&mut self, id: Option<Box<str>>, stamp_ms: Option<i64>) {
-        self.last = Some(Arc::new(Last { id, stamp_ms }));
+        self.last = Some(Arc::new(Last::new(id, stamp_ms)));
     }
 
     /// From when on all is wanted.
@@ -232,7 +243,7 @@ impl In<'_> {
         let newest_ms = self.base.room.history.newest_ms();
         if matches!(self.stay.gap, Gap::Closed) {
             let heard_ms = self.stay.trust.heard_ms().unwrap_or(turn.now.monotonic_ms);
-            let last = Some(Arc::new(Last { id: known.0, stamp_ms: known.1.or(newest_ms) }));
+            let last = Some(Arc::new(Last::new(known.0, known.1.or(newest_ms))));
             let since_ms = utc_of(turn.now, heard_ms);
             self.stay.gap = Gap::Open(Hole { since_ms, last, brought: None, not_before_ms: 0 });
         }

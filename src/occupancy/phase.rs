@@ -22,6 +22,7 @@ use super::probe::Probes;
 use super::recovery::Loss;
 use super::upstream::Upstream;
 use crate::lazy::Lazy;
+use crate::moment::Moment;
 use crate::pending::backlog::Backlog;
 use crate::room::own::Own;
 use crate::room::request::Asked;
@@ -54,7 +55,7 @@ pub(super) struct Stay {
     /// The account is out without anybody having decided so.
     pub(super) loss: Option<Box<Loss>>,
     /// When it last was found to be out.
-    pub(super) lost_ms: Option<u64>,
+    pub(super) lost: Option<Moment>,
     /// Whether a bookmark holds the account in the room (design decision 2).
     pub(super) is_bookmarked: bool,
     /// When the account last logged in, as far as it is known.
@@ -142,7 +143,7 @@ impl Stay {
             probes: Probes::default(),
             outbox: Lazy::default(),
             loss: None,
-            lost_ms: None,
+            lost: None,
             is_bookmarked: false,
             login_ms: turn.now.monotonic_ms,
             password: None,

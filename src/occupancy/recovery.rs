@@ -10,6 +10,7 @@ use super::phase::{Ending, In, Stay, StillIn};
 use super::stored::utc_of;
 use crate::config::{MINUTE_MS, limit};
 use crate::event::Action;
+use crate::moment::Moment;
 use crate::pace::spread;
 use crate::trouble::Contact;
 use crate::turn::Turn;
@@ -87,7 +88,7 @@ impl Stay {
 
     /// Whether the account has been out of the room within the last hour.
     pub(super) fn was_lost_lately(&self, turn: &Turn<'_>) -> bool {
-        self.lost_ms.is_some_and(|lost_ms| turn.since(lost_ms) < limit::UNEXPLAINED_MS)
+        self.lost.is_some_and(|lost| turn.since(lost.ms()) < limit::UNEXPLAINED_MS)
     }
 
     /// The turn of a room has come that has waited to be joined again; false if it has not.
@@ -102,8 +103,8 @@ impl Stay {
     /// Notes that the account is out. True if it may join again at once: a service that goes down is given time, and so
     /// is a room that throws the account out again and again. A room that was asked only answers.
     fn note_loss(&mut self, turn: &Turn<'_>, departure: Departure, jitter: u64) -> bool {
-        let is_again = self.lost_ms.replace(turn.now.monotonic_ms);
-        let is_again = is_again.is_some_and(|lost_ms| turn.since(lost_ms) < limit::REJOIN_CALM_MS);
+        let is_again = self.lost.replace(Moment::at(turn.now.monotonic_ms));
+        let is_again = is_again.is_some_and(|lost| turn.since(lost.ms()) < limit::REJOIN_CALM_MS);
         let only_answers = self.loss.is_some() && self.check.is_some();
         let is_down = departure == Departure::Shutdown;
         let pause_ms = if is_down { limit::REJOIN_AFTER_SHUTDOWN_MS } else { MINUTE_MS };

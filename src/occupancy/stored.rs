@@ -123,8 +123,8 @@ impl Occupancy {
                     .filter(|_| stay.active_ms() > since_ms)
                     .map(|active_ms| utc_of(now, active_ms)),
                 is_away: is_nobody_there(&stay.own.sent.children),
+                stamp_ms: last.1.or(before.stamp_ms()),
                 stanza_id: last.0.or(before.id),
-                stamp_ms: last.1.or(before.stamp_ms),
             },
         }
     }
@@ -145,12 +145,12 @@ impl Occupancy {
         let own = Own::before(Remembered {
             room: restored.base.me.room.clone(),
             nick: membership.nick,
-            affiliation: membership.affiliation.as_deref().map(Word::from),
+            affiliation: Word::from(membership.affiliation.as_deref().unwrap_or("none")),
             occupant_id: membership.occupant_id,
             is_away: membership.news.is_away,
         });
-        let last = Last { id: membership.news.stanza_id, stamp_ms: membership.news.stamp_ms };
-        let last = (last.id.is_some() || last.stamp_ms.is_some()).then(|| Arc::new(last));
+        let last = Last::new(membership.news.stanza_id, membership.news.stamp_ms);
+        let last = (last.id.is_some() || last.stamp.is_some()).then(|| Arc::new(last));
         restored.enter(Phase::In(Box::new(Stay {
             own,
             trust: Trust::unheard(now),
@@ -160,7 +160,7 @@ impl Occupancy {
             probes: Probes::default(),
             outbox: Lazy::default(),
             loss: None,
-            lost_ms: None,
+            lost: None,
             is_bookmarked: restart.is_bookmarked,
             login_ms: membership.news.login_ms.map_or(0, |login_ms| monotonic_of(now, login_ms)),
             password: membership.password,

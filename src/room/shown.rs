@@ -30,7 +30,8 @@ pub(super) struct Shown {
 pub(crate) struct Remembered {
     pub(crate) room: BareJid,
     pub(crate) nick: Nick,
-    pub(crate) affiliation: Option<Word>,
+    /// As what, as far as it is known: `none` otherwise.
+    pub(crate) affiliation: Word,
     pub(crate) occupant_id: Option<Box<str>>,
     /// Whether it told that no session is there.
     pub(crate) is_away: bool,
@@ -71,7 +72,7 @@ impl Shown {
     /// What the account is in the room; nothing if that is not known.
     pub(super) fn affiliation(&self) -> Option<&str> {
         match &self.remembered {
-            Some(remembered) => remembered.affiliation.as_deref().or(Some("none")),
+            Some(remembered) => Some(&remembered.affiliation),
             None => MucUser::affiliation(self.stanza()),
         }
     }
@@ -101,7 +102,7 @@ pub(crate) fn least(presence: &Kept) -> Kept {
 impl Remembered {
     /// The presence as the room may have shown it.
     fn presence(&self) -> Stanza {
-        let affiliation = self.affiliation.as_deref().unwrap_or("none");
+        let affiliation = self.affiliation.as_str();
         let role = if matches!(affiliation, "owner" | "admin") { "moderator" } else { "participant" };
         let item = Element::build("item", NS_MUC_USER)
             .attribute("affiliation", affiliation)
@@ -153,7 +154,7 @@ mod tests {
         Shown::before(Remembered {
             room: BareJid::new("lounge@rooms.example"),
             nick: Nick::new("alice"),
-            affiliation: Some("admin".into()),
+            affiliation: "admin".into(),
             occupant_id: Some("o".into()),
             is_away: true,
         })
