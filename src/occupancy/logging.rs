@@ -38,6 +38,16 @@ pub(super) struct View {
     intervals: Intervals,
     /// Since when a message has come while its leave waits: if it leaves, it is out since then (L3).
     leaving_ms: Option<i64>,
+    /// Until when it surely was in, if nothing has come since a start. The first message tells that it was all the time.
+    #[serde(default)]
+    unsure_from_ms: Option<i64>,
+}
+
+impl View {
+    /// Whether the account sees what came, or was said, at that time.
+    fn covers(&self, at_ms: i64) -> bool {
+        self.unsure_from_ms.is_none_or(|unsure_ms| at_ms <= unsure_ms) && self.intervals.cover(at_ms)
+    }
 }
 
 impl In<'_> {
@@ -70,6 +80,7 @@ impl In<'_> {
     fn log(&mut self, turn: &mut Turn<'_>, message: &Stanza, said_ms: Option<i64>) -> Option<Logged> {
         let logged = self.base.log(turn, message, said_ms)?;
         let view = self.base.view.get_or_insert_default();
+        view.unsure_from_ms = None;
         if self.stay.attendance.leave_waits() {
             view.leaving_ms.get_or_insert(logged.at_ms.saturating_sub(1));
         } else {
@@ -159,7 +170,8 @@ impl Occupancy {
     /// The account is not in: it does not see what is logged meanwhile.
     pub(super) fn end_interval(&mut self, turn: &Turn<'_>) {
         if let Some(view) = &mut self.base.view {
-            view.intervals.end(view.leaving_ms.take().unwrap_or(turn.now.utc_ms));
+            let ended_ms = view.unsure_from_ms.take().or(view.leaving_ms.take());
+            view.intervals.end(ended_ms.unwrap_or(turn.now.utc_ms));
         }
     }
 
@@ -168,11 +180,23 @@ impl Occupancy {
         self.base.intervals()
     }
 
-    /// The same, as it was stored. Until a message comes the account may be out.
-    pub(crate) fn restore_intervals(&mut self, mut intervals: Intervals, until_ms: i64) {
+    /// Whether it sees of the log what came, or was said, at that time.
+    pub(crate) fn sees_logged(&self, at_ms: i64) -> bool {
+        self.base.view.as_ref().is_some_and(|view| view.covers(at_ms))
+    }
+
+    /// The first and the last time of which it sees something. If it sees what is logged next, there is no last.
+    pub(crate) fn logged_span(&self) -> Option<(i64, Option<i64>)> {
+        let view = self.base.view.as_ref()?;
+        let (first_ms, last_ms) = view.intervals.span()?;
+        Some((first_ms, last_ms.or(view.unsure_from_ms)))
+    }
+
+    /// When the account was in, as it was stored. Until a message comes it may be out.
+    pub(crate) fn restore_intervals(&mut self, intervals: Intervals, now_ms: i64) {
         if !intervals.is_empty() {
-            intervals.end(until_ms);
-            self.base.view = Some(Box::new(View { intervals, ..View::default() }));
+            let view = View { intervals, unsure_from_ms: Some(now_ms), ..View::default() };
+            self.base.view = Some(Box::new(view));
         }
     }
 

@@ -55,9 +55,7 @@ impl Notice {
 
     fn has_said(&self, id: &str, now: Now) -> bool {
         let print = Print::of_stanza_id(id).number();
-        self.said
-            .iter()
-            .any(|(said_ms, said)| *said == print && now.since(*said_ms) < limit::OWN_MESSAGE_MS)
+        self.said.iter().any(|(said_ms, said)| *said == print && now.since(*said_ms) < limit::OWN_MESSAGE_MS)
     }
 }
 
