@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::last::Last;
 use super::missed::has_same;
 use super::phase::{In, Stay};
 use super::stored::utc_of;
 use crate::config::limit;
-use crate::moment::Stamp;
 use crate::pending::backlog::Backlog;
 use crate::room::history::History;
 use crate::room::request::Asked;
@@ -42,23 +42,6 @@ pub(super) struct Hole {
     brought: Option<Box<Brought>>,
     /// The archive could not be asked, and is asked again no sooner than then.
     pub(super) not_before_ms: u64,
-}
-
-/// The last message that is known: what the room calls it, and when it says that it was sent.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Last {
-    pub(super) id: Option<Box<str>>,
-    pub(super) stamp: Option<Stamp>,
-}
-
-impl Last {
-    pub(super) fn new(id: Option<Box<str>>, stamp_ms: Option<i64>) -> Self {
-        Self { id, stamp: stamp_ms.map(Stamp::at) }
-    }
-
-    pub(super) fn stamp_ms(&self) -> Option<i64> {
-        self.stamp.map(Stamp::ms)
-    }
 }
 
 /// The history that the room has shown meanwhile. It ends after what is missing.

@@ -21,6 +21,7 @@ mod iq;
 mod join;
 mod joining;
 mod joining_messages;
+mod last;
 mod leave;
 mod logging;
 mod membership;

@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::base::Base;
 use super::check::{Check, Trust};
-use super::gap::{Gap, Last};
+use super::gap::Gap;
 use super::held::Orphans;
 use super::joining::Joining;
+use super::last::Last;
 use super::membership::Attendance;
 use super::older::Older;
 use super::outbox::Outbox;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::Occupancy;
 use super::check::Trust;
-use super::gap::{Gap, Last};
+use super::gap::Gap;
+use super::last::Last;
 use super::membership::Attendance;
 use super::older::Older;
 use super::phase::{Phase, Stay};
