@@ -59,6 +59,13 @@ return function (actions, options)
 		return protected("find", key_of(room), query);
 	end
 
+	-- Others have their turn.
+	function log.pause()
+		local wait, done = async.waiter();
+		module:add_timer(0, done);
+		wait();
+	end
+
 	--- Writing ---
 
 	local waiting, first, last = {}, 1, 0;
@@ -143,16 +150,10 @@ return function (actions, options)
 		if first <= last then runner:run(math.huge); end
 	end
 
-	local function pause()
-		local wait, done = async.waiter();
-		module:add_timer(0.01, done);
-		wait();
-	end
-
 	-- The same, and others have their turn in between.
 	function log.catch_up()
 		while first <= last and async.ready() do
-			if write_slice(now() + slice_s) then pause(); end
+			if write_slice(now() + slice_s) then log.pause(); end
 		end
 		log.flush();
 	end
@@ -184,7 +185,7 @@ return function (actions, options)
 		for _, key in ipairs(keys) do
 			local ok, fault = protected("delete", key, { ["end"] = query["end"] });
 			if not ok then module:log("error", "The expired messages of a room can't be removed: %s", fault); end
-			pause();
+			log.pause();
 		end
 	end
 	module:daily("Remove the expired messages of rooms", expire);

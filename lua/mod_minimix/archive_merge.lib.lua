@@ -110,9 +110,7 @@ return function (core, log)
 
 	local function breathe()
 		if now() - began_s < slice_s or not async.ready() then return; end
-		local wait, done = async.waiter();
-		module:add_timer(0, done);
-		wait();
+		log.pause();
 		began_s = now();
 	end
 
