@@ -346,10 +346,13 @@ pub mod limit {
     pub const OWN_MESSAGES: usize = 1_000;
     /// How long they are.
     pub const OWN_MESSAGE_MS: u64 = 7 * DAY_MS;
-    /// How often a room is asked at most whether it is for members only (U5).
+    /// How often a room is asked at most what it is, until it has told (U5).
     pub const ROOM_KIND_MS: u64 = DAY_MS;
-    /// How long it may take to answer, until it counts as one for everybody.
+    /// How long it may take to answer, until it counts as one for everybody. How often a room is asked again at most that is
+    /// configured anew.
     pub const ROOM_KIND_ANSWER_MS: u64 = 30 * SECOND_MS;
+    /// Of how many rooms it is known what they are.
+    pub const ROOM_KINDS: usize = 10_000;
     /// How many of the last messages of a room are known in its log when they come again.
     pub const LOG_RECENT: usize = 1_000;
     /// Of how many rooms it is known what is in their logs.

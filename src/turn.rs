@@ -8,6 +8,7 @@ use crate::ids::Ids;
 use crate::pace::Pace;
 use crate::pending::backlog::Backlog;
 use crate::profile::Profile;
+use crate::room::kinds::Kinds;
 use crate::room::log::Logs;
 use crate::services::{Finding, Services};
 use crate::trouble::Contact;
@@ -27,6 +28,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) services: &'a Services,
     /// What is in the logs of rooms.
     pub(crate) logs: &'a mut Logs,
+    /// What rooms have told of themselves.
+    pub(crate) kinds: &'a mut Kinds,
     ids: &'a mut Ids,
     /// How much more may wait for the account (R7).
     spare: usize,
@@ -37,6 +40,9 @@ pub(crate) struct Turn<'a> {
     finding: Option<Finding>,
     contact: Option<Contact>,
 }
+
+/// What the decisions about all rooms change.
+pub(crate) type Shared<'a> = (&'a mut Ids, &'a mut Pace, &'a mut Logs, &'a mut Kinds);
 
 /// The stanza that a decision is about.
 #[derive(Debug)]
@@ -53,7 +59,7 @@ impl<'a> Turn<'a> {
     pub(crate) fn new(
         now: Now,
         config: &'a Config,
-        (ids, pace, logs): (&'a mut Ids, &'a mut Pace, &'a mut Logs),
+        (ids, pace, logs, kinds): Shared<'a>,
         profile: &'a Profile,
         services: &'a Services,
         spare: usize,
@@ -64,6 +70,7 @@ impl<'a> Turn<'a> {
             profile,
             services,
             logs,
+            kinds,
             ids,
             spare,
             waits_more: false,

@@ -34,6 +34,7 @@ use crate::event::{Action, Event, Now, Outcome, SessionId, Verdict};
 use crate::ids::{Ids, Seed};
 use crate::occupancy::{Occupancy, is_of_one_session, join_error};
 use crate::pace::Pace;
+use crate::room::kinds::Kinds;
 use crate::room::log::Logs;
 use crate::services::Services;
 use crate::trouble::Troubles;
@@ -74,6 +75,8 @@ pub(crate) struct Known {
     pub(crate) errands: Errands,
     #[serde(default)]
     pub(crate) logs: Logs,
+    #[serde(default)]
+    pub(crate) kinds: Kinds,
     pub(crate) pushed: BTreeSet<BareJid>, // those that have push services
     /// Until when the server was up before it started, in UTC.
     pub(crate) alive_ms: Option<i64>,
@@ -295,9 +298,9 @@ impl Bouncer {
             self.shortages.relieve(now, place, totals, &self.config, &self.state.services);
         }
         let spare = place.spare(totals);
-        let (chance, services) =
-            ((&mut self.ids, &mut self.state.pace, &mut self.state.logs), &self.state.services);
-        let mut turn = Turn::new(now, &self.config, chance, profile, services, spare);
+        let Known { ref mut pace, ref mut logs, ref mut kinds, ref services, .. } = self.state;
+        let mut turn =
+            Turn::new(now, &self.config, (&mut self.ids, pace, logs, kinds), profile, services, spare);
         self.state.ended.tell(place, &mut turn);
         let verdict = decide(&mut place.occupancy, &mut turn, read);
         place.occupancy.settle(&mut turn);

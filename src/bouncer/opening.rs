@@ -1,7 +1,7 @@
 //! When something of a room begins to be known for an account, and when no more.
 
-use super::Bouncer;
 use super::account::{Account, Place};
+use super::{Bouncer, Known};
 use crate::config::limit;
 use crate::event::Now;
 use crate::occupancy::Occupancy;
@@ -19,9 +19,9 @@ impl Bouncer {
         known.profile.is_pushed = self.state.pushed.contains(account);
         let mut occupancy = Occupancy::new(account.clone(), room.clone()).obeying(&known.profile.rules);
         let spare = limit::ACCOUNT_COST.saturating_sub(known.totals.waiting);
-        let (chance, services) =
-            ((&mut self.ids, &mut self.state.pace, &mut self.state.logs), &self.state.services);
-        let mut turn = Turn::new(now, &self.config, chance, &known.profile, services, spare);
+        let Known { ref mut pace, ref mut logs, ref mut kinds, ref services, .. } = self.state;
+        let mut turn =
+            Turn::new(now, &self.config, (&mut self.ids, pace, logs, kinds), &known.profile, services, spare);
         occupancy.note_blocked(&mut turn, &known.profile.blocked.about(room));
         occupancy.restore_intervals(known.ledger.take_intervals(room), now.utc_ms);
         known.rooms.insert(room.clone(), Place::new(occupancy, self.state.ended.last()));

@@ -72,6 +72,6 @@ impl Bouncer {
         if !occupancy.rules_pushes() {
             return None;
         }
-        Some(read().map(|(now, stanza)| occupancy.push_ruling(now, &stanza)))
+        Some(read().map(|(now, stanza)| occupancy.push_ruling(now, &self.state.kinds, &stanza)))
     }
 }

@@ -11,14 +11,13 @@ use super::phase::Phase;
 use crate::bookmark::Bookmark;
 use crate::config::limit;
 use crate::event::Now;
+use crate::room::kinds::NS_DISCO_INFO;
 use crate::sessions::identity::Identity;
 use crate::sessions::nobody_there;
 use crate::turn::Turn;
 use crate::xmpp::jid::Nick;
 use crate::xmpp::muc::{Departure, NS_MUC};
 use crate::xmpp::stanza::{Element, IqType, Kept, Kind, PresenceType, Stanza};
-
-pub(super) const NS_DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
 
 /// The account has asked whether there is a room that a bookmark has it join.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -77,7 +76,7 @@ impl Occupancy {
         };
         let Some(inquiry) = answered else { return false };
         if is_room(answer) {
-            self.base.learn_kind(turn, answer);
+            self.base.kind_told(turn, answer);
             self.join_by_bookmark(turn, inquiry.bookmark);
         } else {
             let why = answer.error_condition().unwrap_or("it is no room");

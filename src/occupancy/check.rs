@@ -9,6 +9,7 @@ use super::phase::{Ending, In, Phase, Stay, StillIn};
 use crate::config::{Config, limit};
 use crate::event::{Now, SessionId};
 use crate::moment::Moment;
+use crate::room::kinds::NS_DISCO_INFO;
 use crate::sessions::identity::Identity;
 use crate::turn::Turn;
 use crate::xmpp::cost::Cost;
@@ -19,7 +20,6 @@ use crate::xmpp::stanza::{Element, IqType, Kind, MessageType, PresenceType, Stan
 
 /// The namespace of pings (XEP-0199).
 pub(super) const NS_PING: &str = "urn:xmpp:ping";
-const NS_DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
 
 /// For how long an answer may be given without asking the room (design decision 7).
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

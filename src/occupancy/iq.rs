@@ -73,7 +73,6 @@ impl In<'_> {
             || self.older_answered(turn, answer)
             || self.nick_asked_answered(turn, answer)
             || self.base.kind_answered(turn, answer)
-            || self.base.need_answered(turn, answer)
         {
             return ControlFlow::Continue(());
         }

@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use super::Occupancy;
 use super::base::Base;
-use super::bookmark::NS_DISCO_INFO;
 use super::phase::In;
 use crate::config::{Archive, limit};
 use crate::event::Action;
@@ -15,25 +14,13 @@ use crate::room::seen::stanza_id;
 use crate::turn::Turn;
 use crate::xmpp::delay;
 use crate::xmpp::muc::{NS_MUC_USER, sets_subject};
-use crate::xmpp::stanza::{Element, IqType, Kept, Kind, Stanza};
+use crate::xmpp::stanza::{Element, Kept, Stanza};
 
 const NS_STANZA_ID: &str = "urn:xmpp:sid:0";
-const NS_MAM: &str = "urn:xmpp:mam:2";
-
-/// Whether a room has to be logged. Until it has told what it has, it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-enum Need {
-    /// It has to.
-    #[default]
-    Logged,
-    /// It has an archive of its own.
-    Archived,
-}
 
 /// What an account sees of the log of the room.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct View {
-    need: Need,
     /// When it was in.
     intervals: Intervals,
     /// Since when a message has come while its leave waits: if it leaves, it is out since then (L3).
@@ -54,7 +41,7 @@ impl In<'_> {
     /// Logs a live message. Gives it back as sessions are shown it, with the id that it has in the account's archive, unless
     /// the room itself may have an archive.
     pub(super) fn log_live(&mut self, turn: &mut Turn<'_>, message: &Kept) -> Option<Kept> {
-        if turn.config.archive == Archive::Off || self.base.is_archived(turn, message) {
+        if !self.base.is_logged(turn, message) {
             return None;
         }
         let said_ms = delay::stamp_by_room(message, &self.base.me.room);
@@ -70,7 +57,7 @@ impl In<'_> {
 
     /// Logs a message of the past that is news.
     pub(super) fn log_past(&mut self, turn: &mut Turn<'_>, message: &Stanza) {
-        if turn.config.archive != Archive::Off && !self.base.is_archived(turn, message) {
+        if self.base.is_logged(turn, message) {
             let said_ms = delay::stamp(message, &self.base.me.room);
             self.log(turn, message, said_ms);
         }
@@ -92,56 +79,27 @@ impl In<'_> {
 }
 
 impl Base {
-    /// Whether the room does for itself what a log is for. A room with an archive gives its messages ids (XEP-0359), so
-    /// only such a one is asked, if no account has asked it.
-    fn is_archived(&mut self, turn: &mut Turn<'_>, message: &Stanza) -> bool {
-        if turn.config.archive == Archive::All {
-            return false;
+    /// Whether the room is logged. It is if it has no archive of its own, and until it has told that. A room with an
+    /// archive gives its messages ids (XEP-0359), so only such a one is asked.
+    fn is_logged(&self, turn: &mut Turn<'_>, message: &Stanza) -> bool {
+        match turn.config.archive {
+            Archive::Off => return false,
+            Archive::All => return true,
+            Archive::Needed => {}
         }
-        if self.view.as_ref().is_some_and(|view| view.need == Need::Archived) {
-            return true;
+        let has_archive = turn.kinds.has_archive(&self.me.room);
+        if has_archive.is_none() && stanza_id(message, &self.me.room).is_some() {
+            self.ask_kind(turn);
         }
-        let has_archive = turn.logs.has_archive(&self.me.room) == Some(true);
-        if has_archive {
-            self.view.get_or_insert_default().need = Need::Archived;
-        } else if stanza_id(message, &self.me.room).is_some() && turn.logs.wants_kind(turn.now, &self.me.room)
-        {
-            let id = turn.fresh_id();
-            let query = self.me.question(IqType::Get, &id, Element::build("query", NS_DISCO_INFO).done());
-            turn.logs.note_asked(turn.now, &self.me.room, id);
-            turn.send(query);
-        }
-        has_archive
+        has_archive != Some(true)
     }
 
     /// Whether the room has not told yet what it has, but gives its messages ids as rooms do that have an archive.
     fn may_be_archived(&self, turn: &Turn<'_>, message: &Stanza) -> bool {
         let room = &self.me.room;
         turn.config.archive == Archive::Needed
-            && turn.logs.has_archive(room).is_none()
+            && turn.kinds.has_archive(room).is_none()
             && stanza_id(message, room).is_some()
-    }
-
-    /// Takes in what the room answers to that; false if it is no answer to it. A room that does not tell has no archive.
-    pub(super) fn need_answered(&mut self, turn: &mut Turn<'_>, answer: &Stanza) -> bool {
-        if turn.config.archive != Archive::Needed || answer.sender_nick().is_some() {
-            return false;
-        }
-        let is_feature =
-            |child: &Element| child.is("feature", NS_DISCO_INFO) && child.attribute("var") == Some(NS_MAM);
-        let features =
-            answer.find("query", NS_DISCO_INFO).filter(|_| answer.kind == Kind::Iq(IqType::Result));
-        let has_archive = features.is_some_and(|query| query.elements().any(is_feature));
-        let id = answer.id.as_deref().unwrap_or_default();
-        turn.logs.note_kind(&self.me.room, id, has_archive)
-    }
-
-    /// The room is configured anew.
-    pub(super) fn need_may_have_changed(&mut self, turn: &mut Turn<'_>) {
-        if let Some(view) = &mut self.view {
-            view.need = Need::Logged;
-        }
-        turn.logs.note_configured(turn.now, &self.me.room);
     }
 
     /// Logs a message, if a room would keep it, and no account has had it logged.

@@ -174,7 +174,6 @@ impl Base {
         }
         if occupant.has(status::CONFIGURED) {
             self.room.history.forget_room_limit();
-            self.kind_may_have_changed();
         }
     }
 }
@@ -222,7 +221,7 @@ impl In<'_> {
             let told = MucUser::read(stanza); // occupants may write what they like
             self.base.fold_flags(&told);
             if told.has(status::CONFIGURED) {
-                self.base.need_may_have_changed(turn);
+                turn.kinds.note_configured(&self.base.me.room);
             }
         }
         let archived = self.log_live(turn, stanza);

@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 use super::Occupancy;
 use super::base::Base;
 use super::phase::{In, Phase};
-use super::room_kind::Asked;
 use crate::config::limit;
 use crate::event::{Action, Now};
 use crate::pending::backlog::Backlog;
 use crate::push::{Rule, Rules, Ruling, Settings};
+use crate::room::kinds::Kinds;
 use crate::room::seen::{Print, stanza_id};
 use crate::room::self_presence::occupant_id;
 use crate::turn::Turn;
@@ -35,9 +35,6 @@ const NS_REPLY: &str = "urn:xmpp:reply:0";
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Notice {
     pub(super) settings: Settings,
-    /// Whether the room may be for members only since, or no longer.
-    pub(super) is_outdated: bool,
-    pub(super) asked: Option<Asked>,
     /// What the account has said: when, and the print.
     said: VecDeque<(u64, u32)>,
     /// Up to which message a device has shown the room.
@@ -66,8 +63,8 @@ impl In<'_> {
             self.base.note_own(message, turn.now);
             return;
         }
-        self.base.ask_kind(turn);
-        if !self.base.notifies(message, self.stay.own.occupant_id(), turn.now) {
+        self.base.ask_for_rule(turn);
+        if !self.base.notifies(message, self.stay.own.occupant_id(), turn.kinds, turn.now) {
             return;
         }
         match self.stay.attendance.waiting_leave() {
@@ -155,22 +152,17 @@ impl Base {
     }
 
     /// Whether the account is to be notified of a groupchat message of somebody else.
-    fn notifies(&self, message: &Stanza, occupant_id: Option<&str>, now: Now) -> bool {
+    fn notifies(&self, message: &Stanza, occupant_id: Option<&str>, kinds: &Kinds, now: Now) -> bool {
         let is_delayed = delay::is_delayed_before(message, &self.me.account); // mod_smacks adds one
         if !says_something(message) || sets_subject(message) || is_delayed {
             return false;
         }
-        let is_due = match self.rule(now) {
+        let is_due = match self.settings().rule.unwrap_or_else(|| self.default_rule(kinds, now)) {
             Rule::Never => false,
             Rule::Always => true,
             Rule::OnMention => self.is_mention(message, occupant_id, now),
         };
         is_due && !self.hides(message, true) && !self.is_displayed(message)
-    }
-
-    fn rule(&self, now: Now) -> Rule {
-        let Some(notice) = self.notice.as_deref() else { return Notice::default().default_rule(now) };
-        notice.settings.rule.unwrap_or_else(|| notice.default_rule(now))
     }
 
     /// Whether a message is for the account more than for others. Of an encrypted one nobody can tell.
@@ -231,9 +223,9 @@ impl Occupancy {
     }
 
     /// Whether a push service may be told of a stanza that waits for a session that hibernates, or is kept for one.
-    pub(crate) fn push_ruling(&self, now: Now, stanza: &Stanza) -> Ruling {
+    pub(crate) fn push_ruling(&self, now: Now, kinds: &Kinds, stanza: &Stanza) -> Ruling {
         let may_push = match stanza.kind {
-            Kind::Message(MessageType::Groupchat) => self.notifies_later(now, stanza),
+            Kind::Message(MessageType::Groupchat) => self.notifies_later(now, kinds, stanza),
             Kind::Message(MessageType::Chat | MessageType::Normal) if is_private(stanza) => {
                 is_worth_storing(stanza) && !self.base.is_own(stanza, now)
             }
@@ -248,10 +240,10 @@ impl Occupancy {
         if may_push { Ruling::Push(print_of(stanza, &self.base.me.account)) } else { Ruling::Silence }
     }
 
-    fn notifies_later(&self, now: Now, message: &Stanza) -> bool {
+    fn notifies_later(&self, now: Now, kinds: &Kinds, message: &Stanza) -> bool {
         let own = self.own().and_then(|own| occupant_id(own));
         let occupant_id = own.and_then(|id| id.attribute("id"));
-        !self.base.is_own(message, now) && self.base.notifies(message, occupant_id, now)
+        !self.base.is_own(message, now) && self.base.notifies(message, occupant_id, kinds, now)
     }
 }
 

@@ -1,33 +1,43 @@
 //! What is known of the logs of rooms: one for each room, whichever accounts are in (design decision 22). The messages
 //! themselves are written behind, and read from the store.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::hash::Hasher;
 
 use rustc_hash::FxHasher;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
+use super::latest::Latest;
+use super::seen::stanza_id;
 use crate::config::limit;
 use crate::event::Now;
-use crate::room::seen::stanza_id;
 use crate::xmpp::jid::BareJid;
 use crate::xmpp::stanza::Stanza;
 
+/// Of how many messages that nobody can tell apart it is known who has received them.
+const MOST_ALIKE: usize = 16;
+
 /// The logs of all rooms.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Logs(BTreeMap<BareJid, Log>);
+pub(crate) struct Logs(Latest<Log>);
 
 /// The log of a room.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Log {
-    /// Whether the room has an archive of its own, as far as it has told.
-    has_archive: Option<bool>,
-    /// When the room was last asked for that, and by which query.
-    asked: Option<(u64, Box<str>)>,
-    /// The last messages, oldest first.
-    recent: VecDeque<Entry>,
-    /// When the last one was received.
+    recent: Recent,
+    /// When the last message was received.
     last_ms: i64,
+}
+
+/// The last messages, oldest first.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(from = "Vec<Entry>")]
+struct Recent {
+    entries: VecDeque<Entry>,
+    /// How many came before them.
+    gone: u64,
+    /// With the number of the entry: how many came before it.
+    by_print: BTreeSet<(u64, u64)>,
 }
 
 /// A message in a log.
@@ -37,7 +47,7 @@ struct Entry {
     at_ms: i64,
     id: Box<str>,
     /// If nobody has given it an id: who has received it. If one of them receives it again, it is another.
-    receivers: Vec<u64>,
+    receivers: BTreeSet<u64>,
 }
 
 /// A message that has come, as it is in the log.
@@ -52,46 +62,6 @@ pub(crate) struct Logged {
 }
 
 impl Logs {
-    /// Whether the room has an archive of its own, if it has told.
-    pub(crate) fn has_archive(&self, room: &BareJid) -> Option<bool> {
-        self.0.get(room).and_then(|log| log.has_archive)
-    }
-
-    /// Whether the room has to be asked for that.
-    pub(crate) fn wants_kind(&self, now: Now, room: &BareJid) -> bool {
-        let is_long_ago =
-            |asked: &(u64, Box<str>)| now.monotonic_ms.saturating_sub(asked.0) >= limit::ROOM_KIND_MS;
-        self.0
-            .get(room)
-            .is_none_or(|log| log.has_archive.is_none() && log.asked.as_ref().is_none_or(is_long_ago))
-    }
-
-    /// The room is asked for that, by a query of that id.
-    pub(crate) fn note_asked(&mut self, now: Now, room: &BareJid, id: Box<str>) {
-        self.log(room).asked = Some((now.monotonic_ms, id));
-    }
-
-    /// Takes in what the room has answered to the query of that id; false if it has not been asked so.
-    pub(crate) fn note_kind(&mut self, room: &BareJid, id: &str, has_archive: bool) -> bool {
-        let Some(log) = self.0.get_mut(room) else { return false };
-        let is_answer = log.asked.as_ref().is_some_and(|(_, asked)| **asked == *id);
-        if is_answer {
-            log.has_archive = Some(has_archive);
-        }
-        is_answer
-    }
-
-    /// The room is configured anew: it may have an archive since, or no longer. All its occupants are told.
-    pub(crate) fn note_configured(&mut self, now: Now, room: &BareJid) {
-        let Some(log) = self.0.get_mut(room) else { return };
-        let is_asked = log.asked.as_ref().is_some_and(|(asked_ms, _)| {
-            now.monotonic_ms.saturating_sub(*asked_ms) < limit::ROOM_KIND_ANSWER_MS
-        });
-        if !is_asked || log.has_archive.is_some() {
-            (log.has_archive, log.asked) = (None, None);
-        }
-    }
-
     /// Takes in that an account has received a message. The fresh id is for one that is not there yet.
     pub(crate) fn take_in(
         &mut self,
@@ -102,38 +72,61 @@ impl Logs {
         fresh_id: &str,
     ) -> Logged {
         let (print, is_named) = print_of(message, room);
-        let receiver = number_of(account.as_str());
-        let log = self.log(room);
-        let known = log
-            .recent
-            .iter_mut()
-            .rev()
-            .find(|entry| entry.print == print && (is_named || !entry.receivers.contains(&receiver)));
-        if let Some(known) = known {
-            if !is_named {
-                known.receivers.push(receiver);
-            }
+        let receiver = (!is_named).then(|| number_of(account.as_str()));
+        let log = self.0.make(room, limit::LOGS);
+        if let Some(known) = log.recent.receive(print, receiver) {
             return Logged { id: known.id.clone(), print, at_ms: known.at_ms, is_new: false };
         }
         let at_ms = now.utc_ms.max(log.last_ms); // in order of receipt, though the clock is put back
         let id: Box<str> = format!("{at_ms:011x}-{fresh_id}").into();
-        let receivers = if is_named { Vec::new() } else { vec![receiver] };
         log.last_ms = at_ms;
-        log.recent.push_back(Entry { print, at_ms, id: id.clone(), receivers });
-        if log.recent.len() > limit::LOG_RECENT {
-            log.recent.pop_front();
-        }
+        log.recent.add(Entry { print, at_ms, id: id.clone(), receivers: receiver.into_iter().collect() });
         Logged { id, print, at_ms, is_new: true }
     }
+}
 
-    fn log(&mut self, room: &BareJid) -> &mut Log {
-        if self.0.len() >= limit::LOGS && !self.0.contains_key(room) {
-            let quietest = self.0.iter().min_by_key(|(_, log)| log.last_ms).map(|(room, _)| room.clone());
-            if let Some(quietest) = quietest {
-                self.0.remove(&quietest);
-            }
+impl Recent {
+    /// The message that has come again, if it has. Of one without an id the receiver is told, who does not receive it twice.
+    fn receive(&mut self, print: u64, receiver: Option<u64>) -> Option<&Entry> {
+        let mut alike = self.by_print.range((print, 0)..=(print, u64::MAX)).rev().take(MOST_ALIKE);
+        let place = |number: u64| usize::try_from(number - self.gone).ok();
+        let position = alike.find_map(|(_, number)| {
+            let position = place(*number)?;
+            let receivers = &self.entries.get(position)?.receivers;
+            let has_received = receiver.is_some_and(|receiver| receivers.contains(&receiver));
+            (!has_received).then_some(position)
+        });
+        let known = self.entries.get_mut(position?)?;
+        known.receivers.extend(receiver);
+        Some(known)
+    }
+
+    fn add(&mut self, entry: Entry) {
+        let number = self.gone + self.entries.len() as u64;
+        self.by_print.insert((entry.print, number));
+        self.entries.push_back(entry);
+        if self.entries.len() > limit::LOG_RECENT
+            && let Some(oldest) = self.entries.pop_front()
+        {
+            self.by_print.remove(&(oldest.print, self.gone));
+            self.gone += 1;
         }
-        self.0.entry(room.clone()).or_default()
+    }
+}
+
+impl Serialize for Recent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.entries.serialize(serializer)
+    }
+}
+
+impl From<Vec<Entry>> for Recent {
+    fn from(entries: Vec<Entry>) -> Self {
+        let mut recent = Self::default();
+        for entry in entries {
+            recent.add(entry);
+        }
+        recent
     }
 }
 
@@ -193,6 +186,29 @@ mod tests {
     }
 
     #[test]
+    fn a1_what_nobody_can_tell_apart_is_there_as_often_as_each_receives_it() {
+        let mut logs = Logs::default();
+        let nameless = message("><body>a</body>");
+        let mut are_new = |account, times| -> Vec<bool> {
+            (0..times).map(|_| take_in(&mut logs, account, &nameless, "x").is_new).collect()
+        };
+        assert_eq!(are_new("alice@a", 3), [true; 3]);
+        assert_eq!(are_new("ann@a", 4), [false, false, false, true]);
+        assert_eq!(are_new("alice@a", 2), [false, true]);
+    }
+
+    #[test]
+    fn g7_what_was_received_before_a_reload_is_known() {
+        let mut logs = Logs::default();
+        let said = [message("id='1'><body>a</body>"), message("><body>a</body>")];
+        let first = said.each_ref().map(|said| take_in(&mut logs, "alice@a", said, "x").id);
+        let mut logs: Logs = serde_json::from_str(&serde_json::to_string(&logs).unwrap()).unwrap();
+        let again = said.each_ref().map(|said| take_in(&mut logs, "ann@a", said, "y"));
+        assert_eq!(again.each_ref().map(|logged| logged.id.clone()), first);
+        assert!(take_in(&mut logs, "ann@a", &said[1], "y").is_new);
+    }
+
+    #[test]
     fn a1_what_the_room_repeats_is_there_once() {
         let numbered = |id: &str, body: &str| {
             message(&format!(
@@ -231,6 +247,6 @@ mod tests {
             logs.take_in(now, &room, &BareJid::new("alice@a"), &message("id='1'>"), "x");
         }
         assert_eq!(logs.0.len(), limit::LOGS);
-        assert!(!logs.0.contains_key("0@rooms.example"));
+        assert!(logs.0.get(&BareJid::new("0@rooms.example")).is_none());
     }
 }

@@ -4,6 +4,8 @@ mod authors;
 mod fetch;
 mod gap;
 pub(crate) mod history;
+pub(crate) mod kinds;
+mod latest;
 pub(crate) mod log;
 pub(crate) mod older;
 pub(crate) mod own;
