@@ -19,6 +19,8 @@ mod step;
 #[path = "fuzz/work.rs"]
 mod work;
 
+use minimix_core::config::{Archive, Config, limit};
+
 use crate::bound::Bound;
 use crate::play::World;
 use crate::step::{Step, read_story};
@@ -62,7 +64,7 @@ const fn case(
     Case { name, fill, sizes, events }
 }
 
-const CASES: [Case; 12] = [
+const CASES: [Case; 13] = [
     case(
         "occupants",
         "times N room> <presence from='lounge@rooms.example/n%n' to='alice@example.org'><show>away</show></presence>",
@@ -89,6 +91,16 @@ const CASES: [Case; 12] = [
         "config 2\ntimes N room> <message from='lounge@rooms.example/n%n' to='alice@example.org' type='groupchat' id='m%n'><body>b</body></message>",
         [100, 1_000],
         &[MESSAGE, PRESENCE, GONE, SAYS, TICK],
+    ),
+    case(
+        "messages that are logged",
+        "config 531441\ntimes N room> <message from='lounge@rooms.example/n%n' to='alice@example.org' type='groupchat' id='m%n'><body>b</body></message>",
+        [90, 900],
+        &[
+            MESSAGE,
+            "room> <message from='lounge@rooms.example/n1' to='alice@example.org' type='groupchat'><body>b</body></message>",
+            TICK,
+        ],
     ),
     case(
         "queries of a session",
@@ -213,17 +225,42 @@ fn measure(case: &Case, size: usize) -> Vec<u64> {
         .collect()
 }
 
+/// The work of a message in one of so many rooms, in each of which one has been logged, or in so many and one.
+fn measure_logged(rooms: usize) -> u64 {
+    let mut world = World::new(Bound::new(true));
+    let memory = 1 << 40;
+    world.config = Config {
+        archive: Archive::All,
+        rooms_per_account: 2 * rooms,
+        account_memory: memory,
+        domain_memory: memory,
+        memory,
+        ..Config::default()
+    };
+    let join = "D0> <presence to='r%n@rooms.example/alice' id='j'><x xmlns='http://jabber.org/protocol/muc'/></presence>";
+    let says = "room> <message from='r%n@rooms.example/bob' to='alice@example.org' type='groupchat' id='m%n'><body>b</body></message>";
+    let story =
+        format!("config\n{JOIN}times {rooms} {join}\nanswers {rooms}\ntimes {rooms} {says}\nwait 1000");
+    let mut world = world.play(&read_story(&story));
+    let before = world.bound.work;
+    world.step(&Step::read(MESSAGE), 0);
+    world.bound.work - before
+}
+
 #[test]
 fn what_an_event_costs_does_not_grow_with_what_is_kept() {
     let mut faults = Vec::new();
+    let mut compare = |[few, many]: [u64; 2], line: String| {
+        println!("{line}: {few}, {many}");
+        if many > few * MOST_PERCENT / 100 + SLACK {
+            faults.push(format!("{line}: {few}, {many}"));
+        }
+    };
+    compare([limit::LOGS / 10, limit::LOGS].map(measure_logged), format!("logs of rooms {MESSAGE}"));
     for case in &CASES {
         let [few, many] = case.sizes.map(|size| measure(case, size));
         for ((event, few), many) in case.events.iter().zip(few).zip(many) {
-            let line = format!("{} {:?}: {few}, {many}: {event}", case.name, case.sizes);
-            println!("{line}");
-            if many > few * MOST_PERCENT / 100 + SLACK {
-                faults.push(line);
-            }
+            compare([few, many], format!("{} {:?}: {event}", case.name, case.sizes));
         }
     }
     let is_to_count = std::env::var_os("FUZZ_COUNTS").is_some();

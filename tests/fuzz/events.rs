@@ -1,7 +1,7 @@
 //! Events that are no stanzas, in words.
 
 use minimix_core::bookmark::Bookmark;
-use minimix_core::config::Config;
+use minimix_core::config::{Archive, Config};
 use minimix_core::event::{Event, SessionId};
 use minimix_core::xmpp::jid::{BareJid, FullJid, Jid};
 
@@ -161,6 +161,7 @@ pub(crate) fn config(words: &str) -> Option<Config> {
         dormant_ms: maybe(9, [90 * 86_400_000, 0, 1]),
         rooms_per_account: size(10, [500, 2, 0]),
         exclude: if choose(11, [0, 0, 1]) == 1 { vec!["*.example".to_owned()] } else { Vec::new() },
+        archive: [Archive::Off, Archive::All, Archive::Needed][size(12, [0, 1, 2])],
         ..Config::default()
     })
 }

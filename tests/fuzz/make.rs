@@ -118,7 +118,7 @@ fn other(random: &mut Random, session: u32) -> String {
         21 => format!("bookmark {account} {room} {} alice", flag(random)),
         22 => format!("purged {account}"),
         23 => format!("login {account} {}", random.size(1_200)),
-        24 => format!("config {}", random.next() % 531_441),
+        24 => format!("config {}", random.next() % 1_594_323),
         25 => format!("abandoned {account} {room}"),
         26 => "wake".to_owned(),
         27 => format!("loaded {account} {room} {}", words::record(random)),
