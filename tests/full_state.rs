@@ -225,22 +225,30 @@ fn measure(case: &Case, size: usize) -> Vec<u64> {
         .collect()
 }
 
+/// How many rooms are joined before their answers come: no more are waited for.
+const ROUND: usize = 500;
+const LOGGED: &str = "times N D0> <presence to='ROOM/alice' id='j'><x xmlns='http://jabber.org/protocol/muc'/></presence>\n\
+                      answers N\n\
+                      times N room> <message from='ROOM/bob' to='alice@example.org' type='groupchat' id='m'><body>b</body></message>\n";
+
 /// The work of a message in one of so many rooms, in each of which one has been logged, or in so many and one.
 fn measure_logged(rooms: usize) -> u64 {
     let mut world = World::new(Bound::new(true));
     let memory = 1 << 40;
     world.config = Config {
         archive: Archive::All,
-        rooms_per_account: 2 * rooms,
+        rooms_per_account: rooms + 1,
         account_memory: memory,
         domain_memory: memory,
         memory,
         ..Config::default()
     };
-    let join = "D0> <presence to='r%n@rooms.example/alice' id='j'><x xmlns='http://jabber.org/protocol/muc'/></presence>";
-    let says = "room> <message from='r%n@rooms.example/bob' to='alice@example.org' type='groupchat' id='m%n'><body>b</body></message>";
-    let story =
-        format!("config\n{JOIN}times {rooms} {join}\nanswers {rooms}\ntimes {rooms} {says}\nwait 1000");
+    let mut story = format!("config\n{JOIN}");
+    for round in 0..rooms / ROUND {
+        story.push_str(
+            &LOGGED.replace("ROOM", &format!("r{round}-%n@rooms.example")).replace('N', &ROUND.to_string()),
+        );
+    }
     let mut world = world.play(&read_story(&story));
     let before = world.bound.work;
     world.step(&Step::read(MESSAGE), 0);
