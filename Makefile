@@ -91,7 +91,7 @@ lint: ## Lua lints
 	luacheck --quiet lua tests/lua benches prosody-test/modules
 
 .PHONY: bench
-bench: build storage-bench ## What the module costs, as ratios, and what 10 000 accounts cost; not part of test
+bench: build storage-bench page-bench ## What the module costs, as ratios, what 10 000 accounts cost, and an archive; not part of test
 	LUA_CPATH="$(TARGET)/module/?.so;;" lua$(LUA) benches/hook.lua
 	$(CARGO) bench $(CARGO_FLAGS) $(VENDORED_FEATURES)
 
@@ -99,6 +99,11 @@ bench: build storage-bench ## What the module costs, as ratios, and what 10 000 
 storage-bench: build ## What the records of many accounts cost a server; ACCOUNTS (10 000) says how many
 	@test -x $(PYTHON) || { echo "no $(PYTHON): run 'make deps' first" >&2; exit 1; }
 	@$(PYTHON) prosody-test/storage.py $(if $(ACCOUNTS),--accounts $(ACCOUNTS))
+
+.PHONY: page-bench
+page-bench: deps-database build ## What a page of an archive of 10 000 messages costs a server; KIND="internal" chooses the storage
+	@test -x $(PYTHON) || { echo "no $(PYTHON): run 'make deps' first" >&2; exit 1; }
+	@$(PYTHON) prosody-test/pages.py $(if $(KIND),--storage $(KIND)) $(if $(MESSAGES),--messages $(MESSAGES))
 
 .PHONY: cost
 cost: build ## What a message costs, counted in instructions, is within its limits

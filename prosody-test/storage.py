@@ -12,11 +12,11 @@ import operator
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from harness.report import server_errors
 from lab import signals
 from lab.prosody import check_built
+from storing.figures import Figure
 from storing.host import ROOMS, Reading, Scene, until
 
 ROOMS_OF_EACH = 10
@@ -30,24 +30,6 @@ READ_S = 60
 STOPPED_S = 10
 ASKED_PER_S = 20  # of one service, at the least
 MESSAGES = 50
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A line of the table. Nothing limits a figure without a limit."""
-
-    name: str
-    value: float
-    unit: str
-    most: float | None = None
-
-    @property
-    def is_bad(self) -> bool:
-        return self.most is not None and self.value > self.most
-
-    def __str__(self) -> str:
-        limit = "" if self.most is None else f"{self.most:g} {self.unit}"
-        return f"{self.name:<58}{self.value:>10.4g} {self.unit:<6}{limit:>12}{'  MISSED' if self.is_bad else ''}"
 
 
 class Bench:

@@ -73,6 +73,12 @@ return function (actions, options)
 	local compared = cache.new(100); -- by log: what was there before
 	local is_failing = false;
 
+	-- One that takes no more than that has to say so first: to count, it may read all of a log.
+	local function is_trimmed_in_time()
+		local quota = store.caps and store.caps.quota;
+		return not quota or quota > most_logged + trimmed_every;
+	end
+
 	local function trim(key, count)
 		if store.caps and store.caps.truncate then protected("delete", key, { truncate = count }); end
 		appended:set(key, 0);
@@ -90,7 +96,8 @@ return function (actions, options)
 		return prints;
 	end
 
-	local function entry_of(action)
+	-- A message as it is stored, from then on.
+	function log.entry_of(action)
 		local message = action.stanza;
 		message.attr.xmlns = "jabber:client";
 		local said_ms = action.said_ms and ("%d"):format(action.said_ms);
@@ -103,7 +110,7 @@ return function (actions, options)
 		local room = action.room;
 		local key = key_of(room);
 		if action.said_ms and prints_of(room, key)[action.print] then return; end
-		local entry = entry_of(action);
+		local entry = log.entry_of(action);
 		local id, fault = protected("append", key, nil, entry, action.at_ms / 1000, room);
 		if not id and fault == "quota-limit" then
 			trim(key, trimmed_to);
@@ -112,7 +119,7 @@ return function (actions, options)
 		if id then
 			local count = (appended:get(key) or 0) + 1;
 			appended:set(key, count);
-			if count >= trimmed_every then trim(key, most_logged); end
+			if count >= trimmed_every and is_trimmed_in_time() then trim(key, most_logged); end
 		elseif not is_failing then
 			module:log("error", "The messages of rooms can't be archived: %s", fault or "no reason given");
 		end
@@ -150,12 +157,19 @@ return function (actions, options)
 		if first <= last then runner:run(math.huge); end
 	end
 
-	-- The same, and others have their turn in between.
-	function log.catch_up()
-		while first <= last and async.ready() do
-			if write_slice(now() + slice_s) then log.pause(); end
+	-- What waits to be written, by room: the messages, oldest first, and which they are.
+	function log.unwritten()
+		local by_room = {};
+		for _, action in ipairs(table.move(waiting, first, last, 1, {})) do
+			local room = action.room;
+			if not (action.said_ms and prints_of(room, key_of(room))[action.print]) then
+				local unwritten = by_room[room] or { actions = {}, ids = {}, first_ms = action.at_ms };
+				by_room[room] = unwritten;
+				table.insert(unwritten.actions, action);
+				unwritten.ids[action.id] = true;
+			end
 		end
-		log.flush();
+		return by_room;
 	end
 
 	function actions.perform.log(action)

@@ -1,7 +1,7 @@
 """Somebody who uses rooms: the usual stanzas of a client, each with the answer that a client waits for."""
 
 from client import xml
-from client.raw import RawClient
+from client.raw import TIMEOUT_S, RawClient
 from client.xml import Element, escape, quoteattr
 
 
@@ -98,8 +98,8 @@ class Person(RawClient):
         self.send(f"<iq type='{type}' id='{id}' to={quoteattr(to)}>{payload}</iq>")
         return id
 
-    async def query(self, type: str, to: str, payload: str) -> Element:
-        return await self.expect(xml.answer(self.send_query(type, to, payload)))
+    async def query(self, type: str, to: str, payload: str, timeout: float = TIMEOUT_S) -> Element:
+        return await self.expect(xml.answer(self.send_query(type, to, payload)), timeout)
 
     def answer(self, question: Element, payload: str = "") -> None:
         """Answers somebody's query with a result."""

@@ -58,6 +58,10 @@ class RawClient:
         self.send("<presence/>")
         await self.expect(xml.presence(sender=self.jid))
         await self.drain()
+        self.forget()
+
+    def forget(self) -> None:
+        """What has come until now is no part of the story."""
         self.received.clear()
         self._cursor = 0
 

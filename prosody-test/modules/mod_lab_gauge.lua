@@ -12,7 +12,7 @@ local modulemanager = require "core.modulemanager";
 
 local xmlns = "urn:lab:gauge";
 
-local stores = { minimix = true, minimix_host = true };
+local stores = { minimix = true, minimix_host = true, minimix_log = true };
 local counted = {}; -- by store and method: how often, and how long the longest took
 local held = { wall = 0, cpu = 0 }; -- the longest time in which it did one thing, by the clock and by the processor
 

@@ -1,4 +1,4 @@
-"""A server with the module whose accounts are in many rooms, one that has the rooms, and what is measured there."""
+"""A server with the module, and what is measured there. What its accounts' many rooms are at is another."""
 
 import asyncio
 import json
@@ -55,33 +55,23 @@ class Asked:
     others: int
 
 
-class Scene:
-    """Both servers. Server A is started anew for each measurement that needs that."""
+class Gauged:
+    """A server with the gauge, and who reads that."""
 
-    def __init__(self, services: int):
-        self.directory = Path(tempfile.mkdtemp(prefix="minimix-storing-"))
-        self.services = [service(number) for number in range(services)]
-        base = network.own_network()
-        here, there = f"{base}.1", f"{base}.2"
-        at_here, at_there = network.free_port(here), network.free_port(there)
-        near = [Host(HOST, modules=["lab_gauge"]), Host(PLAIN)]
-        silent = [Host(name, component="lab_counter") for name in self.services]
-        far = [Host(FAR), Host(ROOMS, rooms=True), *silent]
-        self._a, self.endpoint = self._prosody("a", here, at_here, near, {host.name: (there, at_there) for host in far})
-        self._b, _ = self._prosody("b", there, at_there, far, {host.name: (here, at_here) for host in near})
+    def __init__(self, name: str):
+        self.directory = Path(tempfile.mkdtemp(prefix=f"minimix-{name}-"))
+        self.base = network.own_network()
+        self._a: Server | None = None
+        self.endpoint: Endpoint | None = None
         self._watcher: Person | None = None
 
     @property
     def logs(self) -> list[Path]:
         return sorted(self.directory.glob("*/debug.log"))
 
-    async def start_remote(self) -> None:
-        await self._b.start()
-
     async def start(self) -> None:
         await self._a.start()
-        self._watcher = Person(self.endpoint, f"watcher@{PLAIN}", "watcher")
-        await self._watcher.go_online()
+        self._watcher = await self.person("watcher", f"watcher@{PLAIN}")
 
     async def stop(self) -> None:
         if self._watcher:
@@ -90,12 +80,8 @@ class Scene:
 
     async def end(self, keep: bool) -> None:
         await self.stop()
-        await self._b.stop()
         if not keep:
             shutil.rmtree(self.directory, ignore_errors=True)
-
-    def write_records(self, accounts: int, rooms: int) -> None:
-        records.write(self.directory / "a" / "data", HOST, accounts, rooms, self.services)
 
     async def read(self, collect: bool = False) -> Reading:
         attribute = " collect='1'" if collect else ""
@@ -109,22 +95,19 @@ class Scene:
             resident_bytes=self._a.resident_bytes(),
         )
 
-    async def asked(self) -> Asked:
-        reports = [await self._ask(name, f"<counter xmlns='{COUNTER}'/>") for name in self.services]
-        total = {key: sum(report[key] for report in reports) for key in ("rooms", "presences", "others")}
-        return Asked(most=max(report["most"] for report in reports), **total)
-
     async def _ask(self, whom: str, payload: str) -> dict:
         answer = await self._watcher.query("get", whom, payload)
         return json.loads("".join(answer[0].itertext()))
 
-    async def person(self, resource: str) -> Person:
-        """A device of an account of whom nothing is stored yet."""
-        person = Person(self.endpoint, f"newcomer@{HOST}", resource)
+    async def person(self, resource: str, account: str = f"newcomer@{HOST}") -> Person:
+        """A device of an account, online. Of the newcomer nothing is stored yet."""
+        person = Person(self.endpoint, account, resource)
         await person.go_online()
         return person
 
-    def _prosody(self, name: str, address: str, s2s_port: int, hosts: list[Host], peers: dict) -> tuple[Server, Endpoint]:
+    def _prosody(
+        self, name: str, address: str, s2s_port: int, hosts: list[Host], peers: dict, options: dict | None = None
+    ) -> tuple[Server, Endpoint]:
         directory = self.directory / name
         settings = Settings(
             directory=directory,
@@ -133,10 +116,40 @@ class Scene:
             s2s_port=s2s_port,
             hosts=hosts,
             peers=peers,
-            options={"log": prosody.short_log(directory), "limits": {}},
+            options={"log": prosody.short_log(directory), "limits": {}, **(options or {})},
         )
         server = Server(f"Prosody {name.upper()}", prosody.command(settings), directory)
         return server, Endpoint(address, settings.c2s_port)
+
+
+class Scene(Gauged):
+    """Both servers. Server A is started anew for each measurement that needs that."""
+
+    def __init__(self, services: int):
+        super().__init__("storing")
+        self.services = [service(number) for number in range(services)]
+        here, there = f"{self.base}.1", f"{self.base}.2"
+        at_here, at_there = network.free_port(here), network.free_port(there)
+        near = [Host(HOST, modules=["lab_gauge"]), Host(PLAIN)]
+        silent = [Host(name, component="lab_counter") for name in self.services]
+        far = [Host(FAR), Host(ROOMS, rooms=True), *silent]
+        self._a, self.endpoint = self._prosody("a", here, at_here, near, {host.name: (there, at_there) for host in far})
+        self._b, _ = self._prosody("b", there, at_there, far, {host.name: (here, at_here) for host in near})
+
+    async def start_remote(self) -> None:
+        await self._b.start()
+
+    async def end(self, keep: bool) -> None:
+        await self._b.stop()
+        await super().end(keep)
+
+    def write_records(self, accounts: int, rooms: int) -> None:
+        records.write(self.directory / "a" / "data", HOST, accounts, rooms, self.services)
+
+    async def asked(self) -> Asked:
+        reports = [await self._ask(name, f"<counter xmlns='{COUNTER}'/>") for name in self.services]
+        total = {key: sum(report[key] for report in reports) for key in ("rooms", "presences", "others")}
+        return Asked(most=max(report["most"] for report in reports), **total)
 
 
 async def until(is_so, seconds: float) -> bool:

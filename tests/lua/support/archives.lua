@@ -1,5 +1,6 @@
 -- Archive stores as Prosody has them, in memory. Where `fails` is a text, appending says so; `limit` is that of each
--- archive, and `caps` are those of all.
+-- archive, and `caps` are those of all. With `asks_seconds` times of queries are cut off to seconds, as SQL does, and with
+-- `keeps_seconds` those of entries, as PostgreSQL does.
 
 local st = require "util.stanza";
 
@@ -30,7 +31,7 @@ local function select_from(entries, query)
 end
 
 function archives.new(server)
-	local all = { data = {}, caps = { truncate = true }, reads = 0, read = 0 };
+	local all = { data = {}, caps = { truncate = true }, reads = 0, read = 0, deletes = 0 };
 	local methods = {};
 	function methods:append(user, key, value, when, with)
 		if not require "util.async".ready() then error("ASYNC-01: not in an async context"); end
@@ -40,12 +41,17 @@ function archives.new(server)
 		if all.limit and #data[user] >= all.limit then return nil, "quota-limit"; end
 		all.made = (all.made or 0) + 1;
 		key = key or "key-"..all.made;
+		if all.keeps_seconds then when = math.floor(when); end
 		table.insert(data[user], { key = key, value = st.preserialize(value), when = when, with = with });
 		return key;
 	end
 	function methods:find(user, query)
 		if server.stores.fails then return nil, server.stores.fails; end
 		all.reads = all.reads + 1;
+		if all.asks_seconds then
+			query.start = query.start and math.floor(query.start);
+			query["end"] = query["end"] and math.floor(query["end"]);
+		end
 		local selected = select_from(all.data[self.name][user] or {}, query);
 		if not selected then return nil, "item-not-found"; end
 		local i = 0;
@@ -64,6 +70,7 @@ function archives.new(server)
 		return nil, "item-not-found";
 	end
 	function methods:delete(user, query)
+		all.deletes = all.deletes + 1;
 		local kept, entries = {}, all.data[self.name][user] or {};
 		for i, entry in ipairs(entries) do
 			local is_cut = query.truncate and i <= #entries - query.truncate;
