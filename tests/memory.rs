@@ -18,8 +18,13 @@ use minimix_core::xmpp::stanza::Stanza;
 static MEMORY: Cap<System> = Cap::new(System, usize::MAX);
 
 const OCCUPANTS: u32 = 500;
+/// There are so many occupants in a room when the module is loaded anew.
+const OCCUPANTS_RELOADED: u32 = 1_000;
 /// Of so many accounts one moderates, and sees real JIDs.
 const ACCOUNTS_PER_MODERATOR: u32 = 25;
+
+/// So many accounts are in a room when the module is loaded anew.
+const RELOADED: u32 = 400;
 
 /// A core, and what it has been told.
 struct Scene {
@@ -66,7 +71,7 @@ impl Scene {
 }
 
 /// The occupants of a room as it shows them: what a usual client and the room say, 650 bytes of XML.
-fn presences(room: &str, shows_jids: bool) -> Vec<Stanza> {
+fn presences(room: &str, count: u32, shows_jids: bool) -> Vec<Stanza> {
     let presence = |occupant: u32| {
         let jid = if shows_jids { format!("jid='person{occupant}@example.net/desk'") } else { String::new() };
         format!(
@@ -79,7 +84,7 @@ fn presences(room: &str, shows_jids: bool) -> Vec<Stanza> {
              </x></presence>"
         )
     };
-    (0..OCCUPANTS).map(|occupant| Stanza::from_xml(&presence(occupant)).unwrap()).collect()
+    (0..count).map(|occupant| Stanza::from_xml(&presence(occupant)).unwrap()).collect()
 }
 
 /// Bytes that the core needs for each presence, if that many accounts are shown those rooms.
@@ -90,8 +95,9 @@ fn bytes_per_presence(accounts: u32, room_of: fn(u32) -> String) -> f64 {
         let mut shown = BTreeMap::new();
         for account in 0..accounts {
             let (room, shows_jids) = (room_of(account), account % ACCOUNTS_PER_MODERATOR == 0);
-            let presences =
-                shown.entry((room.clone(), shows_jids)).or_insert_with(|| presences(&room, shows_jids));
+            let presences = shown
+                .entry((room.clone(), shows_jids))
+                .or_insert_with(|| presences(&room, OCCUPANTS, shows_jids));
             scene.join(account, &room, &presences[..occupants as usize]);
         }
         drop(shown);
@@ -103,6 +109,7 @@ fn bytes_per_presence(accounts: u32, room_of: fn(u32) -> String) -> f64 {
 /// One after the other: both count all that is allocated.
 #[test]
 fn what_is_kept_is_small() {
+    a_reload_needs_half_as_much_again(); // the first: its peak is that of all
     accounts_in_one_room_share_what_they_keep();
     a_room_that_is_only_read_of_is_small();
     a_session_is_small_and_leaves_little_behind();
@@ -140,6 +147,27 @@ fn a_room_that_is_only_read_of_is_small() {
     assert_eq!(scene.bouncer.occupied_rooms().len(), 10);
     println!("a room that is only read of: {each:.0} bytes");
     assert!(each <= 1_200.0, "{each} bytes");
+}
+
+/// A snapshot is written and read beside what is there (M1).
+fn a_reload_needs_half_as_much_again() {
+    let room = "lounge@rooms.example.org";
+    let mut scene = Scene { bouncer: Bouncer::new(Config::default(), 1), now_ms: 0 };
+    let before = MEMORY.allocated();
+    let presences = presences(room, OCCUPANTS_RELOADED, false);
+    for account in 0..RELOADED {
+        scene.join(account, room, &presences);
+    }
+    drop(presences);
+    let at_rest = MEMORY.allocated() - before;
+    let snapshot = scene.bouncer.snapshot().unwrap();
+    let written = MEMORY.max_allocated() - before;
+    drop(scene);
+    let restored = Bouncer::restore(Config::default(), 1, &snapshot).unwrap();
+    let peak = MEMORY.max_allocated() - before;
+    println!("{at_rest} bytes: {written} to write a snapshot of {}, {peak} in a reload", snapshot.len());
+    assert_eq!(restored.snapshot().unwrap(), snapshot);
+    assert!(peak <= at_rest * 3 / 2, "{peak} bytes, {at_rest} at rest");
 }
 
 /// What is held of a room for its only session is given back when that goes.

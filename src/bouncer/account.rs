@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 
 use super::storage::{Ledger, Stored};
 use crate::config::{Config, limit};
@@ -16,6 +17,7 @@ use crate::xmpp::memory::Charge;
 /// An account.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Account {
+    #[serde(deserialize_with = "legible")]
     pub(crate) rooms: BTreeMap<BareJid, Place>,
     #[serde(skip)]
     pub(crate) totals: Totals,
@@ -60,6 +62,19 @@ pub(crate) struct Place {
     /// Whether it counts as one that the account is in.
     #[serde(skip)]
     is_occupied: bool,
+}
+
+/// Reads the rooms of a snapshot. One that can't be read is left out, and costs no other.
+fn legible<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<BareJid, Place>, D::Error> {
+    let rooms = BTreeMap::<BareJid, &RawValue>::deserialize(deserializer)?;
+    let read = |(room, place): (BareJid, &RawValue)| {
+        let place = serde_json::from_str(place.get());
+        if place.is_err() {
+            log::error!("What is known of {room} can't be read after the reload: an account is out");
+        }
+        Some((room, place.ok()?))
+    };
+    Ok(rooms.into_iter().filter_map(read).collect())
 }
 
 impl Account {

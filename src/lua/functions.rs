@@ -19,7 +19,7 @@ use crate::xmpp::jid::{BareJid, FullJid, Jid};
 /// Gives the table of its functions, or nil and why the options or the snapshot can't be read.
 pub(super) fn open(
     lua: &Lua,
-    (options, seed, metatable, snapshot): (Table, LuaString, Table, Option<String>),
+    (options, seed, metatable, snapshot): (Table, LuaString, Table, Option<LuaString>),
 ) -> Result<(Option<Table>, Option<String>)> {
     let config = match options::config(&options) {
         Ok(config) => config,
@@ -30,7 +30,7 @@ pub(super) fn open(
     };
     let bouncer = match snapshot {
         None => Bouncer::new(config, seed),
-        Some(snapshot) => match Bouncer::restore(config, seed, &snapshot) {
+        Some(snapshot) => match Bouncer::restore(config, seed, &snapshot.to_str()?) {
             Ok(bouncer) => bouncer,
             Err(why) => return Ok((None, Some(why))),
         },

@@ -6,12 +6,13 @@ use crate::config::limit;
 use crate::xmpp::cost::Cost;
 use crate::xmpp::jid::{BareJid, Jid, Nick};
 use crate::xmpp::muc::NS_MUC_USER;
-use crate::xmpp::stanza::{Element, Kept, Kind, PresenceType, Stanza};
+use crate::xmpp::stanza::{Element, Kept, Kind, PresenceType, Stanza, book};
 
 /// The last presence of each occupant, in the order of their nicks. An entry is one pointer: the presence,
 /// which all accounts in the room share, knows the nick.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Roster {
+    #[serde(with = "book")]
     occupants: Vec<Kept>,
     /// About how many bytes they cost.
     cost: usize,

@@ -115,8 +115,9 @@ impl Scene {
         let snapshot: Value = serde_json::from_str(&snapshot).unwrap();
         let account = &snapshot["state"]["accounts"][format!("{account}@example.org")];
         let copy = &account["rooms"][room]["occupancy"]["base"]["room"];
-        let len = |list: &Value| list.as_array().unwrap().len();
-        Copy { occupants: len(&copy["roster"]["occupants"]), messages: len(&copy["history"]["entries"]) }
+        let runs = copy["roster"]["occupants"].as_array().unwrap().iter();
+        let occupants = runs.map(|run| usize::try_from(run[1].as_u64().unwrap()).unwrap()).sum();
+        Copy { occupants, messages: copy["history"]["entries"].as_array().unwrap().len() }
     }
 }
 

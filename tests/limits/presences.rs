@@ -49,7 +49,7 @@ fn r7_of_a_dear_presence_of_the_account_that_is_kept_which_the_room_says() {
         &format!("<status>{}</status></presence>", "x".repeat(limit::OWN_SHOWN_COST)),
     );
     core.comes(&dear, &format!("{ROOM}/alice"));
-    let own = core.occupancy()["phase"]["In"]["own"]["shown"].as_str().unwrap().to_owned();
+    let own = core.kept(&core.occupancy()["phase"]["In"]["own"]["shown"]);
     assert!(own.contains("participant") && !own.contains("xxx"), "{own}");
 }
 

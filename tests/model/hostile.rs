@@ -139,6 +139,7 @@ impl Core {
             Hostile::Reload => {
                 let snapshot = self.bouncer.snapshot().expect("a snapshot");
                 self.bouncer = Bouncer::restore(Config::default(), 2, &snapshot).expect("a core");
+                assert_eq!(self.bouncer.snapshot().as_ref(), Ok(&snapshot), "a reload changes the state");
                 self.happen(Event::DeadlineReached);
             }
         }

@@ -4,9 +4,10 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Stanza, intern};
+use super::{Stanza, book, intern};
 use crate::xmpp::cost::{COPY, Cost};
 use crate::xmpp::jid::Jid;
 use crate::xmpp::memory::Charge;
@@ -76,6 +77,11 @@ impl Kept {
         Self(Arc::new(Held { stanza, charge: OnceLock::new() }))
     }
 
+    /// Where the copy is: two that are at the same place are one.
+    pub(super) fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
     /// About how many bytes it occupies, if it is shared.
     pub(crate) fn charged(&self) -> Option<usize> {
         self.0.charge.get().map(Charge::cost)
@@ -96,16 +102,38 @@ impl fmt::Debug for Kept {
     }
 }
 
+/// As its number in the book that is open, or as XML.
 impl Serialize for Kept {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0.stanza.to_xml())
+        match book::number_of(self) {
+            Some(number) => number.serialize(serializer),
+            None => serializer.serialize_str(&self.0.stanza.to_xml()),
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Kept {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let xml = String::deserialize(deserializer)?;
-        let stanza = Stanza::from_xml(&xml).map_err(de::Error::custom)?;
-        Ok(Self::own(stanza).share())
+        deserializer.deserialize_any(Written)
+    }
+}
+
+/// What stands for a stanza in a text.
+struct Written;
+
+impl Visitor<'_> for Written {
+    type Value = Kept;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a stanza, or its number")
+    }
+
+    fn visit_str<E: de::Error>(self, xml: &str) -> Result<Kept, E> {
+        Ok(Kept::own(Stanza::from_xml(xml).map_err(E::custom)?).into_shared())
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Kept, E> {
+        let number = usize::try_from(number).map_err(E::custom)?;
+        book::stanza(number).ok_or_else(|| book::unknown(number))
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Every namespace is resolved: a child that Prosody built without `xmlns` has its parent's.
 
+pub(crate) mod book;
 mod element;
 mod intern;
 mod kept;
