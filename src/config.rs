@@ -326,7 +326,8 @@ pub mod limit {
     pub const TURNS: usize = 100;
     /// How many occupancies are woken in one call: after a start many of them wait until the same moment.
     pub const WOKEN: usize = 50;
-    /// How many rooms are told in one call that a stream to their service has ended, or lined up when it is up again.
+    /// How many rooms are told in one call that a stream to their service has ended, or lined up when it is up again, or
+    /// stored when the server stops.
     pub const TOLD: usize = 1_000;
     /// How long after a bookmark was published the account joins, unless a session does (B5).
     pub const BOOKMARK_JOIN_MS: u64 = 10 * SECOND_MS;

@@ -212,7 +212,8 @@ pub enum Event {
     },
     /// The earliest deadline has come.
     DeadlineReached,
-    /// The module is unloaded for good: every session takes over its rooms itself.
+    /// The module is unloaded for good: every session takes over its rooms itself. As the next one and
+    /// [`Event::ServerStopping`], it comes again as long as [`crate::bouncer::Bouncer::has_more`].
     Unloading,
     /// The host is taken down while the server goes on: the accounts leave.
     HostGone,

@@ -10,6 +10,8 @@ local now = require "util.time".now;
 local sha256 = require "util.hashes".sha256;
 local st = require "util.stanza";
 
+local pause = module:require "pause";
+
 local xmlns_log = "urn:minimix:log";
 
 local most_logged = 10000; -- messages of a room
@@ -57,13 +59,6 @@ return function (actions, options)
 	function log.find(room, query)
 		if not store then return nil, "no store"; end
 		return protected("find", key_of(room), query);
-	end
-
-	-- Others have their turn.
-	function log.pause()
-		local wait, done = async.waiter();
-		module:add_timer(0, done);
-		wait();
 	end
 
 	--- Writing ---
@@ -199,7 +194,7 @@ return function (actions, options)
 		for _, key in ipairs(keys) do
 			local ok, fault = protected("delete", key, { ["end"] = query["end"] });
 			if not ok then module:log("error", "The expired messages of a room can't be removed: %s", fault); end
-			log.pause();
+			pause();
 		end
 	end
 	module:daily("Remove the expired messages of rooms", expire);

@@ -6,6 +6,8 @@
 local async = require "util.async";
 local now = require "util.time".now;
 
+local pause = module:require "pause";
+
 local slice_s = 0.01; -- of reading, before others have their turn
 local few = 4; -- entries to look for one among those of the same time
 
@@ -17,7 +19,7 @@ return function (core, log)
 
 	local function breathe()
 		if now() - began_s < slice_s or not async.ready() then return; end
-		log.pause();
+		pause();
 		began_s = now();
 	end
 

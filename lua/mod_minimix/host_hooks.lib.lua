@@ -13,6 +13,10 @@
 -- | resource-bind   | -1       | bookmarks.lib.lua: below mod_bookmarks |
 -- | user-enabled    | 0        | bookmarks.lib.lua |
 
+local async = require "util.async";
+
+local pause = module:require "pause";
+
 return function (core, answers, stack, storage, loading)
 	local host_hooks = {};
 	local tell = answers.tell;
@@ -112,12 +116,22 @@ return function (core, answers, stack, storage, loading)
 
 	local is_over = false;
 
+	-- All accounts have their turn, some at a time: what so many send and store would be dear if it were there all at once.
+	-- In between others have theirs if they `may` and the server lets us wait.
+	local function tell_all(what, call, may)
+		repeat
+			tell(what, call);
+			stack.flush_everything();
+			local has_more = core.has_more();
+			if has_more and may and async.ready() then pause(); end
+		until not has_more;
+	end
+
 	local function stop()
 		if is_over then return; end
 		is_over = true;
-		tell("the end", core.shutdown);
-		stack.flush_everything();
-		storage.flush();
+		tell_all("the end", core.shutdown, true);
+		storage.catch_up();
 		loading.note_alive();
 	end
 	module:hook_global("server-stopping", stop, 1000);
@@ -127,8 +141,7 @@ return function (core, answers, stack, storage, loading)
 		if is_over or event.host ~= module.host then return; end
 		is_over = true;
 		loading.finish();
-		tell("the end of the host", core.host_gone);
-		stack.flush_everything();
+		tell_all("the end of the host", core.host_gone);
 		storage.flush();
 	end, 1000);
 
@@ -138,8 +151,7 @@ return function (core, answers, stack, storage, loading)
 		is_over = true;
 		loading.finish();
 		module:require "handover".begin(core.rooms());
-		tell("the handing back of all rooms", core.hand_back);
-		stack.flush_everything();
+		tell_all("the handing back of all rooms", core.hand_back, true);
 		storage.flush();
 	end
 

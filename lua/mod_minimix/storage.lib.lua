@@ -5,6 +5,7 @@
 local async = require "util.async";
 local now = require "util.time".now;
 
+local pause = module:require "pause";
 local usernames_of = module:require "usernames";
 
 local xpcall, pairs = xpcall, pairs;
@@ -124,6 +125,13 @@ return function (unwritten)
 		else
 			work_soon();
 		end
+	end
+
+	-- Writes all that waits, and others have their turn in between where we may be made to wait. A store that fails has its
+	-- last chance at once.
+	function storage.catch_up()
+		while line.first <= line.last and not storage.failing and async.ready() do pause(); end
+		storage.flush();
 	end
 
 	-- Writes all that waits: at a reload and at the end.

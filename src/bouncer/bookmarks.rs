@@ -317,7 +317,7 @@ impl Bouncer {
             return self.pass("no such bookmark");
         };
         let is_left_alone = self.config.excludes(room) || self.state.services.is_direct(now, room);
-        if is_left_alone || !self.config.autojoin {
+        if is_left_alone || self.is_going || !self.config.autojoin {
             return self.pass("a room whose bookmark counts for sessions alone");
         }
         if known.occupies(room.as_str()) || known.is_full(&self.config) || !self.open(now, account, room) {

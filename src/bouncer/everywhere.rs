@@ -1,10 +1,11 @@
 //! Events that concern more than one room: of a session, of an account, of a service or of the host.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use super::Bouncer;
 use super::storage::Ledger;
-use crate::config::Config;
+use crate::config::{Config, limit};
 use crate::event::{Action, Now, Outcome, SessionId, Verdict};
 use crate::occupancy::Occupancy;
 use crate::profile::{BlockList, Profile};
@@ -110,10 +111,48 @@ impl Bouncer {
     /// The server stops. The accounts stay in their rooms, so these are told nothing; a leave that waits goes
     /// up, since nobody will hear whether it was a quit.
     pub(super) fn shut_down(&mut self, now: Now) -> Outcome {
-        let mut actions = self.everywhere(now, self.all_rooms(), Occupancy::send_waiting_leave).actions;
-        actions.extend(self.store_all(now));
-        self.state.is_stopping = true;
+        let accounts = self.next_accounts();
+        let rooms = accounts.iter().flat_map(|account| self.rooms_of(account)).collect();
+        let mut actions = self.everywhere(now, rooms, Occupancy::send_waiting_leave).actions;
+        actions.extend(accounts.iter().filter_map(|account| self.store_all_of(now, account)));
+        if !self.has_more() {
+            actions.extend(self.store_the_rest(now)); // of those who had their turn before
+            self.state.is_stopping = true;
+        }
         self.outcome(Verdict::Handled, together(actions))
+    }
+
+    /// The module goes for good: every session takes over its rooms itself.
+    pub(super) fn hand_back(&mut self, now: Now) -> Outcome {
+        self.is_going = true;
+        self.in_turn(now, Occupancy::hand_back)
+    }
+
+    /// Lets all occupancies of the accounts whose turn it is decide.
+    pub(super) fn in_turn(&mut self, now: Now, decide: impl FnMut(&mut Occupancy, &mut Turn<'_>)) -> Outcome {
+        let rooms = self.next_accounts().iter().flat_map(|account| self.rooms_of(account)).collect();
+        self.everywhere(now, rooms, decide)
+    }
+
+    /// Whether the last event concerns more accounts than it had time for: then it has to come again.
+    pub fn has_more(&self) -> bool {
+        self.walked_to.is_some()
+    }
+
+    /// The accounts whose turn it is, of an event that concerns all.
+    fn next_accounts(&mut self) -> Vec<BareJid> {
+        let (mut accounts, mut rooms) = (Vec::new(), 0);
+        let walked_to = self.walked_to.take();
+        let after = walked_to.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        for (account, known) in self.state.accounts.range::<BareJid, _>((after, Bound::Unbounded)) {
+            if rooms >= limit::TOLD {
+                self.walked_to = accounts.last().cloned();
+                break;
+            }
+            rooms += known.rooms.len().max(1);
+            accounts.push(account.clone());
+        }
+        accounts
     }
 
     /// Lets those occupancies decide.
@@ -159,4 +198,61 @@ fn together(mut actions: Vec<Action>) -> Vec<Action> {
         at_once: true,
     });
     stores.chain(actions).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Event;
+    use crate::xmpp::stanza::Stanza;
+
+    const NOW: Now = Now { monotonic_ms: 0, utc_ms: 1_000 };
+
+    /// Accounts that are in as many rooms each.
+    fn bouncer(accounts: usize, rooms: usize) -> Bouncer {
+        let mut bouncer = Bouncer::new(Config::default(), 1);
+        for number in 0..accounts {
+            let account = BareJid::new(&format!("account{number}@example.org"));
+            let record = r#"{"v":1,"nick":"alice"}"#.to_owned();
+            let rooms =
+                (0..rooms).map(|room| (BareJid::new(&format!("{room}@rooms.example")), record.clone()));
+            let records = rooms.collect();
+            bouncer.handle(NOW, Event::Loaded { account, records, blocked: Vec::new() });
+        }
+        bouncer
+    }
+
+    /// In how many calls all accounts have had their turn.
+    fn calls(event: &Event, accounts: usize, rooms: usize) -> usize {
+        let mut bouncer = bouncer(accounts, rooms);
+        let is_over = |_: &usize| {
+            bouncer.handle(NOW, event.clone());
+            !bouncer.has_more()
+        };
+        let calls = (1..=limit::TOLD).find(is_over).unwrap();
+        assert_eq!(bouncer.occupied_rooms().is_empty(), accounts == 0 || !bouncer.state.is_stopping);
+        calls
+    }
+
+    #[test]
+    fn h6_what_concerns_all_rooms_is_done_in_several_calls() {
+        for event in [Event::ServerStopping, Event::Unloading, Event::HostGone] {
+            assert_eq!(calls(&event, 0, 0), 1);
+            assert_eq!(calls(&event, 3, 5), 1);
+            assert_eq!(calls(&event, 4, limit::TOLD / 2), 2);
+            assert_eq!(calls(&event, 5, limit::TOLD / 2), 3);
+        }
+    }
+
+    #[test]
+    fn h6_who_joins_while_rooms_are_handed_back_joins_alone() {
+        let mut bouncer = bouncer(3, limit::TOLD / 2);
+        bouncer.handle(NOW, Event::Unloading);
+        assert!(bouncer.has_more());
+        let join = "<presence from='account0@example.org/desk' to='0@rooms.example/alice'>\
+                    <x xmlns='http://jabber.org/protocol/muc'/></presence>";
+        let stanza = Stanza::from_xml(join).unwrap();
+        let outcome = bouncer.handle(NOW, Event::ClientStanza { session: SessionId(1), stanza });
+        assert!(matches!(outcome.verdict, Verdict::Pass(_)), "{outcome:?}");
+    }
 }

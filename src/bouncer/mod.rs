@@ -57,6 +57,10 @@ pub struct Bouncer {
     state: Known,
     timetable: Timetable,
     shortages: Shortages,
+    /// The last account that has had its turn, of an event that concerns all and has not come to its end.
+    walked_to: Option<BareJid>,
+    /// Whether the module goes: sessions join by themselves.
+    is_going: bool,
 }
 
 /// What survives a reload.
@@ -101,7 +105,8 @@ impl Bouncer {
                 state.services.add(place.occupancy.account(), place.occupancy.room());
             }
         }
-        Self { config, ids: Ids::new(seed), state, timetable, shortages: Shortages::default() }
+        let (ids, shortages) = (Ids::new(seed), Shortages::default());
+        Self { config, ids, state, timetable, shortages, walked_to: None, is_going: false }
     }
 
     pub(crate) fn state(&self) -> &Known {
@@ -158,8 +163,8 @@ impl Bouncer {
             }
             Event::DeadlineReached => self.wake(now),
             Event::AccountGone { account } => self.account_gone(now, &account),
-            Event::Unloading => self.everywhere(now, self.all_rooms(), Occupancy::hand_back),
-            Event::HostGone => self.everywhere(now, self.all_rooms(), Occupancy::abandon),
+            Event::Unloading => self.hand_back(now),
+            Event::HostGone => self.in_turn(now, Occupancy::abandon),
             Event::HostLoaded { text } => self.host_loaded(now, &text),
             Event::Loaded { account, records, blocked } => self.loaded(now, &account, records, blocked),
             Event::ServerStopping => self.shut_down(now),
@@ -237,6 +242,9 @@ impl Bouncer {
         let known = self.state.accounts.get(&account);
         if !known.is_some_and(|known| known.rooms.contains_key(&room)) && self.config.excludes(&room) {
             return self.pass("excluded by the configuration");
+        }
+        if self.is_going && !known.is_some_and(|known| known.occupies(room.as_str())) {
+            return self.pass("the module goes");
         }
         if join.cost() > limit::JOIN_COST
             || known.is_some_and(|known| !known.has_space(&room, session, &self.config))

@@ -276,13 +276,18 @@ impl Bouncer {
         due.iter().filter_map(|account| self.store(now, account, false)).collect()
     }
 
-    /// Stores everything that has changed.
-    pub(super) fn store_all(&mut self, now: Now) -> Vec<Action> {
-        let accounts: Vec<BareJid> = self.state.accounts.keys().cloned().collect();
-        for (account, room) in self.all_rooms() {
+    /// Stores everything of an account that has changed, also what could wait.
+    pub(super) fn store_all_of(&mut self, now: Now, account: &BareJid) -> Option<Action> {
+        for (account, room) in self.rooms_of(account) {
             self.state.unstored.note(&account, &room, now.monotonic_ms);
         }
-        accounts.iter().filter_map(|account| self.store(now, account, true)).collect()
+        self.store(now, account, false)
+    }
+
+    /// Stores everything that waits to be stored.
+    pub(super) fn store_the_rest(&mut self, now: Now) -> Vec<Action> {
+        let accounts: Vec<BareJid> = self.state.unstored.rooms.keys().cloned().collect();
+        accounts.iter().filter_map(|account| self.store(now, account, false)).collect()
     }
 
     /// Stores all that has changed of an account.

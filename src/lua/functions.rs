@@ -106,6 +106,7 @@ fn lifetime_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
     takes_in(lua, host, table, "hand_back", |(): ()| Ok(Event::Unloading))?;
     takes_in(lua, host, table, "host_gone", |(): ()| Ok(Event::HostGone))?;
     takes_in(lua, host, table, "shutdown", |(): ()| Ok(Event::ServerStopping))?;
+    add(lua, host, table, "has_more", |host, _, (): ()| Ok(host.bouncer.borrow().has_more()))?;
     add(lua, host, table, "wake", |host, _, (): ()| Ok(host.given(host.woken())))
 }
 

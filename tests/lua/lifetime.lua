@@ -5,6 +5,7 @@ local fake = require "support.prosody";
 local scenes = require "support.scenes";
 local stub = require "support.stub_core";
 
+local async = require "util.async";
 local st = fake.st;
 local room, alice = scenes.room, scenes.alice;
 local new_scene, groupchat, to_room = scenes.new, scenes.groupchat, scenes.to_room;
@@ -70,6 +71,37 @@ check.test("when the server stops the core hears of it once", function ()
 	scene.server.events.fire_event("server-stopping");
 	scene.module.unload();
 	check.list(stub.calls, { "shutdown ", "close " });
+end);
+
+-- So often the core has more accounts than it had time for.
+local function has_more(times)
+	return function ()
+		times = times - 1;
+		return times >= 0;
+	end;
+end
+
+check.test("h6: what concerns all rooms is told until the core has had time for all, and sent each time", function ()
+	local scene = new_scene();
+	stub.says.has_more = has_more(2);
+	local sent = {};
+	function stub.says.hand_back()
+		table.insert(sent, #scene.server.sent);
+		return answer({ kind = "send", stanza = st.presence({ from = alice, to = room, type = "unavailable" }) });
+	end
+	scene.module.unload();
+	check.list(stub.calls, { "hand_back ", "hand_back ", "hand_back ", "close " });
+	check.list(sent, { 0, 1, 2 });
+end);
+
+check.test("h6: at the stop others have their turn in between, where the server lets us wait", function ()
+	local scene = new_scene();
+	stub.says.has_more = has_more(1);
+	async.runner(function () scene.server.events.fire_event("server-stopping"); end):run(true);
+	check.list(stub.calls, { "shutdown " });
+	scene.module:run_timers();
+	scene.module:run_timers();
+	check.list(stub.calls, { "shutdown ", "shutdown " });
 end);
 
 check.test("sessions that joined before the module was loaded are told to the core", function ()

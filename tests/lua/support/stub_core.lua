@@ -79,6 +79,7 @@ function stub.open(options, seed, metatable, snapshot)
 	host.message_shown_for, host.presence_shown_for, host.iq_shown_for = shown_for, shown_for, shown_for;
 	function host.last_stand_in() return stub.says.last_stand_in; end
 	function host.blocks_sender() return stub.says.blocks_sender or false; end
+	function host.has_more() return stub.says.has_more ~= nil and stub.says.has_more(); end
 	function host.logged_rooms() return stub.says.logged_rooms or {}; end
 	function host.sees_logged(...)
 		if stub.says.sees_logged then return stub.says.sees_logged(...); end
