@@ -28,6 +28,7 @@ ALIVE_S = 30
 SETTLED_S = 2
 READ_S = 60
 STOPPED_S = 10
+UNLOADED_S = 5 / 50_000  # a room
 ASKED_PER_S = 20  # of one service, at the least
 MESSAGES = 50
 
@@ -52,7 +53,9 @@ class Bench:
         await self._asking()
         await self._using()
         await self._resting()
+        self._note("the module is loaded anew in", await self._scene.change("reload"), "s")
         await self._stopping()
+        await self._unloading()
 
     async def _without_records(self) -> Reading:
         """What the server has when nothing is stored."""
@@ -63,8 +66,8 @@ class Bench:
         await self._scene.stop()
         return reading
 
-    async def _reading(self) -> Reading:
-        begun = time.monotonic()
+    async def _start(self) -> list[Reading]:
+        """Starts the server, and waits until it has read all accounts."""
         await self._scene.start()
         readings: list[Reading] = []
 
@@ -73,6 +76,11 @@ class Bench:
             return sum(reading.count("minimix.get") for reading in readings) >= self._accounts
 
         await until(is_read, 2 * READ_S)
+        return readings
+
+    async def _reading(self) -> Reading:
+        begun = time.monotonic()
+        readings = await self._start()
         took_s = time.monotonic() - begun
         self._note("the accounts are listed in", self._most(readings, lambda r: r.longest_s("minimix.users")), "s", 0.3)
         self._note("all of them are read, from the start of the server", took_s, "s", READ_S)
@@ -149,6 +157,11 @@ class Bench:
         begun = time.monotonic()
         await self._scene.stop()
         self._note("the server stops in", time.monotonic() - begun, "s", STOPPED_S)
+
+    async def _unloading(self) -> None:
+        """The module goes for good: each account leaves its rooms."""
+        await self._start()
+        self._note("the module is unloaded in", await self._scene.change("unload"), "s", self._rooms * UNLOADED_S)
 
 
 def arguments() -> argparse.Namespace:

@@ -3,6 +3,7 @@
 --
 --	<gauge xmlns="urn:lab:gauge"/>                  in a query to the host: what was measured since the last one, as JSON
 --	<gauge xmlns="urn:lab:gauge" collect="1"/>      the same, after all garbage is collected
+--	<gauge xmlns="urn:lab:gauge" does="reload"/>    the module is loaded anew; or "unload": it goes
 
 local st = require "util.stanza";
 local json = require "util.json";
@@ -79,6 +80,12 @@ end
 module:hook("iq-get/host/"..xmlns..":gauge", function (event)
 	local collects = event.stanza.tags[1].attr.collect;
 	local report = { stores = counted, held = held };
+	local does = event.stanza.tags[1].attr.does;
+	if does then
+		local begun = now();
+		assert(modulemanager[does](module.host, "minimix"));
+		report.took = now() - begun;
+	end
 	if collects then
 		collectgarbage();
 		collectgarbage();

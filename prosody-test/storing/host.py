@@ -7,6 +7,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from client import xml
 from client.person import Person
 from lab import network, prosody
 from lab.lab import Endpoint
@@ -18,6 +19,7 @@ HOST, PLAIN = "with.lab", "plain.lab"
 FAR, ROOMS = "far.lab", "rooms.far.lab"
 GAUGE, COUNTER = "urn:lab:gauge", "urn:lab:counter"
 POLL_S = 0.5
+CHANGED_S = 120  # in which the module is loaded anew, or gone
 
 
 def service(number: int) -> str:
@@ -94,6 +96,12 @@ class Gauged:
             lua_bytes=report["lua_bytes"],
             resident_bytes=self._a.resident_bytes(),
         )
+
+    async def change(self, does: str) -> float:
+        """Has the module loaded anew, or unloaded, and tells in how many seconds."""
+        question = self._watcher.send_query("get", HOST, f"<gauge xmlns='{GAUGE}' does='{does}'/>")
+        answer = await self._watcher.expect(xml.answer(question), timeout=CHANGED_S)
+        return json.loads("".join(answer[0].itertext()))["took"]
 
     async def _ask(self, whom: str, payload: str) -> dict:
         answer = await self._watcher.query("get", whom, payload)
