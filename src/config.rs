@@ -319,6 +319,20 @@ pub mod limit {
     pub const PINGS_PER_SECOND_FIRST: u64 = 10;
     /// How many presences a second one service gets from rooms whose turn has come: joins of lost ones (K8), and leaves.
     pub const PRESENCES_PER_SECOND: u64 = 20;
+    /// How many presences a second an account sends into rooms to which no session has sent anything: for the end of a
+    /// session or an avatar. So many go up at once.
+    pub const UPDATES_PER_SECOND: u64 = 20;
+    /// How long after such a presence, or one that is told for another session, the next one follows in the same room.
+    pub const UPDATE_PAUSE_MS: u64 = SECOND_MS;
+    /// How many bytes an account may tell its rooms for each byte of a session's presence to a room, if not that presence
+    /// is told, but one that another session has sent before.
+    pub const PAID_PER_BYTE: i64 = 4;
+    /// How many bytes it may tell them beyond that.
+    pub const UNPAID_BYTES: i64 = 4 * 1024;
+    /// How many of those there are anew each second.
+    pub const UNPAID_BYTES_PER_SECOND: u64 = 256;
+    /// How long the hash of an avatar may be, in bytes; a longer one is none.
+    pub const AVATAR_BYTES: usize = 128;
     /// How many services have a pace of their own; the others share one.
     pub const PACED_SERVICES: usize = 1_000;
     /// How many rooms are looked at in one call whose turn has come. The first that has something to do with it ends that:

@@ -4,6 +4,7 @@
 //! is about, `occupancy` decides, one file per kind of thing that happens; everything below are small machines
 //! and the words of the field. `lua` is the binding: the only part that knows Lua, and there only with the feature
 //! of that name. `docs/architecture.md` has the contract and the design decisions that comments here cite by number.
+mod allowance;
 pub mod bookmark;
 pub mod bouncer;
 pub mod config;

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::allowance::Allowance;
 use crate::config::{Config, limit};
 use crate::event::{Action, Id, Now, SessionId};
 use crate::ids::Ids;
@@ -15,7 +16,7 @@ use crate::trouble::Contact;
 use crate::xmpp::cost::Cost;
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::jid::BareJid;
-use crate::xmpp::stanza::{Kept, Stanza};
+use crate::xmpp::stanza::{Kept, Kind, PresenceType, Stanza};
 
 /// What every decision of one call shares.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub(crate) struct Turn<'a> {
     spare: usize,
     waits_more: bool,
     pace: &'a mut Pace,
+    allowance: &'a mut Allowance,
+    is_asked: bool,
     actions: Vec<Action>,
     in_hand: InHand,
     finding: Option<Finding>,
@@ -60,7 +63,7 @@ impl<'a> Turn<'a> {
         now: Now,
         config: &'a Config,
         (ids, pace, logs, kinds): Shared<'a>,
-        profile: &'a Profile,
+        (profile, allowance): (&'a Profile, &'a mut Allowance),
         services: &'a Services,
         spare: usize,
     ) -> Self {
@@ -75,6 +78,8 @@ impl<'a> Turn<'a> {
             spare,
             waits_more: false,
             pace,
+            allowance,
+            is_asked: false,
             actions: Vec::new(),
             in_hand: InHand::Itself,
             finding: None,
@@ -123,6 +128,30 @@ impl<'a> Turn<'a> {
     /// Whether a room that is lost may be joined again at once. Else it waits for its turn (K8).
     pub(crate) fn may_join(&mut self, account: &BareJid, room: &BareJid) -> bool {
         self.pace.may_join(self.now, account, room)
+    }
+
+    /// A session has sent that to the room: by a presence it asks the room to be shown the account otherwise.
+    pub(crate) fn note_asked(&mut self, stanza: &Stanza) {
+        if matches!(stanza.kind, Kind::Presence(PresenceType::Available | PresenceType::Unavailable)) {
+            let by_server = stanza.from.as_ref().map_or(0, |from| from.as_str().len());
+            self.allowance.earn(self.now, stanza.to_xml().len() - by_server);
+            self.is_asked = true;
+        }
+    }
+
+    /// Whether a session has sent a presence to the room.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.is_asked
+    }
+
+    /// When a presence of so many bytes may go up that a session causes, and another has sent before.
+    pub(crate) fn paid_ms(&mut self, bytes: usize) -> u64 {
+        self.allowance.paid_ms(self.now, bytes)
+    }
+
+    /// When the next presence may go up that no session has asked for.
+    pub(crate) fn next_unasked_ms(&mut self) -> u64 {
+        self.allowance.next_ms(self.now)
     }
 
     /// A service has taken so long to answer a room's question that came in its turn.

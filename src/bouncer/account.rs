@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use super::storage::{Ledger, Stored};
+use crate::allowance::Allowance;
 use crate::config::{Config, limit};
 use crate::event::SessionId;
 use crate::moment::Moment;
@@ -23,6 +24,8 @@ pub(crate) struct Account {
     pub(crate) totals: Totals,
     pub(crate) profile: Profile,
     pub(crate) ledger: Ledger,
+    #[serde(default)]
+    pub(crate) allowance: Allowance,
 }
 
 /// What an account has in all its rooms.

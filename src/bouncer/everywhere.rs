@@ -65,6 +65,9 @@ impl Bouncer {
 
     /// The rooms that the account is in are told, and those that it joins later (N10).
     pub(super) fn avatar_published(&mut self, now: Now, account: &BareJid, hash: String) -> Outcome {
+        if hash.len() > limit::AVATAR_BYTES {
+            return self.pass("no hash of an avatar");
+        }
         self.state.accounts.entry(account.clone()).or_default().profile.avatar = Some(hash);
         self.everywhere(now, self.rooms_of(account), |occupancy, _| occupancy.look_again())
     }

@@ -204,6 +204,7 @@ impl Bouncer {
             |_| true,
             read,
             |occupancy, turn, stanza| {
+                turn.note_asked(&stanza);
                 let is_leave = stanza.kind == Kind::Presence(PresenceType::Unavailable);
                 if is_leave && turn.profile.watches(session, occupancy.room()) {
                     occupancy.room_hidden(turn, session, &stanza)
@@ -263,7 +264,10 @@ impl Bouncer {
                 occupancy.joins_by_itself(turn, session, jid, nick);
                 Verdict::Pass("the session joins by itself")
             }
-            Some(_) | None => occupancy.session_sent(turn, session, join),
+            Some(_) | None => {
+                turn.note_asked(&join);
+                occupancy.session_sent(turn, session, join)
+            }
         })
     }
 
@@ -296,7 +300,7 @@ impl Bouncer {
         read: impl FnOnce() -> Result<(Now, T), E>,
         decide: impl FnOnce(&mut Occupancy, &mut Turn<'_>, T) -> Verdict,
     ) -> Option<Result<Outcome, E>> {
-        let Account { rooms, profile, totals, .. } = self.state.accounts.get_mut(account)?;
+        let Account { rooms, profile, totals, allowance, .. } = self.state.accounts.get_mut(account)?;
         let place = rooms.get_mut(room).filter(|place| wanted(&place.occupancy))?;
         let (now, read) = match read() {
             Ok(read) => read,
@@ -307,8 +311,8 @@ impl Bouncer {
         }
         let spare = place.spare(totals);
         let Known { ref mut pace, ref mut logs, ref mut kinds, ref services, .. } = self.state;
-        let mut turn =
-            Turn::new(now, &self.config, (&mut self.ids, pace, logs, kinds), profile, services, spare);
+        let (shared, own) = ((&mut self.ids, pace, logs, kinds), (&*profile, allowance));
+        let mut turn = Turn::new(now, &self.config, shared, own, services, spare);
         self.state.ended.tell(place, &mut turn);
         let verdict = decide(&mut place.occupancy, &mut turn, read);
         place.occupancy.settle(&mut turn);

@@ -20,8 +20,8 @@ impl Bouncer {
         let mut occupancy = Occupancy::new(account.clone(), room.clone()).obeying(&known.profile.rules);
         let spare = limit::ACCOUNT_COST.saturating_sub(known.totals.waiting);
         let Known { ref mut pace, ref mut logs, ref mut kinds, ref services, .. } = self.state;
-        let mut turn =
-            Turn::new(now, &self.config, (&mut self.ids, pace, logs, kinds), &known.profile, services, spare);
+        let (shared, own) = ((&mut self.ids, pace, logs, kinds), (&known.profile, &mut known.allowance));
+        let mut turn = Turn::new(now, &self.config, shared, own, services, spare);
         occupancy.note_blocked(&mut turn, &known.profile.blocked.about(room));
         occupancy.restore_intervals(known.ledger.take_intervals(room), now.utc_ms);
         known.rooms.insert(room.clone(), Place::new(occupancy, self.state.ended.last()));

@@ -35,6 +35,8 @@ pub(crate) enum Why {
     SelfPingUnanswered,
     /// The room does not answer a presence of ours (design decision 4).
     PresenceUnanswered,
+    /// A presence of ours waits that no session has just sent to the room (R7).
+    PresenceWaits,
     /// An occupant does not answer a session's probe (J11).
     ProbeUnanswered,
     /// The last session left and may only be quitting (design decision 3).
@@ -65,7 +67,7 @@ pub(crate) enum Why {
 
 impl Why {
     /// All reasons, in the order in which they are looked at.
-    const ALL: [Self; 25] = [
+    const ALL: [Self; 26] = [
         Self::QueryUnanswered,
         Self::OwnJoinWatched,
         Self::ArchiveUnanswered,
@@ -78,6 +80,7 @@ impl Why {
         Self::Replaying,
         Self::SelfPingUnanswered,
         Self::PresenceUnanswered,
+        Self::PresenceWaits,
         Self::ProbeUnanswered,
         Self::LeaveWaits,
         Self::Away,
@@ -130,6 +133,7 @@ impl Occupancy {
             Why::Replaying => self.base.sessions.any_is_shown_the_room().then_some(0),
             Why::SelfPingUnanswered => self.stay()?.check.as_ref().map(|check| check.deadline_ms),
             Why::PresenceUnanswered => self.stay()?.upstream.deadline(),
+            Why::PresenceWaits => self.stay()?.upstream.wait.map(|wait| wait.until_ms),
             Why::ProbeUnanswered => self.stay()?.probes.deadline(),
             Why::LeaveWaits => self.stay()?.attendance.leave_until_ms(),
             Why::Away => self.stay()?.away_ms(config),
@@ -151,7 +155,8 @@ impl Occupancy {
             Why::QueryUnanswered => self.base.expire_queries(turn),
             Why::OwnJoinWatched => self.base.directs.expire(turn),
             Why::ArchiveUnanswered => self.base.room_archive.expire(turn),
-            Why::Forgotten | Why::Away => {} // the bouncer forgets it; the room is told when all is settled
+            // the bouncer forgets it; the room is told when all is settled
+            Why::Forgotten | Why::Away | Why::PresenceWaits => {}
             Why::InquiryUnanswered => self.stop_inquiry(),
             Why::JoinSilent => self.while_joining(turn, |entering, turn| entering.complete(turn, None)),
             Why::JoinUnseen => self.while_joining(turn, |entering, turn| {

@@ -133,7 +133,7 @@ impl In<'_> {
 impl Stay {
     /// When the room is shown that nobody is attached.
     pub(super) fn away_ms(&self, config: &Config) -> Option<u64> {
-        let can_be_shown = self.loss.is_none() && !self.upstream.is_busy();
+        let can_be_shown = self.loss.is_none() && !self.upstream.is_busy() && self.upstream.wait.is_none();
         let is_wanted = can_be_shown && !is_nobody_there(&self.own.sent.children);
         self.trust.heard_ms()?; // before, the room may not know the account any more
         let since_ms = self.attendance.unattended_ms().filter(|_| is_wanted)?;

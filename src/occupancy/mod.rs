@@ -51,6 +51,7 @@ mod shown;
 mod stored;
 mod subscription;
 mod unanswered;
+mod unasked;
 mod unseen;
 mod upstream;
 mod versions;

@@ -8,6 +8,7 @@ use super::Occupancy;
 use super::occasion::{Occasion, Overdue};
 use super::phase::{In, Phase};
 use super::resync::Resync;
+use super::unasked::Wait;
 use super::wishes::{Answered, Echo, NickWish};
 use crate::config::limit;
 use crate::event::SessionId;
@@ -23,9 +24,18 @@ use crate::xmpp::stanza::{Element, PresenceType, Stanza};
 pub(super) struct Upstream {
     pub(super) pending: Option<Box<Pending>>,
     wishes: VecDeque<NickWish>,
-    echoes: VecDeque<Echo>,
+    pub(super) echoes: VecDeque<Echo>,
     resync_wished: bool,
     pub(super) overdue: Overdue,
+    /// Until when a presence waits that no session has just sent to the room.
+    #[serde(default)]
+    pub(super) wait: Option<Wait>,
+    /// When the last such presence went up.
+    #[serde(default)]
+    pub(super) told_ms: Option<u64>,
+    /// Whether a session has asked the room to be shown the account otherwise, while a presence was unanswered.
+    #[serde(default)]
+    pub(super) is_asked: bool,
     /// The session whose presence went up last; nobody, if none was attached.
     pub(super) sent_by: Option<SessionId>,
     /// The [`Sessions::changes`] at the last comparison with the presence that the room is shown.
@@ -279,26 +289,36 @@ impl Occupancy {
 impl In<'_> {
     /// Sends the next presence, if there is one to send and none is unanswered.
     pub(super) fn advance(&mut self, turn: &mut Turn<'_>) {
+        let is_its_turn = self.stay.upstream.made_mut().is_some_and(|upstream| upstream.take_turn(turn));
         loop {
             if self.stay.upstream.is_busy() || self.stay.attendance.leave_waits() {
-                return;
+                return self.note_asked(turn);
             }
             if self.stay.loss.is_some() {
                 break;
             }
-            let upstream = self.stay.upstream.made_mut();
-            let Some(wish) = upstream.and_then(|upstream| upstream.wishes.pop_front()) else { break };
-            if wish.nick == self.base.me.nick {
-                self.answer_wish(turn, wish, false);
-            } else {
-                let nick = wish.nick.clone();
+            let Some(nick) = self.stay.upstream.wishes.front().map(|wish| wish.nick.clone()) else { break };
+            let is_own = nick == self.base.me.nick;
+            if !(is_own || is_its_turn || self.may_rename(turn, &nick)) {
+                return;
+            }
+            let Some(wish) = self.stay.upstream.wishes.pop_front() else { break };
+            if !is_own {
                 return self.send_presence(turn, &nick, None, What::Nick(wish));
             }
+            self.answer_wish(turn, wish, false);
         }
-        self.advance_without_wishes(turn);
+        self.advance_without_wishes(turn, is_its_turn);
     }
 
-    fn advance_without_wishes(&mut self, turn: &mut Turn<'_>) {
+    /// What a session asks for while the room has not answered, it has asked for when the room answers.
+    fn note_asked(&mut self, turn: &Turn<'_>) {
+        if turn.is_asked() && self.may_look_different(turn) {
+            self.stay.upstream.is_asked = true;
+        }
+    }
+
+    fn advance_without_wishes(&mut self, turn: &mut Turn<'_>, is_its_turn: bool) {
         // ejabberd takes the update of somebody who is out for a join
         let is_surely_in = self.stay.loss.is_none() && self.stay.trust.heard_ms().is_some();
         let upstream = self.stay.upstream.made_mut();
@@ -307,26 +327,33 @@ impl In<'_> {
             let nick = self.base.me.nick.clone();
             self.send_presence(turn, &nick, Some(asks), What::Resync(resync));
         } else if is_surely_in && (!self.stay.upstream.echoes.is_empty() || self.may_look_different(turn)) {
-            self.update_if_changed(turn);
+            self.update_if_changed(turn, is_its_turn);
         }
     }
 
     /// Whether anything has changed since the last comparison with the presence that the room is shown. Most
     /// events change nothing.
     fn may_look_different(&self, turn: &Turn<'_>) -> bool {
+        if self.stay.upstream.wait.is_some() && !turn.is_asked() {
+            return false; // it is looked at when its turn comes
+        }
         if self.base.sessions.is_empty() {
             return self.stay.is_away(turn) && !is_nobody_there(&self.stay.own.sent.children);
         }
         self.stay.upstream.compared != Some(self.base.sessions.changes())
     }
 
-    fn update_if_changed(&mut self, turn: &mut Turn<'_>) {
+    fn update_if_changed(&mut self, turn: &mut Turn<'_>, is_its_turn: bool) {
         self.base.sessions.elect();
-        let wanted = self.aggregate(turn);
-        let is_changed = wanted.is_some_and(|wanted| self.stay.own.differs_from(&wanted));
-        self.stay.upstream.compared = Some(self.base.sessions.changes());
+        let wanted = self.aggregate(turn).filter(|wanted| self.stay.own.differs_from(wanted));
+        let goes_up = wanted.as_ref().is_some_and(|wanted| is_its_turn || self.may_tell(turn, wanted));
+        self.stay.upstream.is_asked = false;
         let echoes: Vec<Echo> = std::mem::take(&mut self.stay.upstream.echoes).into();
-        if is_changed {
+        if wanted.is_some() && !goes_up {
+            return self.show_echoes(turn, &echoes, false);
+        }
+        self.stay.upstream.compared = Some(self.base.sessions.changes());
+        if goes_up {
             let nick = self.base.me.nick.clone();
             self.send_presence(turn, &nick, None, What::Update(echoes));
         } else {

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::limit;
 use crate::profile::Profile;
 use crate::xmpp::stanza::{Element, Node, Stanza};
 
@@ -18,7 +19,7 @@ impl Avatar {
     /// Takes in what a session says, unless it says nothing.
     pub(crate) fn learn(&mut self, presence: &Stanza) {
         let said = presence.find("x", NS_UPDATE).and_then(|x| x.find("photo")).map(Element::text);
-        if let Some(hash) = said.filter(|hash| !hash.is_empty()) {
+        if let Some(hash) = said.filter(|hash| !hash.is_empty() && hash.len() <= limit::AVATAR_BYTES) {
             self.learned = Some(hash);
         }
     }
@@ -61,6 +62,8 @@ mod tests {
         avatar.learn(&presence(""));
         shows(&avatar, None, "<photo/>", "<photo>abc</photo>");
         shows(&avatar, None, "", "<photo>abc</photo>");
+        avatar.learn(&presence(&format!("<photo>{}</photo>", "a".repeat(129))));
+        shows(&avatar, None, "<photo/>", "<photo>abc</photo>");
     }
 
     #[test]

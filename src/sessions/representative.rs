@@ -52,6 +52,11 @@ impl Sessions {
         self.representative.filter(|_| is_sent)
     }
 
+    /// Whether nothing has changed since that session has sent its presence.
+    pub(crate) fn is_latest(&self, session: SessionId) -> bool {
+        self.get(session).is_some_and(|attachment| attachment.order == self.changes)
+    }
+
     /// The session that stands for the account towards the other modules of its host.
     pub(crate) fn stand_in(&self) -> Option<SessionId> {
         self.representative.or_else(|| self.attached.keys().next().copied())

@@ -86,6 +86,11 @@ impl Scene {
         {
             return self.repeat(times, event);
         }
+        if let Some((count, event)) = line.split_once(" rooms ")
+            && let Ok(count) = count.parse()
+        {
+            return self.in_rooms(count, event);
+        }
         let (who, what) = line.split_once("> ").unwrap_or_else(|| panic!("no event: {line}"));
         match what.strip_prefix("occupants ") {
             Some(count) => self.crowd_comes(count.parse().expect("a number")),
@@ -119,6 +124,12 @@ impl Scene {
     /// `9 times D1> …`: only what the last one is answered with is told.
     fn repeat(&mut self, times: usize, event: &str) -> Vec<String> {
         (0..times).map(|_| self.play(event)).last().unwrap_or_default()
+    }
+
+    /// `22 rooms D1> join %/alice a1`: the same in so many rooms; only what is answered in the last one is told.
+    fn in_rooms(&mut self, count: usize, event: &str) -> Vec<String> {
+        let address = |number| format!("r{number:02}@rooms.example");
+        (1..=count).map(|number| self.play(&event.replace('%', &address(number)))).last().unwrap_or_default()
     }
 
     /// `every 1s for 9m room> …`: what is answered to the first and, if that differs, to the later ones.
