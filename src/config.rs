@@ -374,6 +374,8 @@ pub mod limit {
     pub const LOGS: usize = 10_000;
     /// How large a message may be to be logged.
     pub const LOGGED_BYTES: usize = MEBIBYTE;
+    /// How much its structure may cost: to write it, the server needs many times as much. Keys for 400 devices cost less.
+    pub const LOGGED_STRUCTURE: usize = 128 * 1024;
     /// In how many intervals an account may have been in a room. Of more the oldest become one.
     pub const INTERVALS: usize = 50;
     /// How long a nick may be, in bytes (RFC 7622 §3.4).

@@ -7,13 +7,15 @@
 mod bookmarks;
 #[path = "limits/gap.rs"]
 mod gap;
+#[path = "limits/logging.rs"]
+mod logging;
 #[path = "limits/outbox.rs"]
 mod outbox;
 #[path = "limits/presences.rs"]
 mod presences;
 
 use minimix_core::bouncer::Bouncer;
-use minimix_core::config::{Config, limit};
+use minimix_core::config::{Archive, Config, limit};
 use minimix_core::event::{Action, Event, Now, SessionId};
 use minimix_core::xmpp::jid::{BareJid, Jid};
 use minimix_core::xmpp::stanza::Stanza;
@@ -30,7 +32,11 @@ struct Core(Bouncer);
 impl Core {
     /// An account in a room, with one session.
     fn in_room() -> Self {
-        let mut core = Self(Bouncer::new(Config::default(), 1));
+        Self::in_room_with(Config::default())
+    }
+
+    fn in_room_with(config: Config) -> Self {
+        let mut core = Self(Bouncer::new(config, 1));
         core.sends(JOIN, &format!("{ROOM}/alice"));
         core.comes(SELF, &format!("{ROOM}/alice"));
         core.comes("<message type='groupchat'><subject/></message>", ROOM);

@@ -12,6 +12,7 @@ use crate::room::history::is_historic;
 use crate::room::log::Logged;
 use crate::room::seen::stanza_id;
 use crate::turn::Turn;
+use crate::xmpp::cost::Cost;
 use crate::xmpp::delay;
 use crate::xmpp::muc::{NS_MUC_USER, sets_subject};
 use crate::xmpp::stanza::{Element, Kept, Stanza};
@@ -104,7 +105,7 @@ impl Base {
 
     /// Logs a message, if a room would keep it, and no account has had it logged.
     fn log(&self, turn: &mut Turn<'_>, message: &Stanza, said_ms: Option<i64>) -> Option<Logged> {
-        if sets_subject(message) || !is_historic(message) || message.weight() > limit::LOGGED_BYTES {
+        if sets_subject(message) || !is_historic(message) || !may_be_logged(message) {
             return None;
         }
         let fresh_id = turn.fresh_id();
@@ -162,6 +163,12 @@ impl Occupancy {
     pub(super) fn intervals_number(&self) -> u32 {
         self.base.intervals().map_or(0, Intervals::number)
     }
+}
+
+/// Whether a message is not too large to be logged. Much structure is a burden to the server's storage, however short it is.
+fn may_be_logged(message: &Stanza) -> bool {
+    let weight = message.weight();
+    weight <= limit::LOGGED_BYTES && message.cost().saturating_sub(weight) <= limit::LOGGED_STRUCTURE
 }
 
 /// The message as all accounts are shown it: without what the room has told one of them (A6), and without ids that
