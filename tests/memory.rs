@@ -43,15 +43,19 @@ impl Scene {
         self.handle(Event::RoomStanza { stanza });
     }
 
-    /// The account joins through one session and is shown those occupants.
-    fn join(&mut self, account: u32, room: &str, occupants: &[Stanza]) {
-        let address = format!("account{account}@example.org");
+    fn asks_to_join(&mut self, account: u32, room: &str) -> Vec<Action> {
         let join = format!(
-            "<presence from='{address}/phone' to='{room}/nick{account}' id='j'>\
+            "<presence from='account{account}@example.org/phone' to='{room}/nick{account}' id='j'>\
              <x xmlns='http://jabber.org/protocol/muc'/></presence>"
         );
         let stanza = Stanza::from_xml(&join).unwrap();
-        let actions = self.handle(Event::ClientStanza { session: SessionId(account), stanza });
+        self.handle(Event::ClientStanza { session: SessionId(account), stanza })
+    }
+
+    /// The account joins through one session and is shown those occupants.
+    fn join(&mut self, account: u32, room: &str, occupants: &[Stanza]) {
+        let address = format!("account{account}@example.org");
+        let actions = self.asks_to_join(account, room);
         let sent = actions
             .iter()
             .find_map(|action| if let Action::Send { stanza } = action { stanza.id.clone() } else { None });
@@ -113,6 +117,7 @@ fn what_is_kept_is_small() {
     accounts_in_one_room_share_what_they_keep();
     a_room_that_is_only_read_of_is_small();
     a_session_is_small_and_leaves_little_behind();
+    a_room_that_never_answers_is_soon_small();
 }
 
 fn accounts_in_one_room_share_what_they_keep() {
@@ -184,4 +189,24 @@ fn a_session_is_small_and_leaves_little_behind() {
     println!("a room that one session is in: {attached:.0} bytes; when it has gone: {gone:.0}");
     assert!(attached <= 3_300.0, "{attached} bytes");
     assert!(gone <= 2_800.0, "{gone} bytes");
+}
+
+/// Nothing but the account's leave is remembered of it.
+fn a_room_that_never_answers_is_soon_small() {
+    let rooms = 450;
+    let mut scene = Scene { bouncer: Bouncer::new(Config::default(), 1), now_ms: 0 };
+    let before = MEMORY.allocated();
+    for number in 0..rooms {
+        scene.asks_to_join(1, &format!("room{number}@rooms.example.org"));
+        scene.now_ms += 100;
+    }
+    let asked = (MEMORY.allocated() - before) as f64 / f64::from(rooms);
+    for _ in 0..1_000 {
+        scene.now_ms += 1_000;
+        scene.handle(Event::DeadlineReached);
+    }
+    let given_up = (MEMORY.allocated() - before) as f64 / f64::from(rooms);
+    println!("a room that does not answer: {asked:.0} bytes; when it is given up: {given_up:.0}");
+    assert!(asked <= 2_600.0, "{asked} bytes");
+    assert!(given_up <= 850.0, "{given_up} bytes");
 }

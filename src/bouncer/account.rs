@@ -19,7 +19,7 @@ use crate::xmpp::memory::Charge;
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Account {
     #[serde(deserialize_with = "legible")]
-    pub(crate) rooms: BTreeMap<BareJid, Place>,
+    pub(crate) rooms: BTreeMap<BareJid, Box<Place>>, // boxed, because a node of the map has space for eleven
     #[serde(skip)]
     pub(crate) totals: Totals,
     pub(crate) profile: Profile,
@@ -42,7 +42,7 @@ pub(crate) struct Totals {
 /// An occupancy, what is stored of it, and when it is to be woken.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Place {
-    pub(crate) occupancy: Box<Occupancy>,
+    pub(crate) occupancy: Occupancy,
     pub(crate) stored: Stored,
     /// When the timetable will wake it.
     #[serde(skip)]
@@ -68,7 +68,7 @@ pub(crate) struct Place {
 }
 
 /// Reads the rooms of a snapshot. One that can't be read is left out, and costs no other.
-fn legible<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<BareJid, Place>, D::Error> {
+fn legible<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<BareJid, Box<Place>>, D::Error> {
     let rooms = BTreeMap::<BareJid, &RawValue>::deserialize(deserializer)?;
     let read = |(room, place): (BareJid, &RawValue)| {
         let place = serde_json::from_str(place.get());
@@ -130,7 +130,7 @@ impl Place {
     pub(crate) fn new(occupancy: Occupancy, told: u32) -> Self {
         let charge = Charge::of(occupancy.room().domain());
         Self {
-            occupancy: Box::new(occupancy),
+            occupancy,
             stored: Stored::default(),
             noted: None,
             told,

@@ -160,7 +160,7 @@ impl Bouncer {
         let account_known = self.state.accounts.get_mut(account)?;
         let mut place = Place::new(restored, self.state.ended.last());
         place.stored = stored;
-        account_known.rooms.insert(room.clone(), place);
+        account_known.rooms.insert(room.clone(), Box::new(place));
         self.await_turn(now, account, room);
         self.in_room(now, account, room, |occupancy, turn| {
             let about = turn.profile.blocked.about(occupancy.room());

@@ -11,6 +11,9 @@ use crate::xmpp::jid::BareJid;
 impl Bouncer {
     /// Makes sure that there is an occupancy of that account and room; false if there are too many.
     pub(super) fn open(&mut self, now: Now, account: &BareJid, room: &BareJid) -> bool {
+        // the address is kept once for all rooms
+        let known = self.state.accounts.get_key_value(account).map(|(known, _)| known.clone());
+        let account = &known.unwrap_or_else(|| account.clone());
         let known = self.state.accounts.entry(account.clone()).or_default();
         if known.rooms.contains_key(room) {
             return true;
@@ -24,7 +27,8 @@ impl Bouncer {
         let mut turn = Turn::new(now, &self.config, shared, own, services, spare);
         occupancy.note_blocked(&mut turn, &known.profile.blocked.about(room));
         occupancy.restore_intervals(known.ledger.take_intervals(room), now.utc_ms);
-        known.rooms.insert(room.clone(), Place::new(occupancy, self.state.ended.last()));
+        let place = Place::new(occupancy, self.state.ended.last());
+        known.rooms.insert(room.clone(), Box::new(place));
         self.state.services.add(account, room);
         if let Some(forgotten) = forgotten {
             self.forget(account, &forgotten);

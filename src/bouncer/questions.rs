@@ -74,7 +74,7 @@ impl Bouncer {
 
     pub(super) fn occupancy(&self, account: &str, room: &str) -> Option<&Occupancy> {
         let known = self.state().accounts.get(account)?;
-        known.rooms.get(bare_part(room)).map(|place| &*place.occupancy)
+        known.rooms.get(bare_part(room)).map(|place| &place.occupancy)
     }
 }
 

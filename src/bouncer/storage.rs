@@ -256,7 +256,7 @@ impl Bouncer {
     /// anything that follows.
     pub(super) fn note_change(&mut self, now: Now, account: &BareJid, room: &BareJid) -> Option<Action> {
         let known = self.state.accounts.get_mut(account)?;
-        let Place { occupancy, stored, .. } = known.rooms.get_mut(room)?;
+        let Place { occupancy, stored, .. } = &mut **known.rooms.get_mut(room)?;
         match stored.compare(occupancy, now, &self.config) {
             Due::Never => None,
             Due::Within(patience_ms) => {
@@ -295,7 +295,8 @@ impl Bouncer {
         let mut rooms = BTreeMap::new();
         for room in self.state.unstored.take(account) {
             let Some(known) = self.state.accounts.get_mut(account) else { break };
-            let Some(Place { occupancy, stored, .. }) = known.rooms.get_mut(&room) else { continue };
+            let Some(place) = known.rooms.get_mut(&room) else { continue };
+            let Place { occupancy, stored, .. } = &mut **place;
             let record = stored.record(occupancy, now, &self.config);
             if !stored.note_stored(occupancy, record.as_ref()) {
                 continue;

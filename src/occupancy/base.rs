@@ -42,6 +42,13 @@ impl Base {
         }
     }
 
+    /// The account is out, and no session waits to come in: none need be known.
+    pub(super) fn forget_last_session(&mut self) {
+        if self.sessions.made_mut().is_some_and(|sessions| sessions.is_empty()) {
+            self.sessions = Lazy::default();
+        }
+    }
+
     pub(super) fn new(account: BareJid, room: BareJid) -> Self {
         Self {
             me: Identity::new(account, room, Nick::new("")),

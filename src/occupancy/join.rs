@@ -63,14 +63,15 @@ impl Occupancy {
         let history = self.base.asks_history(turn);
         join.children = account_payload(&ask.join, &history.element());
         self.base.sessions.avatar.put_into(turn.profile, &mut join.children);
-        let mut sent = Stanza::clone(&attachment.presence);
-        self.base.sessions.avatar.put_into(turn.profile, &mut sent.children);
+        let sent = self.base.sessions.presence_of(attachment, turn.profile);
+        let is_as_sent = sent.children == attachment.presence.children;
+        let sent = if is_as_sent { attachment.presence.clone() } else { Kept::own(sent) };
         let request = Request {
             id,
             asked_by: Some(session),
             nick: ask.nick.clone(),
             password: ask.password(),
-            sent: Kept::own(sent),
+            sent,
             history,
             is_reflected: false,
         };

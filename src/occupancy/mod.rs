@@ -169,7 +169,10 @@ impl Occupancy {
     pub(crate) fn settle(&mut self, turn: &mut Turn<'_>) {
         loop {
             match &mut self.phase {
-                Phase::Out(_) => self.end_interval(turn),
+                Phase::Out(_) => {
+                    self.end_interval(turn);
+                    self.base.forget_last_session();
+                }
                 Phase::Joining(_) => {
                     self.base.trim_for_waiting(turn);
                 }
