@@ -170,9 +170,10 @@ fault-test: $(if $(filter ejabberd,$(REMOTE)),deps-ejabberd) $(if $(CONTAINER),d
 	@$(PYTHON) prosody-test/faults.py --remote $(or $(REMOTE),prosody) $(if $(CONTAINER),--image $(IMAGE)) $(FAULTS)
 
 .PHONY: attack-test
-attack-test: deps-attacks build ## What hostile rooms and sessions do to somebody else on the server; ATTACKS="show block" chooses
+attack-test: deps-attacks build ## What hostile rooms and sessions do to somebody else on the server; ATTACKS="show block" chooses, BEFORE=<commit> compares
 	@test -x $(PYTHON) || { echo "no $(PYTHON): run 'make deps' first" >&2; exit 1; }
-	@$(PYTHON) prosody-test/attacks.py $(ATTACKS)
+	@$(if $(BEFORE),scripts/build-before $(BEFORE) $(TARGET)/before)
+	@$(PYTHON) prosody-test/attacks.py $(if $(BEFORE),--before $(TARGET)/before) $(ATTACKS)
 
 .PHONY: interop
 interop: build ## Smack's tests of group chats: what passes without the module passes with it

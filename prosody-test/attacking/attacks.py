@@ -26,29 +26,31 @@ class Attack:
     prepare: Callable[[World], Awaitable[Act]]
 
 
-def _presence(sender: str, to: str, more: str = "", codes: tuple[str, ...] = (), id: str = "") -> str:
+def presence(sender: str, to: str, more: str = "", codes: tuple[str, ...] = (), id: str = "") -> str:
+    """Of an occupant, as the hostile server sends it."""
     status = "".join(f"<status code='{code}'/>" for code in codes)
     x = f"<x xmlns='{xml.MUC_USER}'>{MUC_ITEM}{status}</x>"
     attribute = f" id={quoteattr(id)}" if id else ""
     return f"<presence xmlns='jabber:client' from={quoteattr(sender)} to='{to}'{attribute}>{more}{x}</presence>"
 
 
-def _message(sender: str, to: str, payload: str) -> str:
+def message(sender: str, to: str, payload: str) -> str:
+    """To everybody in the room."""
     return f"<message xmlns='jabber:client' from={quoteattr(sender)} to='{to}' type='groupchat'>{payload}</message>"
 
 
-async def _enter(world: World, person: Person, room: str = ROOM, occupants: int = 1) -> str:
+async def enter(world: World, person: Person, room: str = ROOM, occupants: int = 1, beside: str = "") -> str:
     """Lets somebody into a room of the hostile server; gives the address under which the room knows him."""
     await world.emit(room, "")
-    person.send_join(room, "me")
+    person.send_join(room, "me", beside=beside)
     join = xml.Match(lambda stanza: stanza.find(f".//{{{xml.MUC}}}x") is not None, "a join")
     got = (await world.handler.expect(join))[0][0]
     to = got.get("from")
-    others = [_presence(f"{room}/occupant{number}", to) for number in range(occupants)]
+    others = [presence(f"{room}/occupant{number}", to) for number in range(occupants)]
     for first in range(0, occupants, 100):
         await world.emit(room, "".join(others[first : first + 100]))
-    own = _presence(f"{room}/me", to, codes=("110",), id=got.get("id"))
-    await world.emit(room, own + _message(room, to, "<subject/>"))
+    own = presence(f"{room}/me", to, codes=("110",), id=got.get("id"))
+    await world.emit(room, own + message(room, to, "<subject/>"))
     await person.joined()
     return to
 
@@ -74,29 +76,29 @@ def _structure(number: int, size: int = STANZA) -> str:
 
 async def messages_of_structure(world: World) -> Act:
     victim = await world.person("victim")
-    to = await _enter(world, victim)
+    to = await enter(world, victim)
     await victim.close()
-    return _from_room(world, lambda n: _message(f"{ROOM}/occupant0", to, f"<body>{n}</body>{_structure(n)}"))
+    return _from_room(world, lambda n: message(f"{ROOM}/occupant0", to, f"<body>{n}</body>{_structure(n)}"))
 
 
 async def presences_of_structure(world: World) -> Act:
     victim = await world.person("victim")
-    to = await _enter(world, victim)
+    to = await enter(world, victim)
     await victim.close()
-    return _from_room(world, lambda n: _presence(f"{ROOM}/new{n}", to, _structure(n)))
+    return _from_room(world, lambda n: presence(f"{ROOM}/new{n}", to, _structure(n)))
 
 
 async def presences_of_the_room(world: World) -> Act:
     victim = await world.person("victim")
-    to = await _enter(world, victim)
-    await world.emit(ROOM, "".join(_message(f"{ROOM}/occupant0", to, f"<body>{n}</body>") for n in range(200)))
+    to = await enter(world, victim)
+    await world.emit(ROOM, "".join(message(f"{ROOM}/occupant0", to, f"<body>{n}</body>") for n in range(200)))
     await victim.close()
     return _from_room(world, lambda _: f"<presence xmlns='jabber:client' from='{ROOM}' to='{to}'/>")
 
 
 async def joins_again(world: World) -> Act:
     mallory = await world.person("mallory")
-    await _enter(world, mallory, occupants=OCCUPANTS)
+    await enter(world, mallory, occupants=OCCUPANTS)
     return _from_session(mallory, lambda n: f"<presence to='{ROOM}/me' id='{n}'><x xmlns='{xml.MUC}'/></presence>")
 
 
@@ -119,7 +121,7 @@ async def nicks(world: World) -> Act:
 
 async def queries(world: World) -> Act:
     mallory = await world.person("mallory")
-    await _enter(world, mallory)
+    await enter(world, mallory)
     id, query = "i" * 400, _structure(0, 1_000)
     return _from_session(mallory, lambda n: f"<iq type='get' to='{ROOM}/occupant0' id='{id}{n}'>{query}</iq>")
 
@@ -132,7 +134,7 @@ async def rooms(world: World) -> Act:
 
 async def blocks(world: World) -> Act:
     mallory = await world.person("mallory")
-    await _enter(world, mallory, occupants=OCCUPANTS)
+    await enter(world, mallory, occupants=OCCUPANTS)
     items = "".join(f"<item jid='{ROOM}/other{number}'/>" for number in range(BLOCKED))
     await mallory.query("set", f"mallory@{HOME}", f"<block xmlns='urn:xmpp:blocking'>{items}</block>")
 

@@ -14,11 +14,13 @@ from client.person import Person
 from harness.puppet import PUPPET
 from lab import network, prosody
 from lab.lab import Endpoint
-from lab.prosody import Host, Settings
+from lab.prosody import Host, Module, Settings
 from lab.server import Server
 
 HOME, ROOMS = "home.lab", "rooms.lab"
 FAR, FAR_ROOMS, PUPPETS = "far.lab", "rooms.far.lab", "puppet.far.lab"
+SERVICES = [f"puppet{number}.far.lab" for number in range(8)]  # more of the hostile server
+UNLIMITED = {kind: {"rate": "100mb/s", "burst": "2s"} for kind in ("c2s", "s2sin")}
 GAUGE = "urn:lab:gauge"
 FAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
 SESSION_RATE = 10 * 1024  # bytes a second, mod_limits' default for a client
@@ -30,20 +32,22 @@ SETTLED_S = 3  # the library that moves the clock looks into its file once a sec
 class World:
     """Both servers, up between `start` and `end`."""
 
-    def __init__(self, with_module: bool):
+    def __init__(self, module: Module | None, limits: dict[str, object] | None = None):
+        self._module = module
         self.directory = Path(tempfile.mkdtemp(prefix="minimix-attacks-"))
         self._clock = self.directory / "clock"
         self._people: list[Person] = []
         base = network.own_network()
         here, there = f"{base}.1", f"{base}.2"
         at_here, at_there = network.free_port(here), network.free_port(there)
-        options = {"lab_loads_minimix": with_module}
+        options = {"lab_loads_minimix": module is not None}
         near = [Host(HOME, modules=["lab_gauge"], options=options), Host(ROOMS, rooms=True)]
-        far = [Host(FAR), Host(FAR_ROOMS, rooms=True), Host(PUPPETS, component="lab_puppet")]
+        puppets = [Host(name, component="lab_puppet") for name in [PUPPETS, *SERVICES]]
+        far = [Host(FAR), Host(FAR_ROOMS, rooms=True), *puppets]
         to_far = {host.name: (there, at_there) for host in far}
         to_near = {host.name: (here, at_here) for host in near}
-        self._a, self.home = self._prosody("a", here, at_here, near, to_far, {"limits": {}})
-        self._b, self.far = self._prosody("b", there, at_there, far, to_near, {})
+        self._a, self.home = self._prosody("a", here, at_here, near, to_far, {"limits": limits or {}})
+        self._b, self.far = self._prosody("b", there, at_there, far, to_near, {"limits": UNLIMITED})
         self.handler: Person | None = None
 
     @property
@@ -119,6 +123,7 @@ class World:
             hosts=hosts,
             peers=peers,
             options={"log": prosody.short_log(directory), **options},
+            module=self._module or Module(),
         )
         command = prosody.command(settings)
         if name == "a":

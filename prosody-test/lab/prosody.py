@@ -12,6 +12,20 @@ CORE = CHECKOUT / "target" / "module"
 TEST_MODULES = CHECKOUT / "prosody-test" / "modules"
 COMMUNITY = CHECKOUT / "target" / "prosody-modules"  # Debian's package of that name, unpacked
 
+
+
+@dataclass(frozen=True)
+class Module:
+    """Where the module is found: that of this checkout, or that of another one."""
+
+    wrapper: Path = WRAPPER
+    core: Path = CORE
+
+    @classmethod
+    def of(cls, checkout: Path) -> "Module":
+        return cls(checkout / "lua", checkout / "target" / "module")
+
+
 # What Debian's default configuration enables, without what needs the network, and with what a modern server adds.
 MODULES = [
     "roster", "saslauth", "disco", "dialback", "ping", "time", "version", "uptime",
@@ -59,6 +73,7 @@ class Settings:
     hosts: list[Host]
     peers: dict[str, tuple[str, int]] = field(default_factory=dict)
     options: dict[str, object] = field(default_factory=dict)
+    module: Module = field(default_factory=Module)
 
     @property
     def file(self) -> Path:
@@ -89,7 +104,7 @@ def _global_options(settings: Settings) -> dict[str, object]:
         "pidfile": directory / "prosody.pid",
         "admin_socket": directory / "prosody.sock",
         "log": {"debug": directory / "debug.log", "info": "*console"},
-        "plugin_paths": [WRAPPER, TEST_MODULES, COMMUNITY],
+        "plugin_paths": [settings.module.wrapper, TEST_MODULES, COMMUNITY],
         "interfaces": [settings.address],
         "c2s_ports": [settings.c2s_port],
         "s2s_ports": [settings.s2s_port],
@@ -176,5 +191,5 @@ def command(settings: Settings) -> Command:
     return Command(
         argv=["prosody", "-F", "--config", str(settings.file)],
         ready="The lab's server is up",
-        environment={"LUA_CPATH": f"{CORE}/?.so;;"},
+        environment={"LUA_CPATH": f"{settings.module.core}/?.so;;"},
     )
