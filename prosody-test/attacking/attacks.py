@@ -39,12 +39,18 @@ def message(sender: str, to: str, payload: str) -> str:
     return f"<message xmlns='jabber:client' from={quoteattr(sender)} to='{to}' type='groupchat'>{payload}</message>"
 
 
+def _join_of(room: str) -> xml.Match:
+    def is_join(stanza: xml.Element) -> bool:
+        return stanza.get("from") == room and stanza.find(f".//{{{xml.MUC}}}x") is not None
+
+    return xml.Match(is_join, f"a join of {room}")
+
+
 async def enter(world: World, person: Person, room: str = ROOM, occupants: int = 1, beside: str = "") -> str:
     """Lets somebody into a room of the hostile server; gives the address under which the room knows him."""
     await world.emit(room, "")
     person.send_join(room, "me", beside=beside)
-    join = xml.Match(lambda stanza: stanza.find(f".//{{{xml.MUC}}}x") is not None, "a join")
-    got = (await world.handler.expect(join))[0][0]
+    got = (await world.handler.expect(_join_of(room)))[0][0]
     to = got.get("from")
     others = [presence(f"{room}/occupant{number}", to) for number in range(occupants)]
     for first in range(0, occupants, 100):
