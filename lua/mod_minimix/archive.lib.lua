@@ -61,6 +61,16 @@ return function (actions, options)
 		return protected("find", key_of(room), query);
 	end
 
+	-- Gives what is to be called again and again during some work: it lets others have their turn when it is time.
+	function log.sharing()
+		local began_s = now();
+		return function ()
+			if now() - began_s < slice_s or not async.ready() then return; end
+			pause();
+			began_s = now();
+		end
+	end
+
 	--- Writing ---
 
 	local waiting, first, last = {}, 1, 0;

@@ -3,25 +3,11 @@
 -- Between sources (archive_sources.lib.lua) the time of receipt decides, then the room's address: so the order is the same for
 -- each page.
 
-local async = require "util.async";
-local now = require "util.time".now;
-
-local pause = module:require "pause";
-
-local slice_s = 0.01; -- of reading, before others have their turn
 local few = 4; -- entries to look for one among those of the same time
 
 return function (core, log)
 	local sources = module:require "archive_sources"(core, log);
 	local account_archive = sources.account_archive;
-
-	local began_s;
-
-	local function breathe()
-		if now() - began_s < slice_s or not async.ready() then return; end
-		pause();
-		began_s = now();
-	end
 
 	-- Those that are asked for.
 	local function sources_with(all, username, with, range)
@@ -52,7 +38,7 @@ return function (core, log)
 	end
 
 	-- What the account sees of a source, after one entry and before another, in one direction.
-	local function reader(source, reverse, range, least)
+	local function reader(source, reverse, range, least, share)
 		local first_s = latest(latest(source.first_s, range.first_s), range.after and range.after.when);
 		local last_s = earliest(earliest(source.last_s, range.last_s), range.before and range.before.when);
 		local begin, stop, from_s = range.after, range.before, first_s;
@@ -63,7 +49,7 @@ return function (core, log)
 			if reverse then return later(b, a); end
 			return later(a, b);
 		end
-		local entries = sources.entries_of(source, reverse, from_s, place, least, breathe);
+		local entries = sources.entries_of(source, reverse, from_s, place, least, share);
 		local function is_at_end(found)
 			if reverse then return first_s and found.when < first_s - source.slack_s; end
 			return last_s and found.when > last_s + source.slack_s;
@@ -89,11 +75,11 @@ return function (core, log)
 	end
 
 	-- What the account sees of all sources.
-	local function merged(wanted, reverse, range, count)
+	local function merged(wanted, reverse, range, count, share)
 		local heads = {};
 		local least = 2 + math.ceil(2 * count / #wanted);
 		for _, source in ipairs(wanted) do
-			local read = reader(source, reverse, range, least);
+			local read = reader(source, reverse, range, least, share);
 			local head = read();
 			if head then table.insert(heads, { read = read, head = head }); end
 		end
@@ -114,8 +100,8 @@ return function (core, log)
 
 	--- Single entries ---
 
-	local function found_at(source, id, when)
-		local entries = sources.entries_of(source, false, when, nil, few, breathe);
+	local function found_at(source, id, when, share)
+		local entries = sources.entries_of(source, false, when, nil, few, share);
 		for key, item, stored_s in entries do
 			local found = source.read(key, item, stored_s);
 			if found and found.id == id then
@@ -128,21 +114,21 @@ return function (core, log)
 	end
 
 	-- An id of mod_mam's that tells its time is found without reading all that came before it.
-	local function find_of_account(source, id)
+	local function find_of_account(source, id, share)
 		local high, low = id:match("^(%x%x%x%x%x%x%x%x)%-(%x%x%x%x)%-7");
-		local found = high and found_at(source, id, tonumber(high..low, 16) / 1000);
+		local found = high and found_at(source, id, tonumber(high..low, 16) / 1000, share);
 		return found or source.get(id);
 	end
 
-	local function find_by_id(all, id)
+	local function find_by_id(all, id, share)
 		local time = id:match("^(%x%x%x%x%x%x%x%x%x%x%x)%-%l*%w*$");
 		local at_s = time and tonumber(time, 16) / 1000;
 		for _, source in ipairs(all) do
 			local found;
 			if source.order == account_archive then
-				found = not time and find_of_account(source, id);
+				found = not time and find_of_account(source, id, share);
 			elseif time and not (source.last_s and at_s > source.last_s) and at_s >= source.first_s then
-				found = found_at(source, id, at_s);
+				found = found_at(source, id, at_s, share);
 			end
 			if found then return found; end
 		end
@@ -151,10 +137,10 @@ return function (core, log)
 
 	--- Pages ---
 
-	local function by_ids(all, asked)
+	local function by_ids(all, asked, share)
 		local found, known = {}, {};
 		for _, id in ipairs(asked.ids) do
-			if not known[id] then table.insert(found, find_by_id(all, id)); end
+			if not known[id] then table.insert(found, find_by_id(all, id, share)); end
 			known[id] = true;
 		end
 		table.sort(found, function (a, b)
@@ -164,15 +150,15 @@ return function (core, log)
 		return { found = found, is_complete = true, count = #found };
 	end
 
-	local function page_of(username, asked)
+	local function page_of(username, asked, share)
 		local all = sources.of(username);
-		if asked.ids then return by_ids(all, asked); end
+		if asked.ids then return by_ids(all, asked, share); end
 		local range = {
 			first_s = asked.first_s, last_s = asked.last_s;
-			after = asked.after and find_by_id(all, asked.after);
-			before = asked.before and find_by_id(all, asked.before);
+			after = asked.after and find_by_id(all, asked.after, share);
+			before = asked.before and find_by_id(all, asked.before, share);
 		};
-		local read = merged(sources_with(all, username, asked.with, range), asked.reverse, range, asked.count);
+		local read = merged(sources_with(all, username, asked.with, range), asked.reverse, range, asked.count, share);
 		local page = { found = {}, is_complete = true };
 		if asked.count == 0 then
 			page.count = 0;
@@ -190,10 +176,9 @@ return function (core, log)
 		return page;
 	end
 
-	-- A page of what an account asks for; nothing, and the condition of the error, if there is none.
-	return function (username, asked)
-		began_s = now();
-		local ok, page = pcall(page_of, username, asked);
+	-- A page of what an account asks for; nothing, and the condition of the error, if there is none. `share` is called meanwhile.
+	return function (username, asked, share)
+		local ok, page = pcall(page_of, username, asked, share);
 		if ok then return page; end
 		return nil, type(page) == "table" and page.condition or tostring(page);
 	end

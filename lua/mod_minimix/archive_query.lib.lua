@@ -82,12 +82,15 @@ return function (log, merge)
 					:add_child(message):reset();
 	end
 
-	local function answer(origin, stanza, asked, page)
+	local function answer(origin, stanza, asked, page, share)
 		local queryid = stanza.tags[1].attr.queryid;
 		local found = page.found;
 		local from, to, step = 1, #found, 1;
 		if asked.flip then from, to, step = #found, 1, -1; end
-		for i = from, to, step do origin.send(result(stanza, queryid, found[i])); end
+		for i = from, to, step do
+			origin.send(result(stanza, queryid, found[i]));
+			share();
+		end
 		local first, last = found[1], found[#found];
 		if asked.reverse then first, last = last, first; end
 		origin.send(st.reply(stanza)
@@ -102,9 +105,10 @@ return function (log, merge)
 		origin.mam_requested = true;
 		local asked, fault = read(query);
 		if not asked then return refuse(origin, stanza, "modify", "bad-request", fault); end
-		local page, condition = merge(origin.username, asked);
+		local share = log.sharing();
+		local page, condition = merge(origin.username, asked, share);
 		if page then
-			answer(origin, stanza, asked, page);
+			answer(origin, stanza, asked, page, share);
 		elseif condition == "item-not-found" then
 			refuse(origin, stanza, "modify", condition);
 		else

@@ -9,7 +9,7 @@ local st = require "util.stanza";
 
 local host = prosody.hosts[module.host];
 
-local most = 60; -- entries that are read at once
+local most = 30; -- entries that are read at once
 
 return function (core, log)
 	local sources = { account_archive = "" }; -- comes before each room
@@ -114,7 +114,7 @@ return function (core, log)
 	end
 
 	-- What is stored of a source, from a place or else a time on, in one direction: first a few entries, then more at once.
-	local function stored_of(source, reverse, from_s, place, few, breathe)
+	local function stored_of(source, reverse, from_s, place, few, share)
 		local buffer, position, is_over, size = {}, 0, false, math.min(few, most);
 		local key, when = place and place.key, place and place.stored_s;
 		local function query_of()
@@ -144,7 +144,7 @@ return function (core, log)
 			if position >= #buffer then
 				if is_over then return nil; end
 				fill();
-				breathe();
+				share();
 			end
 			position = position + 1;
 			local found = buffer[position];
@@ -165,8 +165,8 @@ return function (core, log)
 	end
 
 	-- The same, and what waited to be written when the query came. It may be written meanwhile.
-	function sources.entries_of(source, reverse, from_s, place, few, breathe)
-		local stored, unwritten = stored_of(source, reverse, from_s, place, few, breathe), source.unwritten;
+	function sources.entries_of(source, reverse, from_s, place, few, share)
+		local stored, unwritten = stored_of(source, reverse, from_s, place, few, share), source.unwritten;
 		if not unwritten then return stored; end
 		local waiting = waiting_of(unwritten, reverse);
 		local function was_waiting(entry)
