@@ -55,7 +55,7 @@ class Bench:
         await self._measure(phone, "the last page with a contact", page(before=""), **{"with": "nobody@plain.lab"})
         await self._measure(phone, "the first page since a time", page(), start=_time_of(middle))
         await self._measure(phone, "one message by its id", "", ids=middle)
-        await self._measure(phone, "how many there are", page(0))
+        await self._measure(phone, "how many there are", page(0))  # all are read
         await phone.stop()
 
     async def _written(self, messages: int) -> None:

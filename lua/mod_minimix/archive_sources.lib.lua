@@ -10,6 +10,7 @@ local st = require "util.stanza";
 local host = prosody.hosts[module.host];
 
 local most = 30; -- entries that are read at once
+local least_s = 0.0005; -- before an entry that has to be found: of several of the same time, storage may begin with any
 
 return function (core, log)
 	local sources = { account_archive = "" }; -- comes before each room
@@ -119,7 +120,8 @@ return function (core, log)
 		local key, when = place and place.key, place and place.stored_s;
 		local function query_of()
 			if not reverse then
-				return { limit = size, after = key, start = (when or from_s) and math.floor(when or from_s) - source.slack_s };
+				local first_s = when or from_s;
+				return { limit = size, after = key, start = first_s and first_s - least_s - source.slack_s };
 			end
 			if not key and from_s and not source.is_chosen then
 				key, when = key_after(source, from_s);

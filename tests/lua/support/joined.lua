@@ -27,14 +27,15 @@ local function self_presence(id)
 end
 
 -- The account is in the room, with that many sessions whose sending costs nothing.
-local function server_with(count)
+local function server_with(count, options)
 	local server = fake.server();
-	local module = fake.load(server);
+	local module = fake.load(server, options);
 	server.module = module;
 	module.ready();
-	local join_id;
+	local join_id, query_id;
 	function server.send(stanza)
 		join_id = stanza.name == "presence" and stanza.attr.id or join_id;
+		query_id = stanza.name == "iq" and stanza.attr.id or query_id;
 	end
 	for i = 1, count do
 		local session = fake.session(server, "alice", "session"..i);
@@ -56,6 +57,11 @@ local function server_with(count)
 	end
 	arrive(st.clone(message));
 	if received ~= count then error("the account is not in the room", 0); end
+	module:run_timers();
+	if query_id then -- the room is asked what it is
+		arrive(st.iq({ type = "result", from = room, id = query_id })
+			:tag("query", { xmlns = "http://jabber.org/protocol/disco#info" }):tag("feature", { var = "urn:xmpp:mam:2" }):reset());
+	end
 	local function send() return true; end
 	for _, session in pairs(server.hosts["example.org"].sessions.alice.sessions) do session.send = send; end
 	return server;
@@ -84,7 +90,25 @@ local function event_of(server, stanza, from)
 	return function () fire_event(name, event); end
 end
 
+-- The same message comes again and again, each time as one that is new, and to be logged: the room has no archive. What
+-- waits to be written is written now and then.
+local function logged_event_of(server)
+	local stanza = st.clone(message);
+	stanza:maptags(function (tag) return tag.attr.by == nil and tag or nil; end);
+	local ids, count = {}, 0;
+	for i = 1, 2000 do ids[i] = "6e1b7c0a-41d5-4f0e-9a68-"..i; end
+	local event = { origin = server.hosts["rooms.example.org"], stanza = stanza };
+	local fire_event, name = server.hosts["example.org"].events.fire_event, stanza.name.."/bare";
+	return function ()
+		count = count + 1;
+		stanza.attr.id = ids[count % #ids + 1];
+		fire_event(name, event);
+		if count % 5000 == 0 then server.module:run_timers(); end
+	end
+end
+
 return {
 	account = alice, room = room, message = message, presence = presence;
 	server = server_with, watched = watched, event = event_of, message_again = message_again;
+	logged_event = logged_event_of;
 };
