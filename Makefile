@@ -159,7 +159,7 @@ prosody-test: build ## Real Prosodies and real clients; STORIES="kick ban" choos
 .PHONY: database-test
 database-test: deps-database build ## What outlasts a restart, once more with SQLite and with PostgreSQL
 	@set -e; for storage in sqlite postgresql; do \
-		$(PYTHON) prosody-test/run.py --storage $$storage $(or $(STORIES),restart start bookmark); \
+		$(PYTHON) prosody-test/run.py --storage $$storage $(or $(STORIES),restart start bookmark archiv); \
 		$(PYTHON) prosody-test/faults.py --storage $$storage $(or $(FAULTS),"A restarted" "A killed for" "local rooms"); \
 	done
 

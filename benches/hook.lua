@@ -159,7 +159,9 @@ end
 local function compare_with_limits(case, result)
 	local name, most = case[1], case.most;
 	local is_ours = case.sends or case.more_than;
-	if is_ours and result.garbage > (case.garbage or 0) then table.insert(faults, ("%s: %.0f B of garbage"):format(name, result.garbage)); end
+	if is_ours and result.garbage > (case.garbage or 0) then
+		table.insert(faults, ("%s: %.0f B of garbage"):format(name, result.garbage));
+	end
 	if not (most and result.instr) then return; end
 	if percent(result.instr, results[case.sends].instr, case.count) > most then
 		table.insert(faults, ("%s: more than %g %% of %d sends"):format(name, most, case.count));

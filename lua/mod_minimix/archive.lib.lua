@@ -21,6 +21,7 @@ local most_compared = 200; -- of the last messages, when the past comes again
 local most_waiting = 10000; -- to be written
 local longest_name = 200; -- of a log, as the name of a file
 local slice_s = 0.01;
+local unreadable = "Error reading storage"; -- what internal storage says of a file that it can't read to its end
 local day_s = 24 * 60 * 60;
 
 return function (actions, options)
@@ -111,15 +112,38 @@ return function (actions, options)
 		}):add_child(message);
 	end
 
+	-- A server that is killed may leave the last entry of a file unfinished, and then nothing more can be appended. What can be
+	-- read is written anew.
+	local function mend(key)
+		local share = log.sharing();
+		local items = protected("find", key);
+		if not items then return; end
+		local kept = {};
+		for _, entry, when, with in items do
+			table.insert(kept, { entry, when, with });
+			share();
+		end
+		if not protected("delete", key) then return; end
+		module:log("warn", "A log of a room could not be read to its end, and is written anew");
+		for _, entry in ipairs(kept) do
+			protected("append", key, nil, entry[1], entry[2], entry[3]);
+			share();
+		end
+	end
+
 	local function append(action)
 		local room = action.room;
 		local key = key_of(room);
 		if action.said_ms and prints_of(room, key)[action.print] then return; end
 		local entry = log.entry_of(action);
-		local id, fault = protected("append", key, nil, entry, action.at_ms / 1000, room);
-		if not id and fault == "quota-limit" then
+		local function try() return protected("append", key, nil, entry, action.at_ms / 1000, room); end
+		local id, fault = try();
+		if fault == "quota-limit" then
 			trim(key, trimmed_to);
-			id, fault = protected("append", key, nil, entry, action.at_ms / 1000, room);
+			id, fault = try();
+		elseif fault == unreadable then
+			mend(key);
+			id, fault = try();
 		end
 		if id then
 			local count = (appended:get(key) or 0) + 1;

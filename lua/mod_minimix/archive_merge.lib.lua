@@ -115,9 +115,8 @@ return function (core, log)
 
 	-- An id of mod_mam's that tells its time is found without reading all that came before it.
 	local function find_of_account(source, id, share)
-		local high, low = id:match("^(%x%x%x%x%x%x%x%x)%-(%x%x%x%x)%-7");
-		local found = high and found_at(source, id, tonumber(high..low, 16) / 1000, share);
-		return found or source.get(id);
+		local time_s = sources.time_of(id);
+		return time_s and found_at(source, id, time_s, share) or source.get(id);
 	end
 
 	local function find_by_id(all, id, share)

@@ -7,6 +7,9 @@
 local now = require "util.time".now;
 local st = require "util.stanza";
 
+local latest_s = 2^31 - 1; -- that PostgreSQL takes
+local day_s = 24 * 60 * 60;
+
 local host = prosody.hosts[module.host];
 
 local most = 30; -- entries that are read at once
@@ -37,9 +40,24 @@ return function (core, log)
 
 	--- Sources ---
 
-	-- The logs know milliseconds, mod_mam what the clock says: of the same millisecond its message comes first.
+	-- When mod_mam has received a message, if its id tells: the id begins with milliseconds (RFC 9562 §5.7), or as Prosody 13
+	-- makes it with seconds and 12 bits of fraction.
+	function sources.time_of(id)
+		local high, low = id:match("^(%x%x%x%x%x%x%x%x)%-(%x%x%x%x)%-7");
+		if not high then return nil; end
+		local number = tonumber(high..low, 16);
+		if number / 1000 <= now() + day_s then return number / 1000; end
+		return number / 4096;
+	end
+
+	-- The logs know milliseconds, mod_mam what the clock says, and PostgreSQL only the second. Of the same millisecond
+	-- mod_mam's message comes first.
 	local function of_account(id, stanza, when)
-		return { id = id, when = math.floor(when * 1000) / 1000, stamp = when, stanza = stanza, order = sources.account_archive };
+		local told_s = sources.time_of(id);
+		local precise_s = when % 1 == 0 and told_s and math.floor(told_s) == when and told_s or when;
+		return {
+			id = id, when = math.floor(precise_s * 1000) / 1000, stamp = when, stanza = stanza, order = sources.account_archive;
+		};
 	end
 
 	-- The store chooses the messages with somebody, unless the place to begin may be another message.
@@ -99,7 +117,12 @@ return function (core, log)
 
 	--- Reading ---
 
+	local function within_limits(time_s)
+		return time_s and math.max(0, math.min(time_s, latest_s));
+	end
+
 	local function items_of(source, query)
+		query.start, query["end"] = within_limits(query.start), within_limits(query["end"]);
 		local items, fault = source.find(query);
 		if items or fault == nil or (fault == "item-not-found" and not (query.before or query.after)) then return items; end
 		error({ condition = fault }, 0);

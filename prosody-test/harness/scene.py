@@ -67,10 +67,11 @@ class Scene:
         """Gives an order to the shell of the account's server."""
         return await self._lab.order(words)
 
-    async def restart(self, killed: bool = False) -> None:
-        """The account's server is stopped, or killed, and started again; its clients go with it."""
+    async def restart(self, killed: bool = False, torn: bool = False) -> None:
+        """The account's server is stopped, or killed, and started again; its clients go with it. If the logs of rooms are
+        torn, it was killed while it wrote into them."""
         await self._leave_host(self.host)
-        await self._lab.restart(killed)
+        await self._lab.restart(killed, torn)
 
     @contextlib.asynccontextmanager
     async def deaf(self) -> AsyncIterator[None]:
@@ -111,6 +112,12 @@ class Scene:
         """
         async with asyncio.timeout(STORED_S):
             while self.stored().count(text) < rooms:
+                await asyncio.sleep(POLL_S)
+
+    async def until_archived(self, text: str) -> None:
+        """Waits until that is written into the log of a room."""
+        async with asyncio.timeout(STORED_S):
+            while text not in self._lab.storage.logged():
                 await asyncio.sleep(POLL_S)
 
     def stored(self) -> str:

@@ -104,10 +104,12 @@ class Lab:
         for server in self._servers:
             await server.start()
 
-    async def restart(self, killed: bool = False) -> None:
-        """Server A is stopped, or killed, and started again with the data that it has."""
+    async def restart(self, killed: bool = False, torn: bool = False) -> None:
+        """Server A is stopped, or killed, perhaps while it wrote, and started again with the data that it has."""
         server = self._servers[0]
         await (server.kill() if killed else server.stop())
+        if torn:
+            self.storage.tear()
         await server.start()
 
     @contextlib.asynccontextmanager

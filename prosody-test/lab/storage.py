@@ -17,6 +17,8 @@ from lab.server import Command, Server
 
 KINDS = ("internal", "sqlite", "postgresql")
 RECORDS = "SELECT host, \"user\", key, value FROM prosody WHERE store = 'minimix'"
+LOGGED = "SELECT value FROM prosodyarchive WHERE store = 'minimix_log' ORDER BY sort_id"
+TORN = 'item({ key = "the lab raises this on purpose\n'  # so says the error
 SEPARATOR = "\x1f"
 USER = "postgres"  # Debian's; PostgreSQL does not run as root
 TOLD_S = 30
@@ -47,6 +49,17 @@ class Files:
         return texts
 
 
+    def logged(self) -> str:
+        """All that is in the logs of rooms."""
+        return "".join(file.read_text() for file in self._data.glob("*/minimix_log/*.list"))
+
+    def tear(self) -> None:
+        """Leaves each log of a room as a server does that is killed while it writes."""
+        for file in self._data.glob("*/minimix_log/*.list"):
+            with file.open("a") as log:
+                log.write(TORN)
+
+
 class Sqlite(Files):
     def __init__(self, directory: Path):
         self._file = directory / "data" / "prosody.sqlite"
@@ -58,6 +71,18 @@ class Sqlite(Files):
     def records(self) -> list[str]:
         with contextlib.closing(sqlite3.connect(f"file:{self._file}?mode=ro", uri=True)) as database:
             return _by_account(database.execute(RECORDS))
+
+    def logged(self) -> str:
+        # Without a lock, which would have the server's write fail. What it writes at the moment can't be read.
+        with (
+            contextlib.suppress(sqlite3.DatabaseError),
+            contextlib.closing(sqlite3.connect(f"file:{self._file}?immutable=1", uri=True)) as database,
+        ):
+            return "".join(value for (value,) in database.execute(LOGGED))
+        return ""
+
+    def tear(self) -> None:
+        """A database leaves nothing unfinished."""
 
 
 class Postgresql(Files):
@@ -94,10 +119,18 @@ class Postgresql(Files):
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def records(self) -> list[str]:
+        return _by_account(line.split(SEPARATOR) for line in self._select(RECORDS).splitlines())
+
+    def logged(self) -> str:
+        return self._select(LOGGED)
+
+    def tear(self) -> None:
+        """A database leaves nothing unfinished."""
+
+    def _select(self, query: str) -> str:
         argv = ["psql", "-h", self._address, "-p", str(self._port), "-U", USER, "-d", USER]
-        argv += ["-A", "-t", "-F", SEPARATOR, "-c", RECORDS]
-        output = subprocess.run(argv, check=True, capture_output=True, text=True, timeout=TOLD_S).stdout
-        return _by_account(line.split(SEPARATOR) for line in output.splitlines())
+        argv += ["-A", "-t", "-F", SEPARATOR, "-c", query]
+        return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=TOLD_S).stdout
 
 
 def of_kind(kind: str, directory: Path, address: str) -> Files:

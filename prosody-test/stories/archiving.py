@@ -9,7 +9,6 @@ from lab.guests import ARCHIVED
 
 STANZA_ID = "{urn:xmpp:sid:0}stanza-id"
 LINES = 250  # before a restart, and as many after it
-MISSED = 10  # while the server is down
 
 
 async def says_some(judge: Person, lines: list[str]) -> None:
@@ -44,6 +43,33 @@ async def archive_while_the_phone_is_gone(scene: JudgedScene) -> None:
     check(len(set(ids)) == len(ids), "each has an id of its own")
     none = await asks(phone, page(), groupchat=None)
     check(none.results == [], f"not unless it is asked for: {none.bodies}")
+
+
+@judged("A1", "A4", "R7", kinds=("remote",), alone=True, host=ARCHIVED)
+async def archive_after_the_server_was_killed(scene: JudgedScene) -> None:
+    """What was written is there under its ids, though the server was killed while it wrote, and goes on from there."""
+    await scene.judge.stop_archiving()
+    phone = await scene.phone()
+    await phone.join(scene.room, "me")
+    lines = [f"line {number}" for number in range(10)]
+    await says_some(scene.judge, lines)
+    await phone.expect(xml.message(body=lines[-1]))
+    before = await asks(phone)
+    check(before.bodies == lines, f"each is there: {before.bodies}")
+    await scene.until_archived(lines[-1])
+    await scene.until_stored('"log":')
+    await scene.restart(killed=True, torn=True)
+    await scene.judge.say("after the start")
+    await scene.arrived()
+    phone = await scene.phone()
+    after = await asks(phone)
+    check(after.bodies == [*lines, "after the start"], f"each is there once: {after.bodies}")
+    check(after.ids[: len(lines)] == before.ids, "under the same ids")
+    await scene.until_archived("after the start")
+    await scene.restart()
+    phone = await scene.phone()
+    again = await asks(phone)
+    check((again.bodies, again.ids) == (after.bodies, after.ids), f"and once more: {again.bodies}")
 
 
 @judged("A2", "A3", "A4", "A6", kinds=("remote", "local"), host=ARCHIVED)

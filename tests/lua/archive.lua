@@ -159,6 +159,31 @@ check.test("r7: a full store holds no message up; it is said once", function ()
 	check.equal(prints(scene), "print4");
 end);
 
+check.test("r7: a log whose last entry is not finished is written anew", function ()
+	local scene = new_scene();
+	logs(scene, log(1, 1767225600001), log(2, 1767225600002));
+	scene.module:run_timers();
+	scene.server.archives.is_torn = true;
+	logs(scene, log(3, 1767225600003), log(4, 1767225600004));
+	scene.module:run_timers();
+	check.equal(prints(scene), "print1 print2 print3 print4");
+	check.equal(entries(scene)[2].when, 1767225600.002);
+	check.equal(scene.server.archives.deletes, 1);
+	check.equal(logged(scene.server, "can't be archived"), 0);
+	check.equal(logged(scene.server, "written anew"), 1);
+end);
+
+check.test("r7: a full store has nothing deleted", function ()
+	local scene = new_scene();
+	logs(scene, log(1, 1767225600001));
+	scene.module:run_timers();
+	scene.server.stores.fails = "No space left on device";
+	logs(scene, log(2, 1767225600002));
+	scene.module:run_timers();
+	check.equal(scene.server.archives.deletes, 0);
+	check.equal(prints(scene), "print1");
+end);
+
 check.test("r7: of too many messages the oldest go", function ()
 	local scene = new_scene();
 	write(scene, 10600);
@@ -258,6 +283,10 @@ for kind, stores in pairs({ ["internal storage"] = {}, SQLite = { asks_seconds =
 	PostgreSQL = { asks_seconds = true, keeps_seconds = true } }) do
 	check.test("a4: pages of any size, in both directions, are the whole archive in one order: "..kind, function ()
 		for _, written in ipairs({ 90, 60, 1, 0 }) do check_pages(full_scene(written, stores)); end
+		local scene = full_scene(90, stores);
+		check.equal(#asks(scene, with({ start = "2100-01-01T00:00:00Z" })).ids, 0);
+		check.equal(#asks(scene, with({ ["end"] = "2100-01-01T00:00:00Z", start = "1901-01-01T00:00:00Z" })).ids, 20);
+		check.equal(#asks(scene, with({ ["end"] = "1901-01-01T00:00:00Z" }), { before = "" }).ids, 0);
 	end);
 end
 
@@ -362,6 +391,20 @@ check.test("a4: what mod_mam has archived within the same millisecond comes firs
 	logs(scene, log(1, clock_s * 1000 + 942));
 	chats(scene, clock_s - 1 + 0.94207, 1);
 	check.equal(asks(scene, both).texts, "chat 1,line 1");
+end);
+
+check.test("a4: where the store keeps seconds alone, the ids of mod_mam tell the order", function ()
+	local in_ms, in_fractions = clock_s * 1000 + 600, clock_s * 4096 + math.floor(0.6 * 4096);
+	for _, number in ipairs({ in_ms, in_fractions }) do
+		local scene = new_scene();
+		stub.says.logged_rooms = { { room = room, first_ms = 0 } };
+		logs(scene, log(1, clock_s * 1000 + 500), log(2, clock_s * 1000 + 700));
+		chats(scene, clock_s - 1, 1);
+		local id = ("%012x-7abc-9def-0123456789ab"):format(number):gsub("^(%x%x%x%x%x%x%x%x)", "%1-");
+		scene.server.archives.data.archive.alice[1].key = id;
+		check.equal(asks(scene, both).texts, "line 1,chat 1,line 2");
+		check.equal(asks(scene, both, { after = id }).texts, "line 2");
+	end
 end);
 
 check.test("a3: it can be turned on and off while the module runs", function ()

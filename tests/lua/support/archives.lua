@@ -1,6 +1,6 @@
 -- Archive stores as Prosody has them, in memory. Where `fails` is a text, appending says so; `limit` is that of each
 -- archive, and `caps` are those of all. With `asks_seconds` times of queries are cut off to seconds, as SQL does, and with
--- `keeps_seconds` those of entries, as PostgreSQL does.
+-- `keeps_seconds` those of entries, as PostgreSQL does. One that `is_torn` takes nothing until all of it is deleted.
 
 local st = require "util.stanza";
 
@@ -36,6 +36,7 @@ function archives.new(server)
 	function methods:append(user, key, value, when, with)
 		if not require "util.async".ready() then error("ASYNC-01: not in an async context"); end
 		if server.stores.fails then return nil, server.stores.fails; end
+		if all.is_torn then return nil, "Error reading storage"; end
 		local data = all.data[self.name];
 		data[user] = data[user] or {};
 		if all.limit and #data[user] >= all.limit then return nil, "quota-limit"; end
@@ -46,9 +47,11 @@ function archives.new(server)
 		return key;
 	end
 	function methods:find(user, query)
+		query = query or {};
 		if server.stores.fails then return nil, server.stores.fails; end
 		all.reads = all.reads + 1;
 		if all.asks_seconds then
+			if math.max(query.start or 0, query["end"] or 0) >= 2^31 then return nil, "out of range for type integer"; end
 			query.start = query.start and math.floor(query.start);
 			query["end"] = query["end"] and math.floor(query["end"]);
 		end
@@ -71,6 +74,10 @@ function archives.new(server)
 	end
 	function methods:delete(user, query)
 		all.deletes = all.deletes + 1;
+		if not query then
+			all.data[self.name][user], all.is_torn = nil, nil;
+			return true;
+		end
 		local kept, entries = {}, all.data[self.name][user] or {};
 		for i, entry in ipairs(entries) do
 			local is_cut = query.truncate and i <= #entries - query.truncate;
