@@ -20,7 +20,7 @@ local trimmed_every = 500; -- messages, if it would take more
 local most_compared = 200; -- of the last messages, when the past comes again
 local most_waiting = 10000; -- to be written
 local longest_name = 200; -- of a log, as the name of a file
-local slice_s = 0.01;
+local slice_s = 0.007;
 local unreadable = "Error reading storage"; -- what internal storage says of a file that it can't read to its end
 local day_s = 24 * 60 * 60;
 

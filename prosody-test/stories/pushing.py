@@ -208,6 +208,23 @@ async def push_destroyed(scene: JudgedScene) -> None:
     await told_of_the_end(scene, lambda: scene.judge.destroy("done"), "This room has been destroyed.")
 
 
+@judged("U7", kinds=KINDS, host=PUSHED)
+async def push_lost_membership(scene: JudgedScene) -> None:
+    await scene.judge.affiliate(scene.me, "member")
+    await scene.judge.configure(membersonly="1")
+    await told_of_the_end(
+        scene, lambda: scene.judge.affiliate(scene.me, "none"), "You are no longer a member of this room."
+    )
+
+
+@judged("U7", kinds=KINDS, host=PUSHED)
+async def push_members_only(scene: JudgedScene) -> None:
+    """The room lets only members in from then on."""
+    await told_of_the_end(
+        scene, lambda: scene.judge.configure(membersonly="1"), "This room is for members only now."
+    )
+
+
 @judged("U5", kinds=KINDS, host=PUSHED)
 async def push_without_a_rule(scene: JudgedScene) -> None:
     """An open room tells of mentions alone. One that becomes one for members is not asked twice on a day."""
