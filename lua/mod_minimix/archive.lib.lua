@@ -203,7 +203,7 @@ return function (actions, options)
 
 	function actions.perform.log(action)
 		if not store then return; end
-		if last - first >= most_waiting then
+		if last - first + 1 >= most_waiting then
 			if not is_failing then module:log("error", "Too many messages of rooms wait to be archived: some are lost"); end
 			is_failing = true;
 			return;

@@ -86,6 +86,7 @@ local function asks(scene, fields, set, is_flipped)
 			return;
 		end
 		table.insert(page.ids, result.attr.id);
+		page.to = result:find("{urn:xmpp:forward:0}forwarded/{jabber:client}message@to");
 		table.insert(texts, (result:find("{urn:xmpp:forward:0}forwarded/{jabber:client}message/body#")));
 	end
 	require "util.async".runner(function ()
@@ -124,12 +125,40 @@ check.test("a1: what waits is written before a reload, and told before it is wri
 	stub.says.logged_rooms = { { room = room, first_ms = 0 } };
 	logs(scene, log(2, 1767225600124));
 	check.equal(asks(scene, both).texts, "line 1,line 2");
-	check.equal(asks(scene, both, { before = "" }).texts, "line 1,line 2");
+	local page = asks(scene, both, { before = "" });
+	check.list({ page.texts, page.to }, { "line 1,line 2", alice });
 	check.equal(#entries(scene), 1, "a page waits for nothing");
 	scene.module:run_timers();
 	check.equal(#entries(scene), 2);
 	check.equal(st.deserialize(entries(scene)[2].value).tags[1].attr.to, nil, "what is written is not changed");
 	check.equal(asks(scene, both).texts, "line 1,line 2");
+end);
+
+check.test("a1: what is written while a page is read is told once", function ()
+	for _, case in ipairs({ { 36, { max = "50", before = "" } }, { 40, { max = "50" } } }) do
+		local scene = new_scene();
+		stub.says.logged_rooms = { { room = room, first_ms = 0 } };
+		local written, wanted = case[1], {};
+		write(scene, written);
+		for number = written + 1, written + 5 do logs(scene, log(number, clock_s * 1000 + number)); end
+		for number = 1, written + 5 do wanted[number] = "line "..number; end
+		function stub.says.sees_logged()
+			stub.says.sees_logged = nil;
+			logs(scene, log(99, clock_s * 1000 + 99));
+			scene.module:run_timers();
+			check.equal(#entries(scene), written + 6);
+			return true;
+		end
+		check.equal(asks(scene, both, case[2]).texts, table.concat(wanted, ","));
+	end
+end);
+
+check.test("r7: not more than so many messages wait to be written", function ()
+	local scene = new_scene();
+	for number = 1, 10010 do logs(scene, log(number, clock_s * 1000 + number)); end
+	check.equal(logged(scene.server, "Too many messages of rooms wait"), 1);
+	scene.module:run_timers();
+	check.equal(prints(scene):match("%S+$"), "print10000");
 end);
 
 check.test("a1: of what waits, the past that was there before is not told twice", function ()
@@ -177,7 +206,7 @@ check.test("r7: a full store has nothing deleted", function ()
 	local scene = new_scene();
 	logs(scene, log(1, 1767225600001));
 	scene.module:run_timers();
-	scene.server.stores.fails = "No space left on device";
+	scene.server.archives.is_full = true;
 	logs(scene, log(2, 1767225600002));
 	scene.module:run_timers();
 	check.equal(scene.server.archives.deletes, 0);
@@ -284,9 +313,11 @@ for kind, stores in pairs({ ["internal storage"] = {}, SQLite = { asks_seconds =
 	check.test("a4: pages of any size, in both directions, are the whole archive in one order: "..kind, function ()
 		for _, written in ipairs({ 90, 60, 1, 0 }) do check_pages(full_scene(written, stores)); end
 		local scene = full_scene(90, stores);
-		check.equal(#asks(scene, with({ start = "2100-01-01T00:00:00Z" })).ids, 0);
+		local late = asks(scene, with({ start = "2100-01-01T00:00:00Z" }));
+		check.list({ #late.ids, late.answer.attr.type }, { 0, "result" });
 		check.equal(#asks(scene, with({ ["end"] = "2100-01-01T00:00:00Z", start = "1901-01-01T00:00:00Z" })).ids, 20);
-		check.equal(#asks(scene, with({ ["end"] = "1901-01-01T00:00:00Z" }), { before = "" }).ids, 0);
+		local early = asks(scene, with({ ["end"] = "1901-01-01T00:00:00Z" }), { before = "" });
+		check.list({ #early.ids, early.answer.attr.type }, { 0, "result" });
 	end);
 end
 
@@ -330,8 +361,14 @@ check.test("a4: with a room, with a contact, and as the preferences say", functi
 	check.equal(#asks(scene, with({ with = room }), { max = "50" }).ids, 50);
 	check.equal(#asks(scene, with({ with = "bob@example.net" }), { max = "50" }).ids, 40);
 	check.equal(#asks(scene, with({ with = "nobody@example.net" })).ids, 0);
+	scene.server.archives.data.archive.alice[7].with = "ann@example.net";
+	local page = asks(scene, with({ with = "bob@example.net" }), { after = "chat-7", max = "2" });
+	check.equal(page.texts, "chat 8,chat 9", "after one of somebody else");
 	scene.server.stores.data.archive_prefs = { alice = { [room] = false, [den] = false, [false] = true } };
 	check.equal(#asks(scene, both, { max = "50" }).ids, 40, "never of these rooms");
+	scene.server.stores.data.archive_prefs = nil;
+	stub.says.logged_rooms = { { room = room, first_ms = (clock_s + 10) * 1000, last_ms = (clock_s + 20) * 1000 } };
+	check.equal(#asks(scene, with({ with = room }), { max = "50" }).ids, 21, "while the account was in");
 end);
 
 check.test("a3: messages are counted, and what can't be is an error", function ()

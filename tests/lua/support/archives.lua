@@ -1,6 +1,7 @@
 -- Archive stores as Prosody has them, in memory. Where `fails` is a text, appending says so; `limit` is that of each
 -- archive, and `caps` are those of all. With `asks_seconds` times of queries are cut off to seconds, as SQL does, and with
--- `keeps_seconds` those of entries, as PostgreSQL does. One that `is_torn` takes nothing until all of it is deleted.
+-- `keeps_seconds` those of entries, as PostgreSQL does. One that `is_torn` takes nothing until all of it is deleted, one
+-- that `is_full` takes nothing at all.
 
 local st = require "util.stanza";
 
@@ -37,6 +38,7 @@ function archives.new(server)
 		if not require "util.async".ready() then error("ASYNC-01: not in an async context"); end
 		if server.stores.fails then return nil, server.stores.fails; end
 		if all.is_torn then return nil, "Error reading storage"; end
+		if all.is_full then return nil, "Error saving to storage"; end
 		local data = all.data[self.name];
 		data[user] = data[user] or {};
 		if all.limit and #data[user] >= all.limit then return nil, "quota-limit"; end
