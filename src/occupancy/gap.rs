@@ -17,7 +17,6 @@ use crate::room::request::Asked;
 use crate::room::seen::stanza_id;
 use crate::turn::Turn;
 use crate::xmpp::archive::Wanted;
-use crate::xmpp::delay;
 use crate::xmpp::jid::BareJid;
 use crate::xmpp::stanza::{Kept, Stanza};
 
@@ -39,17 +38,17 @@ pub(super) struct Hole {
     /// Since when, by our clock.
     since_ms: i64,
     last: Option<Arc<Last>>,
-    brought: Option<Box<Brought>>,
+    pub(super) brought: Option<Box<Brought>>,
     /// The archive could not be asked, and is asked again no sooner than then.
     pub(super) not_before_ms: u64,
 }
 
 /// The history that the room has shown meanwhile. It ends after what is missing.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Brought {
+pub(super) struct Brought {
     /// What a resync has asked for, if it was a resync.
-    asked: Option<Asked>,
-    messages: Backlog,
+    pub(super) asked: Option<Asked>,
+    pub(super) messages: Backlog,
 }
 
 /// A gap that is being filled.
@@ -61,7 +60,7 @@ pub(super) struct Filling {
     /// How many messages the archive has shown.
     pub(super) received: usize,
     /// What has come live since.
-    live: Backlog,
+    pub(super) live: Backlog,
 }
 
 /// From where the messages come.
@@ -122,7 +121,7 @@ impl Gap {
     }
 
     /// Closes the gap, if it is being filled.
-    fn take_filling(&mut self) -> Option<Filling> {
+    pub(super) fn take_filling(&mut self) -> Option<Filling> {
         if !self.is_filling() {
             return None;
         }
@@ -161,7 +160,7 @@ impl Hole {
     }
 
     /// From when on all is wanted.
-    fn start_ms(&self) -> i64 {
+    pub(super) fn start_ms(&self) -> i64 {
         self.last_ms().unwrap_or_else(|| self.since_ms.saturating_sub(limit::GAP_SLACK_MS))
     }
 
@@ -175,7 +174,7 @@ impl Hole {
     }
 
     /// Whether that history reaches back to a message that is no news: then it is all that was missing.
-    fn reaches_back(&self, history: &History, room: &BareJid) -> bool {
+    pub(super) fn reaches_back(&self, history: &History, room: &BareJid) -> bool {
         let is_known = |message: &Kept| {
             let is_last = self.last_id().is_some() && stanza_id(message, room) == self.last_id();
             is_last || history.has_come(message, room)
@@ -281,91 +280,13 @@ impl In<'_> {
         true
     }
 
-    /// The account goes out of the room: what has waited is shown before that.
-    pub(super) fn give_up_gap(&mut self, turn: &mut Turn<'_>) {
-        let Some(Filling { hole, live, .. }) = self.take_filling(turn, false) else { return };
-        self.show_brought(turn, hole.brought, &live);
-        self.end_fetch(turn);
-        self.show_live(turn, live);
-    }
-
     /// The room has not shown in time what was missing.
     pub(super) fn gap_unanswered(&mut self, turn: &mut Turn<'_>) {
         self.close_gap(turn, false);
     }
 }
 
-/// The end of a gap.
 impl In<'_> {
-    /// What is missing can't be shown: what has waited is. The archive is asked again later, after the last that it has shown.
-    pub(super) fn stop_filling(&mut self, turn: &mut Turn<'_>) {
-        let Some(filling) = self.stay.gap.filling_mut() else { return };
-        let hole = Hole { brought: None, ..filling.hole.clone() };
-        self.end_filling(turn, false);
-        self.stay.gap = Gap::Open(hole);
-    }
-
-    /// No more of what was missing will come: what has waited is shown.
-    pub(super) fn close_gap(&mut self, turn: &mut Turn<'_>, is_whole: bool) {
-        if let Some(to_its_end) = self.end_filling(turn, is_whole) {
-            self.gap_filled(turn, to_its_end);
-        }
-    }
-
-    /// Shows what has waited; says whether all that was missing has been shown.
-    fn end_filling(&mut self, turn: &mut Turn<'_>, is_whole: bool) -> Option<bool> {
-        let Filling { hole, live, .. } = self.take_filling(turn, is_whole)?;
-        let to_its_end = is_whole || hole.reaches_back(&self.base.room.history, &self.base.me.room);
-        self.show_brought(turn, hole.brought, &live);
-        self.end_fetch(turn);
-        self.base.room.history.begin_sequel(turn.now.utc_ms); // nothing is let go until those who wait have been shown it
-        self.show_live(turn, live);
-        self.show_the_rest(turn);
-        Some(to_its_end)
-    }
-
-    fn take_filling(&mut self, turn: &Turn<'_>, is_whole: bool) -> Option<Filling> {
-        let filling = self.stay.gap.take_filling()?;
-        self.base.room.history.end_sequel(is_whole, &self.base.me.room, turn.now, turn.config);
-        Some(filling)
-    }
-
-    /// Shows what of the history is news, and has not come live.
-    fn show_brought(&mut self, turn: &mut Turn<'_>, brought: Option<Box<Brought>>, live: &Backlog) {
-        let Some(Brought { asked, messages }) = brought.map(|brought| *brought) else { return };
-        if let Some(asked) = asked {
-            self.base.room.history.begin_fetch(asked);
-        }
-        for message in messages {
-            if has_same(live, &message, &self.base.me.room) {
-                continue;
-            }
-            if self.base.room.history.take_in(&message, &self.base.me.room, turn.now, turn.config) {
-                self.show_past(turn, &message);
-            }
-        }
-    }
-
-    /// Shows the sessions that have been shown the room a message of its past.
-    pub(super) fn show_past(&mut self, turn: &mut Turn<'_>, message: &Stanza) {
-        self.log_past(turn, message);
-        for session in self.base.shown_sessions() {
-            self.show(turn, session, message.clone());
-        }
-    }
-
-    /// Shows what has come live, unless it was part of what was missing.
-    fn show_live(&mut self, turn: &mut Turn<'_>, live: Backlog) {
-        for message in live {
-            let is_named = message.id.is_some() || stanza_id(&message, &self.base.me.room).is_some();
-            if !is_named || !self.base.room.history.has_come(&message, &self.base.me.room) {
-                let is_delayed = delay::is_delayed(&message);
-                self.base.take_in_live(turn, &message, is_delayed);
-                turn.about_shown(message.clone(), |turn| self.relay_news(turn, &message));
-            }
-        }
-    }
-
     /// Who waited when it came is shown it after the subject; to who joins later it is history.
     fn keep_for_those_who_wait(&mut self, turn: &mut Turn<'_>, message: &Kept) {
         if self.hides(message) {

@@ -225,7 +225,7 @@ impl In<'_> {
             }
         }
         let archived = self.log_live(turn, stanza);
-        if !self.waits_behind_gap(turn, stanza) {
+        if !self.waits_behind_gap(turn, archived.as_ref().unwrap_or(stanza)) {
             self.base.take_in_live(turn, stanza, is_delayed);
             match archived {
                 None => self.relay(turn, stanza),

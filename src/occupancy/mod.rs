@@ -15,6 +15,7 @@ mod deadlines;
 mod direct;
 mod entry;
 mod gap;
+mod gap_end;
 mod held;
 mod intake;
 mod iq;

@@ -72,7 +72,7 @@ impl In<'_> {
         let Some(attachment) = self.base.sessions.get(session) else { return };
         let Some(ask) = attachment.ask() else { return };
         // what has come since it asked is no history, however little of that it wants
-        let news = News::of(ask.first.iter().chain(ask.later.iter()));
+        let news = News::of(&self.base.me.account, ask.first.iter().chain(ask.later.iter()));
         let room = self.whole_room(turn, attachment, ask, |message| news.has(message));
         let all = ask.first.iter().cloned().chain(room).chain(ask.later.iter().cloned());
         let mut queue: VecDeque<Kept> = all.filter(|stanza| !self.hides(stanza)).collect();
