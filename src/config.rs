@@ -372,6 +372,8 @@ pub mod limit {
     pub const LOG_RECENT: usize = 1_000;
     /// Of how many rooms it is known what is in their logs.
     pub const LOGS: usize = 10_000;
+    /// How long the log of a room may take to be read for sessions that wait.
+    pub const LOG_READ_MS: u64 = 10 * SECOND_MS;
     /// How large a message may be to be logged.
     pub const LOGGED_BYTES: usize = MEBIBYTE;
     /// How much its structure may cost: to write it, the server needs many times as much. Keys for 400 devices cost less.

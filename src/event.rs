@@ -198,6 +198,17 @@ pub enum Event {
         /// The room's id of that message.
         stanza_id: String,
     },
+    /// The log of a room is read, as [`Action::ReadLog`] has ordered.
+    LogRead {
+        /// The account.
+        account: BareJid,
+        /// The room.
+        room: BareJid,
+        /// The id of the order.
+        id: String,
+        /// What has been found.
+        found: InLog,
+    },
     /// The options have changed; rooms that they now exclude are handed back.
     Configured {
         /// The options.
@@ -233,6 +244,26 @@ pub enum Event {
     },
     /// The server stops. The accounts stay in their rooms.
     ServerStopping,
+}
+
+/// What is found in the log of a room, the newest first.
+#[derive(Clone, Debug)]
+pub enum InLog {
+    /// A message that the account sees.
+    Message {
+        /// When it was received, in UTC.
+        at_ms: i64,
+        /// When it was said, if the room has said so.
+        said_ms: Option<i64>,
+        /// The message.
+        stanza: Stanza,
+    },
+    /// Some messages have been told. [`crate::bouncer::Bouncer::reads_log`] says whether more are wanted.
+    Pause,
+    /// There are no more.
+    End,
+    /// It can't be read.
+    Unreadable,
 }
 
 /// In whose name the other modules of the host are shown a stanza of a room, before the core takes it in.
@@ -368,6 +399,17 @@ pub enum Action {
         said_ms: Option<i64>,
         /// The message, without `to`.
         stanza: Kept,
+    },
+    /// What the account sees of the log of a room is to be read, the newest message first, and told by [`Event::LogRead`].
+    ReadLog {
+        /// The account.
+        account: BareJid,
+        /// The room.
+        room: BareJid,
+        /// The id of this order.
+        id: Box<str>,
+        /// Messages that were received before that time, in UTC, are not wanted.
+        since_ms: Option<i64>,
     },
     /// A private message into the account's offline storage.
     StoreOffline {

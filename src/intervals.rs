@@ -32,6 +32,19 @@ impl Intervals {
         }
     }
 
+    /// When the last one ended, if it did.
+    pub(crate) fn ended_ms(&self) -> Option<i64> {
+        self.0.last().and_then(|Interval(_, to_ms)| *to_ms)
+    }
+
+    /// Since when the account is in, if it is.
+    pub(crate) fn open_since_ms(&self) -> Option<i64> {
+        match self.0.last() {
+            Some(Interval(from_ms, None)) => Some(*from_ms),
+            Some(Interval(_, Some(_))) | None => None,
+        }
+    }
+
     /// The account is out, or may be.
     pub(crate) fn end(&mut self, at_ms: i64) {
         if let Some(Interval(from_ms, to_ms @ None)) = self.0.last_mut() {
@@ -49,7 +62,7 @@ impl Intervals {
     /// The first and the last time at which it was in. If it still is, there is no last.
     pub(crate) fn span(&self) -> Option<(i64, Option<i64>)> {
         let first = self.0.iter().map(|Interval(from_ms, _)| *from_ms).min()?;
-        Some((first, self.0.last().and_then(|Interval(_, to_ms)| *to_ms)))
+        Some((first, self.ended_ms()))
     }
 
     /// A number that changes with them.

@@ -12,6 +12,8 @@ mod bookmarks;
 #[path = "phases/kinds.rs"]
 mod kinds;
 #[allow(dead_code)] // of the stories only the forms of their events and answers are used here
+#[path = "transcripts/log.rs"]
+mod log;
 #[path = "transcripts/push.rs"]
 mod push;
 #[path = "phases/room.rs"]

@@ -6,6 +6,8 @@
 
 #[path = "transcripts/bookmarks.rs"]
 mod bookmarks;
+#[path = "transcripts/log.rs"]
+mod log;
 #[path = "transcripts/push.rs"]
 mod push;
 #[path = "transcripts/scene.rs"]

@@ -4,6 +4,7 @@
 -- each page.
 
 local few = 4; -- entries to look for one among those of the same time
+local told_at_once = 60; -- entries for those who want the newest
 
 return function (core, log)
 	local sources = module:require "archive_sources"(core, log);
@@ -175,10 +176,21 @@ return function (core, log)
 		return page;
 	end
 
-	-- A page of what an account asks for; nothing, and the condition of the error, if there is none. `share` is called meanwhile.
-	return function (username, asked, share)
-		local ok, page = pcall(page_of, username, asked, share);
-		if ok then return page; end
-		return nil, type(page) == "table" and page.condition or tostring(page);
+	-- What an account sees of the log of a room, the newest message first; what was received before that time is not wanted.
+	-- `share` is called meanwhile.
+	local function newest(username, room, since_s, share)
+		for _, source in ipairs(sources.of(username)) do
+			if source.order == room then return reader(source, true, { first_s = since_s }, told_at_once, share); end
+		end
+		return function () end;
 	end
+
+	-- A page of what an account asks for; nothing, and the condition of the error, if there is none. `share` is called meanwhile.
+	local function page(username, asked, share)
+		local ok, found = pcall(page_of, username, asked, share);
+		if ok then return found; end
+		return nil, type(found) == "table" and found.condition or tostring(found);
+	end
+
+	return page, newest;
 end

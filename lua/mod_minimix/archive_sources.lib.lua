@@ -94,7 +94,10 @@ return function (core, log)
 				if not (at_ms and stanza) then return nil; end
 				local is_seen = core.sees_logged(account, stanza.attr.from, at_ms, said_ms);
 				stanza.attr.to = account;
-				return { id = entry.attr.id, when = at_ms / 1000, stanza = stanza, is_hidden = not is_seen };
+				return {
+					id = entry.attr.id, when = at_ms / 1000, stanza = stanza, is_hidden = not is_seen;
+					at_ms = at_ms, said_ms = said_ms;
+				};
 			end;
 		};
 	end

@@ -58,7 +58,9 @@ local host_hooks = module:require "host_hooks"(core, answers, stack, storage, lo
 local push = module:require "push"(core, answers, actions);
 local log = module:require "archive"(actions, options);
 storage.log = log;
-module:require "archive_query"(log, module:require "archive_merge"(core, log));
+local page, newest = module:require "archive_merge"(core, log);
+module:require "archive_query"(log, page);
+module:require "archive_replay"(core, log, newest, actions, answers);
 module:require "handover".finish();
 
 -- When everything is loaded: the hosts of rooms as well.

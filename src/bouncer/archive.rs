@@ -17,6 +17,11 @@ impl Bouncer {
         rooms.into_iter().map(|(room, (first_ms, last_ms))| (room.to_string(), first_ms, last_ms)).collect()
     }
 
+    /// Whether more of the log is wanted than has been told for that order.
+    pub fn reads_log(&self, account: &str, room: &str, id: &str) -> bool {
+        self.occupancy(account, room).is_some_and(|occupancy| occupancy.reads_log(id))
+    }
+
     /// Whether the account sees a message of that room's log: it was in when the message came, and when it was said, and
     /// does not block who has said it.
     pub fn sees_logged(&self, account: &str, from: &str, at_ms: i64, said_ms: Option<i64>) -> bool {

@@ -157,6 +157,9 @@ impl Bouncer {
             Event::PushChanged { account, is_pushed } => self.push_changed(account, is_pushed),
             Event::RulesRead { account, rules } => self.rules_read(now, &account, rules),
             Event::Displayed { account, room, stanza_id } => self.displayed(now, &account, &room, &stanza_id),
+            Event::LogRead { account, room, id, found } => {
+                self.in_room(now, &account, &room, |occupancy, turn| occupancy.log_read(turn, &id, found))
+            }
             Event::Configured { config } => self.configure(now, &config),
             Event::Abandoned { account, room } => {
                 self.everywhere(now, vec![(account, room)], Occupancy::abandon)

@@ -160,10 +160,9 @@ fn order(lua: &Lua, builder: &Builder, action: &Action) -> Result<Table> {
         }
         Action::Forward { id } => order.raw_set("id", value_of(lua, id)?)?,
         Action::Reply { error, by } => {
-            order.raw_set("type", error.error_type)?;
-            order.raw_set("condition", error.condition)?;
+            let by = by.as_str();
+            set_texts(&order, &[("type", error.error_type), ("condition", error.condition), ("by", by)])?;
             order.raw_set("text", error.text)?;
-            order.raw_set("by", by.as_str())?;
         }
         Action::Send { stanza } => order.raw_set("stanza", builder.stanza(lua, stanza)?)?,
         Action::SendAs { session, stanza } => {
@@ -171,8 +170,7 @@ fn order(lua: &Lua, builder: &Builder, action: &Action) -> Result<Table> {
             order.raw_set("stanza", builder.stanza(lua, stanza)?)?;
         }
         Action::Drop { account, room } => {
-            order.raw_set("account", account.as_str())?;
-            order.raw_set("room", room.as_str())?;
+            set_texts(&order, &[("account", account.as_str()), ("room", room.as_str())])?;
         }
         Action::Mirror { sessions, stanza } => {
             if let Some(stanza) = stanza {
@@ -188,10 +186,11 @@ fn order(lua: &Lua, builder: &Builder, action: &Action) -> Result<Table> {
             order.raw_set("stanza", builder.stanza(lua, stanza)?)?;
             set_log_entry(&order, room, id, *print, [Some(*at_ms), *said_ms])?;
         }
-        Action::AskService { domain, id } => {
-            order.raw_set("domain", domain.as_str())?;
-            order.raw_set("id", &**id)?;
+        Action::ReadLog { account, room, id, since_ms } => {
+            set_texts(&order, &[("account", account.as_str()), ("room", room.as_str()), ("id", id)])?;
+            order.raw_set("since_ms", *since_ms)?;
         }
+        Action::AskService { domain, id } => set_texts(&order, &[("domain", domain), ("id", id)])?,
         Action::Store { account, rooms, at_once } => {
             order.raw_set("account", account.as_str())?;
             order.raw_set("at_once", *at_once)?;
@@ -199,6 +198,10 @@ fn order(lua: &Lua, builder: &Builder, action: &Action) -> Result<Table> {
         }
     }
     Ok(order)
+}
+
+fn set_texts(order: &Table, texts: &[(&str, &str)]) -> Result<()> {
+    texts.iter().try_for_each(|(name, text)| order.raw_set(*name, *text))
 }
 
 /// Which log a message goes into, under which id, by what it is known, when it was received, and said.
@@ -226,6 +229,7 @@ fn kind(action: &Action) -> &'static str {
         Action::Store { .. } => "store",
         Action::Notify { .. } => "notify",
         Action::Log { .. } => "log",
+        Action::ReadLog { .. } => "read_log",
     }
 }
 

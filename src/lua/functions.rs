@@ -10,7 +10,7 @@ use super::host::Host;
 use super::{options, stanzas};
 use crate::bookmark::Bookmark;
 use crate::bouncer::Bouncer;
-use crate::event::{Event, SessionId};
+use crate::event::{Event, InLog, SessionId};
 use crate::push::Rule;
 use crate::xmpp::jid::{BareJid, FullJid, Jid};
 
@@ -47,6 +47,7 @@ fn functions(lua: &Lua, host: &Rc<Host>) -> Result<Table> {
     storage_functions(lua, host, &table)?;
     bookmark_functions(lua, host, &table)?;
     push_functions(lua, host, &table)?;
+    log_functions(lua, host, &table)?;
     state_functions(lua, host, &table)?;
     Ok(table)
 }
@@ -150,6 +151,23 @@ fn push_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
     })?;
     takes_in(lua, host, table, "displayed", |(account, room, stanza_id): (String, String, String)| {
         Ok(Event::Displayed { account: BareJid::new(&account), room: BareJid::new(&room), stanza_id })
+    })
+}
+
+/// How the log of a room is read; its messages come one by one (`stanzas.rs`).
+fn log_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
+    type Order = (String, String, String);
+    type Found = fn() -> InLog;
+    let facts: [(&str, Found); 3] =
+        [("log_pauses", || InLog::Pause), ("log_ends", || InLog::End), ("log_fails", || InLog::Unreadable)];
+    for (name, found) in facts {
+        takes_in(lua, host, table, name, move |(account, room, id): Order| {
+            let (account, room) = (BareJid::new(&account), BareJid::new(&room));
+            Ok(Event::LogRead { account, room, id, found: found() })
+        })?;
+    }
+    add(lua, host, table, "reads_log", |host, _, (account, room, id): Order| {
+        Ok(host.bouncer.borrow().reads_log(&account, &room, &id))
     })
 }
 

@@ -12,7 +12,7 @@ use super::host::Host;
 use super::raw::{Found, Frame, function};
 use super::read;
 use crate::bouncer::Bouncer;
-use crate::event::{Action, Event, Outcome, SessionId, ShownFor, Verdict};
+use crate::event::{Action, Event, InLog, Outcome, SessionId, ShownFor, Verdict};
 use crate::push::Ruling;
 use crate::xmpp::jid::{BareJid, Jid};
 use crate::xmpp::stanza::{Kept, Kind, Stanza};
@@ -22,7 +22,7 @@ type Call = fn(&Host, &mut Frame<'_>);
 
 /// Adds the functions to a host's table.
 pub(super) fn add_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
-    let calls: [(&str, Call); 13] = [
+    let calls: [(&str, Call); 14] = [
         ("client_stanza", client_stanza),
         ("room_stanza", |host, frame| room_stanza(host, frame, false)),
         ("stanza_to_session", |host, frame| room_stanza(host, frame, true)),
@@ -44,6 +44,7 @@ pub(super) fn add_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result
             frame.give_flag(blocks);
         }),
         ("push_ruling", push_ruling),
+        ("logged", logged),
         ("copy", copy),
     ];
     for (name, call) in calls {
@@ -143,6 +144,19 @@ fn push_ruling(host: &Host, frame: &mut Frame<'_>) {
         Some(Ok(Ruling::Push(print))) => frame.give_number(print.cast_signed()),
         Some(Ok(Ruling::Silence) | Err(_)) => frame.give_flag(false),
     }
+}
+
+/// The account, the room, the id of the order to read its log, when the message was received, when it was said, the message.
+fn logged(host: &Host, frame: &mut Frame<'_>) {
+    let (Some(account), Some(room), Some(id)) = (frame.text(1), frame.text(2), frame.text(3)) else { return };
+    let Some(at_ms) = frame.number(4) else { return };
+    let (account, room, id) = (BareJid::new(account), BareJid::new(room), id.to_owned());
+    let said_ms = frame.number(5);
+    let answer = taken_in(host, frame.argument(6), |stanza| {
+        let found = InLog::Message { at_ms, said_ms, stanza };
+        Event::LogRead { account, room, id, found }
+    });
+    give(host, frame, answer);
 }
 
 /// Gives a stanza back as the core would deliver it.

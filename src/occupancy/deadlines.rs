@@ -59,6 +59,8 @@ pub(crate) enum Why {
     GapUnanswered,
     /// The room does not show what came before all that is kept (XEP-0313).
     OlderUnanswered,
+    /// The log of the room has not been read (design decision 22).
+    LogUnread,
     /// The account has not logged in for long (`minimix_dormant`).
     Dormant,
     /// The room has shown no sign of life for long, or none since a start (K10).
@@ -93,6 +95,7 @@ impl Why {
         Self::LossTold,
         Self::GapUnanswered,
         Self::OlderUnanswered,
+        Self::LogUnread,
         Self::Silent,
     ];
 }
@@ -146,6 +149,7 @@ impl Occupancy {
             Why::LossTold => self.stay()?.loss_told_ms(),
             Why::GapUnanswered => self.stay()?.gap.until_ms(),
             Why::OlderUnanswered => self.stay()?.older.until_ms(),
+            Why::LogUnread => self.base.log_until_ms(),
             Why::Silent => self.stay().filter(|stay| stay.loss.is_none())?.trust.silent_ms(config),
         }
     }
@@ -181,6 +185,7 @@ impl Occupancy {
             Why::LossTold => self.while_in(turn, In::tell_loss),
             Why::GapUnanswered => self.while_in(turn, In::gap_unanswered),
             Why::OlderUnanswered => self.while_in(turn, In::older_unanswered),
+            Why::LogUnread => self.while_in(turn, In::log_unread),
             Why::Silent => self.while_in(turn, In::ask_silent),
         }
     }

@@ -52,8 +52,10 @@ impl In<'_> {
         Some(filling)
     }
 
-    /// Shows what of the history is news, and has not come live.
+    /// Shows what of the history is news, and has not come live. The log lacks what has been said since the account was last
+    /// heard of, though after a start it is nobody's news.
     fn show_brought(&mut self, turn: &mut Turn<'_>, hole: Hole, live: &Backlog) {
+        let start_ms = hole.start_ms();
         let Some(Brought { asked, messages }) = hole.brought.map(|brought| *brought) else { return };
         if let Some(asked) = asked {
             self.base.room.history.begin_fetch(asked);
@@ -64,6 +66,8 @@ impl In<'_> {
             }
             if self.base.room.history.take_in(&message, &self.base.me.room, turn.now, turn.config) {
                 self.show_past(turn, &message);
+            } else if delay::stamp(&message, &self.base.me.room) >= Some(start_ms) {
+                self.log_past(turn, &message);
             }
         }
     }

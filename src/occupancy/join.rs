@@ -10,7 +10,7 @@ use crate::event::{SessionId, Verdict};
 use crate::pending::backlog::Backlog;
 use crate::room::request::{Asked, HistoryRequest};
 use crate::room::self_presence::client_payload;
-use crate::sessions::{Ask, Attachment, ResyncFor, SearchFor};
+use crate::sessions::{Ask, Attachment, LogFor, ResyncFor, SearchFor};
 use crate::turn::Turn;
 use crate::xmpp::cost::Cost;
 use crate::xmpp::jid::{FullJid, Nick};
@@ -150,6 +150,7 @@ impl Ask {
             versions_told: false,
             resync: ResyncFor::Nothing,
             search: SearchFor::Nothing,
+            log: LogFor::Nothing,
         };
         asks_to_join(join).then_some((jid, ask))
     }

@@ -285,7 +285,7 @@ impl Entering<'_> {
 
 impl In<'_> {
     /// The account has just been let in: waiting sessions are shown the room. Who wants more history than was asked for
-    /// waits on.
+    /// waits on, and so does who wants what the log may have of earlier stays.
     fn begin(&mut self, turn: &mut Turn<'_>, early: &Backlog, orphans: Orphans, asked: Asked) {
         self.release_orphans(turn, orphans);
         self.end_fetch(turn);
@@ -294,7 +294,9 @@ impl In<'_> {
         }
         for session in self.base.sessions.waiting() {
             let is_enough = asked.is_enough_for(self.base.wanted_history(turn, session));
-            if is_enough || !self.base.lacks_history(turn, session) {
+            if self.session_needs_log(turn, session) {
+                self.read_log(turn);
+            } else if is_enough || !self.base.lacks_history(turn, session) {
                 self.start_replay(turn, session);
             }
         }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Occupancy;
 use super::base::Base;
+use super::from_log::Reading;
 use super::phase::In;
 use crate::config::{Archive, limit};
 use crate::event::Action;
@@ -29,6 +30,9 @@ pub(super) struct View {
     /// Until when it surely was in, if nothing has come since a start. The first message tells that it was all the time.
     #[serde(default)]
     unsure_from_ms: Option<i64>,
+    /// The log is being read.
+    #[serde(default)]
+    pub(super) reading: Option<Box<Reading>>,
 }
 
 impl View {
@@ -69,6 +73,9 @@ impl In<'_> {
         let logged = self.base.log(turn, message, said_ms)?;
         let view = self.base.view.get_or_insert_default();
         view.unsure_from_ms = None;
+        if view.intervals.is_empty() {
+            self.base.room.history.note_log_begins();
+        }
         if self.stay.attendance.leave_waits() {
             view.leaving_ms.get_or_insert(logged.at_ms.saturating_sub(1));
         } else {
@@ -82,7 +89,7 @@ impl In<'_> {
 impl Base {
     /// Whether the room is logged. It is if it has no archive of its own, and until it has told that. A room with an
     /// archive gives its messages ids (XEP-0359), so only such a one is asked.
-    fn is_logged(&self, turn: &mut Turn<'_>, message: &Stanza) -> bool {
+    fn is_logged(&mut self, turn: &mut Turn<'_>, message: &Stanza) -> bool {
         match turn.config.archive {
             Archive::Off => return false,
             Archive::All => return true,
@@ -91,6 +98,11 @@ impl Base {
         let has_archive = turn.kinds.has_archive(&self.me.room);
         if has_archive.is_none() && stanza_id(message, &self.me.room).is_some() {
             self.ask_kind(turn);
+        }
+        if has_archive == Some(true)
+            && let Some(view) = &mut self.view
+        {
+            view.intervals.end(turn.now.utc_ms); // what comes from now on is not in the log
         }
         has_archive != Some(true)
     }
@@ -117,6 +129,25 @@ impl Base {
             turn.act(Action::Log { room, id, print, at_ms, said_ms, stanza });
         }
         Some(logged)
+    }
+
+    /// Whether the log may have what a session asks for. If the room has an archive, it has what came before that.
+    pub(super) fn has_log(&self, turn: &Turn<'_>, oldest_ms: Option<i64>) -> bool {
+        let Some(intervals) = self.intervals().filter(|intervals| !intervals.is_empty()) else {
+            return false;
+        };
+        match turn.config.archive {
+            Archive::Off => false,
+            Archive::Needed if turn.kinds.has_archive(&self.me.room) == Some(true) => {
+                oldest_ms.is_some() && oldest_ms <= intervals.ended_ms()
+            }
+            Archive::Needed | Archive::All => true,
+        }
+    }
+
+    /// Since when the log has all that the account has been told.
+    pub(super) fn covered_ms(&self) -> Option<i64> {
+        self.intervals().and_then(Intervals::open_since_ms)
     }
 
     /// When the account was in, as far as it sees the log.

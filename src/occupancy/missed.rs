@@ -73,9 +73,14 @@ impl In<'_> {
         else {
             return false;
         };
+        let shows_nothing = filling.received == 0 && filling.hole.last_id().is_none();
         let has_more = filling.goes_on() && filling.received < limit::GAP_MESSAGES;
         let page = Page::read(answer);
         match page {
+            // a Prosody answers so for a room that is not to be archived
+            Some(Page { is_last: true, .. }) if shows_nothing && self.base.covered_ms().is_some() => {
+                self.archive_fails(turn);
+            }
             Some(Page { is_last: true, .. }) => self.close_gap(turn, true),
             Some(Page { last, .. }) if has_more => {
                 let last = last.or_else(|| filling.hole.last_id().map(Into::into));
@@ -100,12 +105,13 @@ impl In<'_> {
     }
 
     /// There is no archive, or it says no more: a resync brings what the room has of its history. A room that is to be
-    /// shown again anyway need not show itself for that.
+    /// shown again anyway need not show itself for that, unless its log lacks what was said while the server was down.
     fn archive_fails(&mut self, turn: &mut Turn<'_>) {
         self.stay.older.note_refused();
+        let needs_past = self.base.has_log(turn, None) && turn.logs.needs_past(&self.base.me.room);
         let Gap::Filling(filling) = &mut self.stay.gap else { return };
         let is_under_way = self.stay.upstream.resyncs();
-        if !is_under_way && (filling.hole.has_history() || self.stay.is_unknown) {
+        if !is_under_way && (filling.hole.has_history() || (self.stay.is_unknown && !needs_past)) {
             return self.close_gap(turn, false);
         }
         filling.source = Source::Resync;

@@ -14,6 +14,7 @@ mod check;
 mod deadlines;
 mod direct;
 mod entry;
+mod from_log;
 mod gap;
 mod gap_end;
 mod held;
@@ -217,6 +218,9 @@ impl Occupancy {
             Phase::Joining(_) => self.base.room = Room::to_enter().into(),
             Phase::In(_) => {}
         }
+        if !matches!(phase, Phase::In(_)) {
+            self.base.stop_reading_log();
+        }
         self.phase = phase;
     }
 
@@ -256,7 +260,8 @@ impl Occupancy {
         let asked = self.base.senders.cost()
             + self.base.subscriptions.cost()
             + self.base.queries.cost()
-            + self.base.room_archive.cost();
+            + self.base.room_archive.cost()
+            + self.base.log_cost();
         in_phase + asked + self.base.sessions.waiting_cost()
     }
 

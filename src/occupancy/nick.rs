@@ -110,7 +110,7 @@ impl In<'_> {
             self.base.sessions.get_mut(session).filter(|attachment| attachment.is_live())
         {
             attachment.stage = Stage::Waiting(ask);
-            if !self.base.lacks_history(turn, session) {
+            if !self.session_needs_log(turn, session) && !self.base.lacks_history(turn, session) {
                 self.start_replay(turn, session);
             }
         }

@@ -9,7 +9,7 @@ use crate::config::limit;
 use crate::pending::backlog::Backlog;
 use crate::room::history::is_historic;
 use crate::room::older::Edge;
-use crate::sessions::{Ask, SearchFor};
+use crate::sessions::{Ask, LogFor, SearchFor};
 use crate::turn::Turn;
 use crate::xmpp::archive::{self, Archived, Page, Wanted};
 use crate::xmpp::jid::Jid;
@@ -276,8 +276,10 @@ impl In<'_> {
 
     /// Lets go what has been found, once those who wait for it have been shown it.
     pub(super) fn release_older(&mut self, turn: &Turn<'_>) {
-        let is_wanted = || self.base.sessions.asks().any(|ask| ask.search == SearchFor::Found);
-        if self.base.room.history.is_held() && self.stay.older.search.is_none() && !is_wanted() {
+        let is_found = |ask: &Ask| ask.search == SearchFor::Found || ask.log == LogFor::Read;
+        let is_asked = || self.stay.older.search.is_some() || self.is_reading_log();
+        let is_wanted = || self.base.sessions.asks().any(is_found);
+        if self.base.room.history.is_held() && !is_asked() && !is_wanted() {
             self.base.room.history.hold(false);
             self.base.room.history.trim(turn.now, turn.config);
         }

@@ -17,8 +17,8 @@ use crate::xmpp::muc::status;
 use crate::xmpp::stanza::{Kept, Stanza};
 
 impl In<'_> {
-    /// Shows waiting sessions the room. If the room is not trusted, a check goes first. If the copy is outdated, or
-    /// lacks what a session asks for, a resync does (J8, J29, F32).
+    /// Shows waiting sessions the room. If the room is not trusted, a check goes first. If the copy is outdated, a resync
+    /// does. If it lacks what a session asks for, the log of the room is read, and then the room is asked (J8, J29, F32).
     pub(super) fn serve(&mut self, turn: &mut Turn<'_>) {
         for session in self.base.sessions.waiting() {
             if self.is_servable(turn, session) {
@@ -32,14 +32,16 @@ impl In<'_> {
         let Some(ask) = self.base.sessions.get(session).and_then(Attachment::ask) else { return false };
         let asks_versions = self.base.room.versioned && ask.asks_versions();
         let is_current = self.base.room.is_current;
-        let needs_search = || self.needs_search(turn, ask);
+        let needs_log = self.needs_log(turn, ask);
+        let needs_search = || !needs_log && self.needs_search(turn, ask);
         let (lacks, is_searched) = match ask.resync {
             ResyncFor::Wished | ResyncFor::Asked => return false,
             ResyncFor::Answered => (asks_versions, needs_search()),
             ResyncFor::Unanswered => (!is_current, false),
             ResyncFor::Nothing => {
                 let is_searched = needs_search();
-                let has_all = || ask.search == SearchFor::Found || self.base.has_history(turn, ask);
+                let has_all =
+                    || needs_log || ask.search == SearchFor::Found || self.base.has_history(turn, ask);
                 (asks_versions || !is_current || !(is_searched || has_all()), is_searched)
             }
         };
@@ -61,10 +63,12 @@ impl In<'_> {
         if lacks || is_filling {
             return false;
         }
-        if is_searched {
+        if needs_log {
+            self.read_log(turn);
+        } else if is_searched {
             self.search_older(turn);
         }
-        !is_searched
+        !needs_log && !is_searched
     }
 
     /// Shows a waiting session the whole room, after what has to come first.

@@ -124,7 +124,11 @@ impl In<'_> {
         let newest_ms = self.base.room.history.newest_ms().filter(|_| !self.stay.is_unknown);
         let newest_ms = newest_ms.or_else(|| self.stay.missing_since_ms(turn));
         let newest_ms = newest_ms.map(|newest_ms| newest_ms.saturating_sub(STAMP_SLACK_MS));
-        let is_lacking = |ask: &&Ask| !ask.search.is_for_archive() && !self.base.has_history(turn, ask);
+        let is_lacking = |ask: &&Ask| {
+            !ask.search.is_for_archive()
+                && !self.expects_from_log(turn, ask)
+                && !self.base.has_history(turn, ask)
+        };
         let lacking = || self.base.sessions.asks().filter(is_lacking);
         let Some(most) = lacking().map(|ask| ask.history.most(turn.config)).max() else {
             let most = newest_ms.is_none().then_some(turn.config.history);

@@ -76,7 +76,7 @@ impl Fetch {
     }
 
     /// The next message has that place.
-    fn pass(&mut self, position: usize) {
+    pub(super) fn pass(&mut self, position: usize) {
         self.has_older.get_or_insert(position > 0);
         self.cursor = self.cursor.max(position + 1);
     }
@@ -181,7 +181,7 @@ impl History {
     }
 
     /// Puts a message where the room has it. Without a stamp it is dated as the one before it.
-    fn place(
+    pub(super) fn place(
         &mut self,
         position: usize,
         message: &Kept,

@@ -18,11 +18,19 @@ pub(super) struct Gap {
     /// Messages that came while the account was in, up to then. The archive may have them, though the room does not
     /// show them again.
     pub(super) archived_up_to_ms: Option<i64>,
+    /// Messages that came while the account was in, up to then, which the log may have.
+    #[serde(default)]
+    pub(super) logged_up_to_ms: Option<i64>,
 }
 
 impl Default for Gap {
     fn default() -> Self {
-        Self { up_to_ms: Some(i64::MAX), room_keeps: None, archived_up_to_ms: None }
+        Self {
+            up_to_ms: Some(i64::MAX),
+            room_keeps: None,
+            archived_up_to_ms: None,
+            logged_up_to_ms: Some(i64::MAX),
+        }
     }
 }
 
@@ -87,6 +95,7 @@ impl History {
                     self.gap.room_keeps
                 },
                 archived_up_to_ms,
+                ..self.gap
             },
             (false, _) if has_older => self.gap,
             (false, _) => Gap { up_to_ms: Some(oldest_ms), archived_up_to_ms, ..self.gap },

@@ -27,6 +27,9 @@ struct Log {
     recent: Recent,
     /// When the last message was received.
     last_ms: i64,
+    /// Whether a room without an archive has been asked for its history since the start of the server.
+    #[serde(default)]
+    has_past: bool,
 }
 
 /// The last messages, oldest first.
@@ -62,6 +65,16 @@ pub(crate) struct Logged {
 }
 
 impl Logs {
+    /// Whether none of its accounts has asked the room for what was said while the server was down.
+    pub(crate) fn lacks_past(&self, room: &BareJid) -> bool {
+        self.0.get(room).is_none_or(|log| !log.has_past)
+    }
+
+    /// The same, and one of them asks now.
+    pub(crate) fn needs_past(&mut self, room: &BareJid) -> bool {
+        !std::mem::replace(&mut self.0.make(room, limit::LOGS).has_past, true)
+    }
+
     /// Takes in that an account has received a message. The fresh id is for one that is not there yet.
     pub(crate) fn take_in(
         &mut self,

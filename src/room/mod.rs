@@ -7,6 +7,7 @@ pub(crate) mod history;
 pub(crate) mod kinds;
 mod latest;
 pub(crate) mod log;
+mod logged;
 pub(crate) mod older;
 pub(crate) mod own;
 pub(crate) mod request;

@@ -34,7 +34,7 @@ impl Gap {
 impl History {
     /// The copy has been lost with a stop. What came until then may be in the archive.
     pub(crate) fn note_lost(&mut self) {
-        self.gap.archived_up_to_ms = Some(i64::MAX);
+        (self.gap.archived_up_to_ms, self.gap.logged_up_to_ms) = (Some(i64::MAX), Some(i64::MAX));
     }
 
     /// Whether the archive has nothing for that request that the copy has not, as far as it is known. So many of the

@@ -42,6 +42,7 @@ impl History {
         self.cost = self.cost.saturating_sub(oldest.cost);
         self.gap.up_to_ms = self.gap.up_to_ms.max(oldest.stamp_ms).or(Some(i64::MAX));
         self.gap.archived_up_to_ms = self.gap.archived_up_to_ms.max(oldest.stamp_ms);
+        self.gap.logged_up_to_ms = self.gap.logged_up_to_ms.max(oldest.stamp_ms);
         if let Some(fetch) = &mut self.fetch {
             fetch.note_cut();
         }

@@ -83,6 +83,8 @@ pub(crate) struct Ask {
     pub(crate) versions_told: bool,
     pub(crate) resync: ResyncFor,
     pub(crate) search: SearchFor,
+    #[serde(default)]
+    pub(crate) log: LogFor,
 }
 
 /// How far the room has been asked, by a resync, for what the copy cannot answer.
@@ -113,6 +115,18 @@ pub(crate) enum SearchFor {
     Found,
     /// It has shown nothing. What the room shows has to do.
     Failed,
+}
+
+/// How far the log of the room has been read for what the copy lacks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum LogFor {
+    /// It has not been.
+    #[default]
+    Nothing,
+    /// It is being read.
+    Asked,
+    /// It has been, or can't be: the room has to do for the rest.
+    Read,
 }
 
 /// A room that is being shown.
@@ -247,7 +261,7 @@ impl Attachment {
         self.alias = None;
         if let Stage::Waiting(ask) = &mut self.stage {
             ask.forget_groupchat();
-            ask.resync = ResyncFor::Nothing;
+            (ask.resync, ask.log) = (ResyncFor::Nothing, LogFor::Nothing);
         }
     }
 

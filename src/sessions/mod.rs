@@ -16,7 +16,7 @@ use crate::xmpp::cost::Cost;
 use crate::xmpp::jid::FullJid;
 use crate::xmpp::stanza::Kept;
 
-pub(crate) use self::attachment::{Ask, Attachment, Connection, ResyncFor, SearchFor, Stage};
+pub(crate) use self::attachment::{Ask, Attachment, Connection, LogFor, ResyncFor, SearchFor, Stage};
 pub(crate) use self::representative::{is_nobody_there, nobody_there};
 
 /// The attached sessions, and which of them the room is shown.

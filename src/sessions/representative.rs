@@ -87,7 +87,7 @@ pub(crate) fn is_nobody_there(payload: &[Element]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Ask, ResyncFor, SearchFor};
+    use super::super::{Ask, LogFor, ResyncFor, SearchFor};
     use super::*;
     use crate::pending::backlog::Backlog;
     use crate::room::request::HistoryRequest;
@@ -111,6 +111,7 @@ mod tests {
             versions_told: false,
             resync: ResyncFor::Nothing,
             search: SearchFor::Nothing,
+            log: LogFor::Nothing,
         }
     }
 

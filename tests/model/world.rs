@@ -200,7 +200,7 @@ impl World {
             Action::AskService { domain, id } => self.asked = Some((domain, id)),
             Action::Store { .. } => {}
             Action::Notify { .. } => panic!("nobody has a push service"),
-            Action::Log { .. } => panic!("no room is logged"),
+            Action::Log { .. } | Action::ReadLog { .. } => panic!("no room is logged"),
             Action::SendAs { .. } => panic!("no session is direct"),
         }
     }

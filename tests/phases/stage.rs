@@ -246,6 +246,7 @@ impl Stage {
             | Action::AskService { .. }
             | Action::Store { .. }
             | Action::Log { .. }
+            | Action::ReadLog { .. }
             | Action::Notify { .. } => {}
         }
     }

@@ -6,6 +6,7 @@ use minimix_core::event::{Action, Event, Now, Outcome, SessionId, Verdict};
 use minimix_core::xmpp::jid::{BareJid, FullJid, Jid};
 
 use crate::bookmarks::of_bookmarks;
+use crate::log::of_log;
 use crate::push::{of_push, ruling};
 use crate::service::{of_connection, of_service};
 use crate::shorthand::{ACCOUNT, ROOM, Way};
@@ -291,6 +292,9 @@ pub(crate) fn milliseconds(time: &str) -> u64 {
 pub(crate) fn event(who: &str, what: &str) -> Event {
     if who == "account" {
         return of_account(what);
+    }
+    if who == "log" {
+        return of_log(what);
     }
     if who == "service" {
         return of_service(what);

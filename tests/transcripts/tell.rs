@@ -4,8 +4,8 @@ use minimix_core::event::{Action, Id};
 use minimix_core::xmpp::jid::Jid;
 use minimix_core::xmpp::stanza::{Kind, MessageType, PresenceType, Stanza};
 
+use crate::log::{tell_log, tell_order};
 use crate::push::tell_notice;
-use crate::scene::BEGIN_MS;
 use crate::shorthand::{ACCOUNT, Way};
 use crate::stores::tell_store;
 
@@ -36,6 +36,7 @@ pub(crate) fn tell_action(action: &Action) -> String {
         Action::StoreOffline { stanza: None } => "store offline".to_owned(),
         Action::StoreOffline { stanza: Some(stanza) } => Way::ToAccount.answer(stanza),
         Action::Log { id, said_ms, stanza, .. } => tell_log(id, *said_ms, stanza),
+        Action::ReadLog { id, since_ms, .. } => tell_order(id, *since_ms),
         Action::Notify { stanza } => tell_notice(stanza.as_ref()),
     }
 }
@@ -47,14 +48,6 @@ fn checked(stanza: &Stanza) -> &Stanza {
     assert!(!is_error, "an error to the room: {}", stanza.to_xml());
     assert_eq!(stanza.from.as_ref().map(Jid::as_str), Some(ACCOUNT));
     stanza
-}
-
-/// `log 1.5 s #1: gc bob m1 tea?`: when it was received since the story began, and the id; when it was said if that differs.
-fn tell_log(id: &str, said_ms: Option<i64>, stanza: &Stanza) -> String {
-    let (at_ms, id) = id.split_once('-').expect("a time and an id");
-    let at_ms = i64::from_str_radix(at_ms, 16).expect("a time") - BEGIN_MS;
-    let said = said_ms.map(|said_ms| format!(" said {} ms", said_ms - BEGIN_MS)).unwrap_or_default();
-    format!("log {at_ms} ms {id}{said}: {}", Way::ToAccount.write(&stanza.clone().to(Jid::new(ACCOUNT))))
 }
 
 fn tell_id(id: &Id) -> String {
