@@ -9,7 +9,7 @@ from client.person import Person
 from harness.scene import JudgedScene
 from harness.story import check, judged
 from lab.guests import ARCHIVED
-from stories.archiving import STANZA_ID, all_pages, says_some
+from stories.archiving import MAM, RSM, STANZA_ID, all_pages, page, says_some
 from stories.history import bodies
 
 LINES = 250  # before a restart, and as many after it
@@ -32,14 +32,14 @@ class Gone:
     last: str  # what the archive calls the last message that the phone has seen: the room's, if it has one
 
 
-async def phone_goes(scene: JudgedScene) -> Gone:
+async def phone_goes(scene: JudgedScene, is_logged: bool = True) -> Gone:
     phone, laptop = await scene.phone(), await scene.laptop()
     for device in (phone, laptop):
         await device.join(scene.room, "me")
     await scene.judge.say("before")
     seen = [await device.expect(xml.message(body="before")) for device in (phone, laptop)][0]
     ids = {child.get("by"): child.get("id") for child in seen if child.tag == STANZA_ID}
-    await scene.until_stored('"log":')
+    await scene.until_stored('"log":' if is_logged else '"stanza_id":')
     await phone.close()
     since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return Gone(laptop, since, ids.get(scene.room) or ids[phone.account])
@@ -137,3 +137,48 @@ async def back_after_service_restart(scene: JudgedScene) -> None:
 @judged("H13", "K8", "A4", kinds=("remote",), alone=True, host=ARCHIVED)
 async def back_after_service_death(scene: JudgedScene) -> None:
     await comes_back(scene, service_killed)
+
+
+async def room_archive_after(person: Person, last: str) -> list[str | None]:
+    """What the room's archive has after that message, page by page, as a client asks it that is in."""
+    found: list[str | None] = []
+    while True:
+        queryid = person.new_id("room-archive")
+        query = f"<query xmlns='urn:xmpp:mam:2' queryid='{queryid}'>{page(after=last)}</query>"
+        fin = (await person.query("set", person.room, query)).find(f"{MAM}fin")
+        check(fin is not None, "the room's archive answers")
+        results = [stanza.find(f"{MAM}result") for stanza in person.received]
+        found += [result.findtext(f".//{xml.CLIENT}body") for result in results if result is not None and result.get("queryid") == queryid]
+        if fin.get("complete") == "true":
+            return [body for body in found if body is not None]
+        last = fin.findtext(f"{RSM}set/{RSM}last")
+
+
+async def reads_the_archive(scene: JudgedScene, disturbance: Disturbance) -> None:
+    """Into a room with an archive, which the phone asks once it is in; and without a word."""
+    gone = await phone_goes(scene, is_logged=False)
+    missed = await many_are_said(scene, gone.laptop, disturbance)
+    phone = await scene.phone()
+    await phone.join(scene.room, "me", "<history maxstanzas='0'/>")
+    check_once(await room_archive_after(phone, gone.last), missed, "the room's archive")
+    tablet = await scene.device("me", "tablet")
+    came = bodies(await tablet.join(scene.room, "me"))
+    check(came == missed[-SHOWN:], f"the newest and no more: {came}")
+    desk = await scene.device("me", "desk")
+    came = bodies(await desk.join(scene.room, "me", f"<history since='{gone.since}'/>"))
+    check_once(came, missed, "since")
+
+
+@judged("H13", "I8", kinds=("remote",), alone=True, host=ARCHIVED)
+async def back_to_an_archive_after_own_restart(scene: JudgedScene) -> None:
+    await reads_the_archive(scene, own_server_stopped)
+
+
+@judged("H13", "H14", "I8", kinds=("remote",), alone=True, host=ARCHIVED)
+async def back_to_an_archive_after_own_death(scene: JudgedScene) -> None:
+    await reads_the_archive(scene, own_server_killed)
+
+
+@judged("H13", "I8", "K8", kinds=("remote",), alone=True, host=ARCHIVED)
+async def back_to_an_archive_after_service_restart(scene: JudgedScene) -> None:
+    await reads_the_archive(scene, service_stopped)
