@@ -33,7 +33,7 @@ impl Intervals {
     }
 
     /// When the last one ended, if it did.
-    pub(crate) fn ended_ms(&self) -> Option<i64> {
+    fn ended_ms(&self) -> Option<i64> {
         self.0.last().and_then(|Interval(_, to_ms)| *to_ms)
     }
 

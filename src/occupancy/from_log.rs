@@ -65,9 +65,7 @@ impl In<'_> {
         match ask.log {
             LogFor::Read => false,
             LogFor::Asked if self.is_reading_log() => true,
-            LogFor::Asked | LogFor::Nothing => {
-                self.base.has_log(turn, ask.history.oldest_ms(turn.now)) && self.base.lacks_logged(turn, ask)
-            }
+            LogFor::Asked | LogFor::Nothing => self.base.has_log(turn) && self.base.lacks_logged(turn, ask),
         }
     }
 
@@ -130,7 +128,7 @@ impl In<'_> {
     pub(super) fn fill_log(&mut self, turn: &mut Turn<'_>) {
         let (base, stay) = (&*self.base, &*self.stay);
         let is_quiet = !stay.is_filling_gap() && !base.sessions.any_waits();
-        let is_logged = base.covered_ms().is_some() && base.has_log(turn, None);
+        let is_logged = base.covered_ms().is_some() && base.has_log(turn);
         if stay.is_unknown && is_quiet && is_logged && turn.logs.lacks_past(&base.me.room) {
             self.fill_gap(turn);
         }

@@ -131,17 +131,19 @@ impl Base {
         Some(logged)
     }
 
-    /// Whether the log may have what a session asks for. If the room has an archive, it has what came before that.
-    pub(super) fn has_log(&self, turn: &Turn<'_>, oldest_ms: Option<i64>) -> bool {
+    /// Whether the log may have what sessions ask for. Of a room that has an archive, or may have one, it has little or nothing.
+    pub(super) fn has_log(&self, turn: &Turn<'_>) -> bool {
         let Some(intervals) = self.intervals().filter(|intervals| !intervals.is_empty()) else {
             return false;
         };
+        let has_ids = || self.room.history.last(&self.me.room).0.is_some();
         match turn.config.archive {
             Archive::Off => false,
-            Archive::Needed if turn.kinds.has_archive(&self.me.room) == Some(true) => {
-                oldest_ms.is_some() && oldest_ms <= intervals.ended_ms()
+            Archive::Needed => {
+                turn.kinds.has_archive(&self.me.room) != Some(true)
+                    && (intervals.open_since_ms().is_some() || !has_ids())
             }
-            Archive::Needed | Archive::All => true,
+            Archive::All => true,
         }
     }
 

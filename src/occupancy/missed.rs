@@ -6,7 +6,7 @@ use super::phase::In;
 use crate::config::limit;
 use crate::pending::backlog::Backlog;
 use crate::room::history::delayed;
-use crate::room::seen::{stanza_id, with_stanza_id};
+use crate::room::seen::{Print, stanza_id, with_stanza_id};
 use crate::turn::Turn;
 use crate::xmpp::archive::{self, Archived, Page};
 use crate::xmpp::jid::{BareJid, Jid};
@@ -108,7 +108,7 @@ impl In<'_> {
     /// shown again anyway need not show itself for that, unless its log lacks what was said while the server was down.
     fn archive_fails(&mut self, turn: &mut Turn<'_>) {
         self.stay.older.note_refused();
-        let needs_past = self.base.has_log(turn, None) && turn.logs.needs_past(&self.base.me.room);
+        let needs_past = self.base.has_log(turn) && turn.logs.needs_past(&self.base.me.room);
         let Gap::Filling(filling) = &mut self.stay.gap else { return };
         let is_under_way = self.stay.upstream.resyncs();
         if !is_under_way && (filling.hole.has_history() || (self.stay.is_unknown && !needs_past)) {
@@ -148,8 +148,9 @@ fn is_unknown_id(error: &Stanza, hole: &Hole) -> bool {
     hole.last_id().is_some() && error.error_condition() == Some("item-not-found")
 }
 
-/// Whether a message that waits has the stanza-id of that one.
+/// Whether a message that waits is that one: it has its stanza-id, or without one its sender, id and text.
 pub(super) fn has_same(waiting: &Backlog, message: &Stanza, room: &BareJid) -> bool {
-    let id = stanza_id(message, room);
-    id.is_some() && waiting.iter().any(|waiting| stanza_id(waiting, room) == id)
+    let is_named = message.id.is_some() || stanza_id(message, room).is_some();
+    let print = Print::of(message, room);
+    is_named && waiting.iter().any(|waiting| Print::of(waiting, room) == print)
 }
