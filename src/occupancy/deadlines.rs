@@ -69,7 +69,7 @@ pub(crate) enum Why {
 
 impl Why {
     /// All reasons, in the order in which they are looked at.
-    const ALL: [Self; 26] = [
+    const ALL: [Self; 27] = [
         Self::QueryUnanswered,
         Self::OwnJoinWatched,
         Self::ArchiveUnanswered,
