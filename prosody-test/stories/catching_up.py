@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from client import xml
+from client.archive import MAM, RSM, all_pages, page
 from client.person import Person
 from harness.scene import JudgedScene
 from harness.story import check, judged
 from lab.guests import ARCHIVED
-from stories.archiving import MAM, RSM, STANZA_ID, all_pages, page, says_some
+from stories.archiving import STANZA_ID, says_some
 from stories.history import bodies
 
 LINES = 250  # before a restart, and as many after it
