@@ -7,10 +7,11 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::fmt;
 use std::rc::Rc;
 
 use rustc_hash::FxBuildHasher;
-use serde::de::Error;
+use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Stanza;
@@ -75,7 +76,7 @@ pub(crate) fn read<T>(stanzas: Vec<Page>, snapshot: impl FnOnce() -> T) -> T {
 }
 
 /// The number of a stanza in the book that is being written; nothing if none is.
-pub(super) fn number_of(stanza: &Kept) -> Option<usize> {
+fn number_of(stanza: &Kept) -> Option<usize> {
     OPEN.with_borrow_mut(|open| match open {
         Some(Book::Written(pages)) => Some(pages.number_of(stanza)),
         Some(Book::Read(_)) | None => None,
@@ -83,11 +84,47 @@ pub(super) fn number_of(stanza: &Kept) -> Option<usize> {
 }
 
 /// The stanza of that number in the book that is being read.
-pub(super) fn stanza(number: usize) -> Option<Kept> {
+fn stanza(number: usize) -> Option<Kept> {
     OPEN.with_borrow(|open| match open {
         Some(Book::Read(stanzas)) => stanzas.get(number).and_then(|page| page.0.clone()),
         Some(Book::Written(_)) | None => None,
     })
+}
+
+/// As its number in the book that is open, or as XML.
+impl Serialize for Kept {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match number_of(self) {
+            Some(number) => number.serialize(serializer),
+            None => serializer.serialize_str(&self.to_xml()),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Kept {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Written)
+    }
+}
+
+/// What stands for a stanza in a text.
+struct Written;
+
+impl Visitor<'_> for Written {
+    type Value = Kept;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a stanza, or its number")
+    }
+
+    fn visit_str<E: Error>(self, xml: &str) -> Result<Kept, E> {
+        Ok(Kept::own(Stanza::from_xml(xml).map_err(E::custom)?).into_shared())
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Kept, E> {
+        let number = usize::try_from(number).map_err(E::custom)?;
+        stanza(number).ok_or_else(|| unknown(number))
+    }
 }
 
 /// Writes stanzas in a row.
@@ -113,7 +150,7 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
 }
 
 /// No stanza has that number.
-pub(super) fn unknown<E: Error>(number: usize) -> E {
+fn unknown<E: Error>(number: usize) -> E {
     E::custom(format_args!("no stanza has the number {number}"))
 }
 

@@ -4,10 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
-use serde::de::{self, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use super::{Stanza, book, intern};
+use super::{Stanza, intern};
 use crate::xmpp::cost::{COPY, Cost};
 use crate::xmpp::jid::Jid;
 use crate::xmpp::memory::Charge;
@@ -99,41 +96,5 @@ impl Deref for Kept {
 impl fmt::Debug for Kept {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.stanza.fmt(formatter)
-    }
-}
-
-/// As its number in the book that is open, or as XML.
-impl Serialize for Kept {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match book::number_of(self) {
-            Some(number) => number.serialize(serializer),
-            None => serializer.serialize_str(&self.0.stanza.to_xml()),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Kept {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Written)
-    }
-}
-
-/// What stands for a stanza in a text.
-struct Written;
-
-impl Visitor<'_> for Written {
-    type Value = Kept;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a stanza, or its number")
-    }
-
-    fn visit_str<E: de::Error>(self, xml: &str) -> Result<Kept, E> {
-        Ok(Kept::own(Stanza::from_xml(xml).map_err(E::custom)?).into_shared())
-    }
-
-    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Kept, E> {
-        let number = usize::try_from(number).map_err(E::custom)?;
-        book::stanza(number).ok_or_else(|| book::unknown(number))
     }
 }
