@@ -38,17 +38,24 @@ impl<T: Default> Latest<T> {
     /// ago is forgotten.
     pub(crate) fn make(&mut self, room: &BareJid, most: usize) -> &mut T {
         if self.change(room).is_none() {
-            while self.rooms.len() >= most.max(1) {
-                let Some((_, oldest)) = self.by_change.pop_first() else { break };
-                self.rooms.remove(&oldest);
-            }
+            while self.rooms.len() >= most.max(1) && self.take_oldest().is_some() {}
             self.changes += 1;
             self.by_change.insert(self.changes, room.clone());
         }
         &mut self.rooms.entry(room.clone()).or_insert((self.changes, T::default())).1
     }
 
-    #[cfg(test)]
+    /// Forgets the room that was changed longest ago.
+    pub(crate) fn take_oldest(&mut self) -> Option<T> {
+        let (_, oldest) = self.by_change.pop_first()?;
+        self.rooms.remove(&oldest).map(|(_, known)| known)
+    }
+
+    /// What is known of each.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
+        self.rooms.values().map(|(_, known)| known)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.rooms.len()
     }

@@ -18,8 +18,13 @@ use crate::xmpp::stanza::Stanza;
 const MOST_ALIKE: usize = 16;
 
 /// The logs of all rooms.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Logs(Latest<Log>);
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(from = "Latest<Log>")]
+pub(crate) struct Logs {
+    rooms: Latest<Log>,
+    /// How many messages are known in all of them.
+    entries: usize,
+}
 
 /// The log of a room.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -67,12 +72,12 @@ pub(crate) struct Logged {
 impl Logs {
     /// Whether none of its accounts has asked the room for what was said while the server was down.
     pub(crate) fn lacks_past(&self, room: &BareJid) -> bool {
-        self.0.get(room).is_none_or(|log| !log.has_past)
+        self.rooms.get(room).is_none_or(|log| !log.has_past)
     }
 
     /// The same, and one of them asks now.
     pub(crate) fn needs_past(&mut self, room: &BareJid) -> bool {
-        !std::mem::replace(&mut self.0.make(room, limit::LOGS).has_past, true)
+        !std::mem::replace(&mut self.log(room).has_past, true)
     }
 
     /// Takes in that an account has received a message. The fresh id is for one that is not there yet.
@@ -86,15 +91,46 @@ impl Logs {
     ) -> Logged {
         let (print, is_named) = print_of(message, room);
         let receiver = (!is_named).then(|| number_of(account.as_str()));
-        let log = self.0.make(room, limit::LOGS);
+        let log = self.log(room);
         if let Some(known) = log.recent.receive(print, receiver) {
             return Logged { id: known.id.clone(), print, at_ms: known.at_ms, is_new: false };
         }
         let at_ms = now.utc_ms.max(log.last_ms); // in order of receipt, though the clock is put back
         let id: Box<str> = format!("{at_ms:011x}-{fresh_id}").into();
         log.last_ms = at_ms;
+        let before = log.recent.entries.len();
         log.recent.add(Entry { print, at_ms, id: id.clone(), receivers: receiver.into_iter().collect() });
+        self.entries += log.recent.entries.len() - before;
+        while self.entries > limit::LOG_ENTRIES {
+            self.forget_quietest();
+        }
         Logged { id, print, at_ms, is_new: true }
+    }
+
+    fn log(&mut self, room: &BareJid) -> &mut Log {
+        if self.rooms.get(room).is_none() && self.rooms.len() >= limit::LOGS {
+            self.forget_quietest();
+        }
+        self.rooms.make(room, limit::LOGS)
+    }
+
+    /// What was in the log of the room that has been quiet for longest is known no more.
+    fn forget_quietest(&mut self) {
+        let gone = self.rooms.take_oldest().map_or(self.entries, |log| log.recent.entries.len());
+        self.entries -= gone;
+    }
+}
+
+impl Serialize for Logs {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.rooms.serialize(serializer)
+    }
+}
+
+impl From<Latest<Log>> for Logs {
+    fn from(rooms: Latest<Log>) -> Self {
+        let entries = rooms.values().map(|log| log.recent.entries.len()).sum();
+        Self { rooms, entries }
     }
 }
 
@@ -252,6 +288,24 @@ mod tests {
     }
 
     #[test]
+    fn r7_as_many_messages_are_known_in_all_as_may_be() {
+        let mut logs = Logs::default();
+        let rooms: Vec<BareJid> = (0..=limit::LOG_ENTRIES / limit::LOG_RECENT)
+            .map(|number| BareJid::new(&format!("{number}@rooms.example")))
+            .collect();
+        let said: Vec<Stanza> =
+            (0..limit::LOG_RECENT).map(|number| message(&format!("id='{number}'>"))).collect();
+        for (room, message) in rooms.iter().flat_map(|room| said.iter().map(move |message| (room, message))) {
+            logs.take_in(NOW, room, &BareJid::new("alice@a"), message, "x");
+        }
+        let known = |logs: &Logs| logs.rooms.values().map(|log| log.recent.entries.len()).sum::<usize>();
+        assert_eq!((logs.entries, known(&logs)), (limit::LOG_ENTRIES, limit::LOG_ENTRIES));
+        assert!(logs.rooms.get(&rooms[0]).is_none() && logs.rooms.get(&rooms[1]).is_some());
+        let read: Logs = serde_json::from_str(&serde_json::to_string(&logs).unwrap()).unwrap();
+        assert_eq!(read.entries, logs.entries);
+    }
+
+    #[test]
     fn r7_the_logs_are_limited_in_number() {
         let mut logs = Logs::default();
         for number in 0..=limit::LOGS {
@@ -259,7 +313,7 @@ mod tests {
             let room = BareJid::new(&format!("{number}@rooms.example"));
             logs.take_in(now, &room, &BareJid::new("alice@a"), &message("id='1'>"), "x");
         }
-        assert_eq!(logs.0.len(), limit::LOGS);
-        assert!(logs.0.get(&BareJid::new("0@rooms.example")).is_none());
+        assert_eq!(logs.rooms.len(), limit::LOGS);
+        assert!(logs.rooms.get(&BareJid::new("0@rooms.example")).is_none());
     }
 }
