@@ -258,6 +258,16 @@ mod tests {
     }
 
     #[test]
+    fn a1_a_message_that_a_hundred_accounts_receive_is_appended_once() {
+        let accounts: Vec<String> = (0..100).map(|number| format!("account{number}@a")).collect();
+        let accounts: Vec<&str> = accounts.iter().map(String::as_str).collect();
+        for inside in ["id='1'><body>a</body>", "><body>a</body>"] {
+            let are_new = are_new(&accounts, &[message(inside)]);
+            assert_eq!(are_new.iter().filter(|is_new| **is_new).count(), 1, "{inside}");
+        }
+    }
+
+    #[test]
     fn a1_what_the_room_repeats_is_there_once() {
         let numbered = |id: &str, body: &str| {
             message(&format!(
