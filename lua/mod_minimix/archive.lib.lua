@@ -125,9 +125,12 @@ return function (actions, options)
 		end
 		if not protected("delete", key) then return; end
 		module:log("warn", "A log of a room could not be read to its end, and is written anew");
-		for _, entry in ipairs(kept) do
-			protected("append", key, nil, entry[1], entry[2], entry[3]);
-			share();
+		for place, entry in ipairs(kept) do -- in one go: nobody may stop the server in between
+			local ok, fault = protected("append", key, nil, entry[1], entry[2], entry[3]);
+			if not ok then
+				module:log("error", "%d messages of the log of a room are lost: %s", #kept - place + 1, fault or "no reason given");
+				return;
+			end
 		end
 	end
 
@@ -142,7 +145,7 @@ return function (actions, options)
 			trim(key, trimmed_to);
 			id, fault = try();
 		elseif fault == unreadable then
-			mend(key);
+			pcall(mend, key);
 			id, fault = try();
 		end
 		if id then

@@ -123,7 +123,10 @@ return function (core, answers, stack, storage, loading)
 			tell(what, call);
 			stack.flush_everything();
 			local has_more = core.has_more();
-			if has_more and may and async.ready() then pause(); end
+			if has_more and may and async.ready() then
+				pause();
+				storage.catch_up();
+			end
 		until not has_more;
 	end
 
@@ -131,7 +134,7 @@ return function (core, answers, stack, storage, loading)
 		if is_over then return; end
 		is_over = true;
 		tell_all("the end", core.shutdown, true);
-		storage.catch_up();
+		storage.flush();
 		loading.note_alive();
 	end
 	module:hook_global("server-stopping", stop, 1000);

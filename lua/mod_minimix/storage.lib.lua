@@ -12,6 +12,7 @@ local xpcall, pairs = xpcall, pairs;
 
 local slice_s = 0.01; -- of storage, before others have their turn
 local first_pause_s, last_pause_s = 1, 60; -- before it is tried again
+local patience_s = 2; -- with a slow store
 
 -- What was not written before a reload comes first.
 return function (unwritten)
@@ -127,11 +128,14 @@ return function (unwritten)
 		end
 	end
 
-	-- Writes all that waits, and others have their turn in between where we may be made to wait. A store that fails has its
-	-- last chance at once.
+	-- Others have their turn while what waits is written, where we may be made to wait. A store that fails, or is slow, is not
+	-- waited for.
 	function storage.catch_up()
-		while line.first <= line.last and not storage.failing and async.ready() do pause(); end
-		storage.flush();
+		local until_s = now() + patience_s;
+		while line.first <= line.last and not retry and now() < until_s and async.ready() do
+			work_soon();
+			pause();
+		end
 	end
 
 	-- Writes all that waits: at a reload and at the end.

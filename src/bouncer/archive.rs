@@ -29,13 +29,82 @@ impl Bouncer {
         let Some(known) = self.state().accounts.get(account) else { return false };
         let occupancy = known.rooms.get(from.bare()).map(|place| &place.occupancy);
         let left = known.ledger.intervals().get(from.bare());
-        let was_in = |at_ms| match left {
-            Some(intervals) => intervals.cover(at_ms),
-            None => occupancy.is_some_and(|occupancy| occupancy.sees_logged(at_ms)),
+        let was_in = |at_ms| match occupancy.filter(|occupancy| occupancy.intervals().is_some()) {
+            Some(occupancy) => occupancy.sees_logged(at_ms),
+            None => left.is_some_and(|intervals| intervals.cover(at_ms)),
         };
         was_in(at_ms)
             && said_ms.is_none_or(was_in)
             && !known.profile.blocked.covers(&from)
             && !occupancy.is_some_and(|occupancy| occupancy.blocks(from.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Archive, Config};
+    use crate::event::{Action, Event, Now, SessionId};
+    use crate::xmpp::stanza::Stanza;
+
+    const ROOM: &str = "lounge@rooms.example";
+
+    /// A core, and what time it is.
+    struct Scene(Bouncer, u64);
+
+    impl Scene {
+        fn happens(&mut self, event: Event) -> Vec<Action> {
+            self.1 += 1_000;
+            let now = Now { monotonic_ms: self.1, utc_ms: self.1.cast_signed() };
+            self.0.handle(now, event).actions
+        }
+
+        fn sends(&mut self, xml: &str) -> Vec<Action> {
+            let from = Jid::new("alice@example.org/desk");
+            let stanza = Stanza::from_xml(xml).unwrap().from(from).to(Jid::new(&format!("{ROOM}/alice")));
+            self.happens(Event::ClientStanza { session: SessionId(1), stanza })
+        }
+
+        fn arrives(&mut self, xml: &str, nick: &str) {
+            let from = Jid::new(&format!("{ROOM}/{nick}"));
+            let stanza = Stanza::from_xml(xml).unwrap().from(from).to(Jid::new("alice@example.org"));
+            self.happens(Event::RoomStanza { stanza });
+        }
+
+        /// The account joins, and somebody says something.
+        fn joins_and_hears(&mut self) {
+            let actions =
+                self.sends("<presence id='j'><x xmlns='http://jabber.org/protocol/muc'/></presence>");
+            let id = actions.iter().find_map(|action| match action {
+                Action::Send { stanza } => stanza.id.clone(),
+                _ => None,
+            });
+            let own = "<x xmlns='http://jabber.org/protocol/muc#user'><status code='110'/></x>";
+            self.arrives("<presence/>", "bob");
+            self.arrives(&format!("<presence id='{}'>{own}</presence>", id.unwrap()), "alice");
+            self.arrives("<message type='groupchat'><subject/></message>", "bob");
+            let id = self.1; // another each time
+            self.arrives(&format!("<message type='groupchat' id='{id}'><body>a</body></message>"), "bob");
+        }
+
+        fn sees_now(&self) -> bool {
+            let at_ms = self.1.cast_signed();
+            self.0.sees_logged("alice@example.org", &format!("{ROOM}/bob"), at_ms, Some(at_ms))
+        }
+    }
+
+    #[test]
+    fn a1_who_joins_again_sees_what_is_logged_from_then_on() {
+        let config = Config { archive: Archive::All, ..Config::default() };
+        let mut scene = Scene(Bouncer::new(config, 1), 1_000_000);
+        scene.joins_and_hears();
+        assert!(scene.sees_now());
+        scene.sends("<presence type='unavailable' id='l'/>");
+        for _ in 0..10 {
+            scene.happens(Event::DeadlineReached);
+        }
+        assert!(!scene.sees_now(), "it is out, and that is stored");
+        scene.joins_and_hears();
+        assert!(scene.sees_now());
     }
 }

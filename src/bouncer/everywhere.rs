@@ -90,7 +90,7 @@ impl Bouncer {
         for place in self.state.accounts.values_mut().flat_map(|known| known.rooms.values_mut()) {
             self.timetable.note(place, config);
         }
-        let excluded = self.all_rooms().into_iter().filter(|(_, room)| config.excludes(room)).collect();
+        let excluded = self.all_rooms_where(|occupancy| config.excludes(occupancy.room()));
         self.everywhere(now, excluded, Occupancy::hand_back)
     }
 
@@ -112,15 +112,17 @@ impl Bouncer {
     }
 
     /// The server stops. The accounts stay in their rooms, so these are told nothing; a leave that waits goes
-    /// up, since nobody will hear whether it was a quit.
+    /// up, since nobody will hear whether it was a quit. That comes last, and then nothing more is sent.
     pub(super) fn shut_down(&mut self, now: Now) -> Outcome {
-        let accounts = self.next_accounts();
-        let rooms = accounts.iter().flat_map(|account| self.rooms_of(account)).collect();
-        let mut actions = self.everywhere(now, rooms, Occupancy::send_waiting_leave).actions;
+        let (accounts, mut actions) = (self.next_accounts(), Vec::new());
+        if !self.has_more() {
+            let leaving = self.all_rooms_where(Occupancy::leave_waits);
+            actions = self.everywhere(now, leaving, Occupancy::send_waiting_leave).actions;
+            self.state.is_stopping = true;
+        }
         actions.extend(accounts.iter().filter_map(|account| self.store_all_of(now, account)));
         if !self.has_more() {
             actions.extend(self.store_the_rest(now)); // of those who had their turn before
-            self.state.is_stopping = true;
         }
         self.outcome(Verdict::Handled, together(actions))
     }
@@ -177,8 +179,10 @@ impl Bouncer {
         self.outcome(Verdict::Handled, actions)
     }
 
-    pub(super) fn all_rooms(&self) -> Vec<(BareJid, BareJid)> {
-        self.state.accounts.keys().flat_map(|account| self.rooms_of(account)).collect()
+    fn all_rooms_where(&self, is_so: impl Fn(&Occupancy) -> bool) -> Vec<(BareJid, BareJid)> {
+        let places = self.state.accounts.values().flat_map(|known| known.rooms.values());
+        let occupancies = places.map(|place| &place.occupancy).filter(|occupancy| is_so(occupancy));
+        occupancies.map(|occupancy| (occupancy.account().clone(), occupancy.room().clone())).collect()
     }
 
     pub(super) fn rooms_of(&self, account: &BareJid) -> Vec<(BareJid, BareJid)> {

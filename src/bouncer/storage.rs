@@ -302,6 +302,7 @@ impl Bouncer {
                 continue;
             }
             known.ledger.departed.remove(&room);
+            known.ledger.intervals.remove(&room); // the occupancy knows them
             if let Some(Record { standing: Standing::Out(departed), carried }) = &record {
                 let oldest = known.ledger.note_departed(room.clone(), departed.at_ms, &self.config);
                 known.ledger.note_intervals(&room, Some(&carried.intervals));

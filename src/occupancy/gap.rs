@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::last::Last;
-use super::missed::has_same;
+use super::missed::Prints;
 use super::phase::{In, Stay};
 use super::stored::utc_of;
 use crate::config::limit;
@@ -195,7 +195,7 @@ impl Filling {
 
     /// Whether that message of the past has also come live, and is shown with what has.
     pub(super) fn has_live(&self, message: &Stanza, room: &BareJid) -> bool {
-        has_same(&self.live, message, room)
+        Prints::of(&self.live, room).have(message, room)
     }
 
     /// Whether the archive has shown anything since it was last asked.

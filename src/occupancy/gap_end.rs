@@ -1,7 +1,7 @@
 //! No more of what was missing will come: what has waited is shown.
 
 use super::gap::{Brought, Filling, Gap, Hole};
-use super::missed::has_same;
+use super::missed::Prints;
 use super::phase::In;
 use crate::pending::backlog::Backlog;
 use crate::room::seen::stanza_id;
@@ -60,8 +60,9 @@ impl In<'_> {
         if let Some(asked) = asked {
             self.base.room.history.begin_fetch(asked);
         }
+        let came_live = Prints::of(live, &self.base.me.room);
         for message in messages {
-            if has_same(live, &message, &self.base.me.room) {
+            if came_live.have(&message, &self.base.me.room) {
                 continue;
             }
             if self.base.room.history.take_in(&message, &self.base.me.room, turn.now, turn.config) {

@@ -18,6 +18,11 @@ use crate::xmpp::muc::Departure;
 use crate::xmpp::stanza::{Kept, PresenceType, Stanza};
 
 impl Occupancy {
+    /// Whether the leave of the last session waits (design decision 3).
+    pub(crate) fn leave_waits(&self) -> bool {
+        self.stay().is_some_and(|stay| stay.attendance.leave_waits())
+    }
+
     /// A session sent `unavailable` to the room or to any occupant: a stock room asks for no more (L1).
     pub(super) fn leave_asked(&mut self, turn: &mut Turn<'_>, session: SessionId, leave: &Stanza) -> Verdict {
         let Some(attachment) = self.base.sessions.get(session) else {

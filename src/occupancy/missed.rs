@@ -148,9 +148,17 @@ fn is_unknown_id(error: &Stanza, hole: &Hole) -> bool {
     hole.last_id().is_some() && error.error_condition() == Some("item-not-found")
 }
 
-/// Whether a message that waits is that one: it has its stanza-id, or without one its sender, id and text.
-pub(super) fn has_same(waiting: &Backlog, message: &Stanza, room: &BareJid) -> bool {
-    let is_named = message.id.is_some() || stanza_id(message, room).is_some();
-    let print = Print::of(message, room);
-    is_named && waiting.iter().any(|waiting| Print::of(waiting, room) == print)
+/// By what messages that wait are known: their stanza-ids, or without one their senders, ids and texts.
+pub(super) struct Prints(Vec<Print>);
+
+impl Prints {
+    pub(super) fn of(waiting: &Backlog, room: &BareJid) -> Self {
+        Self(waiting.iter().map(|waiting| Print::of(waiting, room)).collect())
+    }
+
+    /// Whether one of them is that message.
+    pub(super) fn have(&self, message: &Stanza, room: &BareJid) -> bool {
+        let is_named = message.id.is_some() || stanza_id(message, room).is_some();
+        is_named && self.0.contains(&Print::of(message, room))
+    }
 }

@@ -300,7 +300,7 @@ impl In<'_> {
             let Some(nick) = self.stay.upstream.wishes.front().map(|wish| wish.nick.clone()) else { break };
             let is_own = nick == self.base.me.nick;
             if !(is_own || is_its_turn || self.may_rename(turn, &nick)) {
-                return;
+                break;
             }
             let Some(wish) = self.stay.upstream.wishes.pop_front() else { break };
             if !is_own {

@@ -100,6 +100,32 @@ check.test("what waits is written at the stop, with the time", function ()
 	check.equal(scene.server.stores.data.minimix_host[false].record, "alive");
 end);
 
+-- The stop, where it may wait; the core has more accounts than it had time for, once. Gives how often the core was told.
+local function stop_in_portions(scene)
+	local left = 1;
+	function stub.says.has_more()
+		left = left - 1;
+		return left >= 0;
+	end
+	async.runner(function () scene.server.events.fire_event("server-stopping"); end):run(true);
+	for _ = 1, 10 do scene.module:run_timers(); end
+	return count_calls("^shutdown");
+end
+
+check.test("h6: a stop goes on though what waited was written at once", function ()
+	local scene = scenes.new();
+	orders(scene, store({ [room] = "one" }, true));
+	check.equal(stop_in_portions(scene), 2);
+	check.equal(scene.server.stores.data.minimix_host[false].record, "alive");
+end);
+
+check.test("h6: a stop waits for no store that fails", function ()
+	local scene = scenes.new();
+	scene.server.stores.fails = "disk full";
+	orders(scene, store({ [room] = "one" }));
+	check.equal(stop_in_portions(scene), 2);
+end);
+
 check.test("what could not be written before a reload is written after it", function ()
 	local scene = scenes.new();
 	scene.server.stores.fails = "disk full";
