@@ -32,7 +32,8 @@ pub struct Config {
     pub room_memory: usize,
     /// How much may cost what an account keeps and what waits for it, as if it shared nothing with others (R7).
     pub account_memory: usize,
-    /// How much may cost what the process keeps of one domain, or more where it has many rooms: see `limit::DOMAIN_COST_OF_ROOM` (R7).
+    /// How much may cost what the process keeps of one domain, or more where it has many rooms: see
+    /// `limit::DOMAIN_COST_OF_ROOM` (R7).
     pub domain_memory: usize,
     /// How much may cost what the process keeps (R7).
     pub memory: usize,

@@ -75,10 +75,9 @@ mod tests {
         fn joins_and_hears(&mut self) {
             let actions =
                 self.sends("<presence id='j'><x xmlns='http://jabber.org/protocol/muc'/></presence>");
-            let id = actions.iter().find_map(|action| match action {
-                Action::Send { stanza } => stanza.id.clone(),
-                _ => None,
-            });
+            let sent =
+                |action: &Action| if let Action::Send { stanza } = action { stanza.id.clone() } else { None };
+            let id = actions.iter().find_map(sent);
             let own = "<x xmlns='http://jabber.org/protocol/muc#user'><status code='110'/></x>";
             self.arrives("<presence/>", "bob");
             self.arrives(&format!("<presence id='{}'>{own}</presence>", id.unwrap()), "alice");

@@ -13,12 +13,11 @@ use crate::room::history::is_historic;
 use crate::room::log::Logged;
 use crate::room::seen::stanza_id;
 use crate::turn::Turn;
+use crate::xmpp::archive::NS_STANZA_ID;
 use crate::xmpp::cost::Cost;
 use crate::xmpp::delay;
 use crate::xmpp::muc::{NS_MUC_USER, sets_subject};
 use crate::xmpp::stanza::{Element, Kept, Stanza};
-
-const NS_STANZA_ID: &str = "urn:xmpp:sid:0";
 
 /// What an account sees of the log of the room.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -8,6 +8,7 @@ use crate::event::{Action, Id, SessionId, Verdict};
 use crate::pending::peer::Peer;
 use crate::pending::senders::Sent;
 use crate::turn::Turn;
+use crate::xmpp::archive::NS_STANZA_ID;
 use crate::xmpp::delay;
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::jid::Jid;
@@ -15,7 +16,6 @@ use crate::xmpp::kinds::{is_for_the_account, is_private, is_worth_storing};
 use crate::xmpp::muc::{MucUser, sets_subject, status};
 use crate::xmpp::stanza::{Element, Kept, Kind, MessageType, Stanza};
 
-const NS_STANZA_ID: &str = "urn:xmpp:sid:0";
 const NS_CARBONS: &str = "urn:xmpp:carbons:2";
 
 impl Occupancy {

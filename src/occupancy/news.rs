@@ -4,10 +4,9 @@ use std::hash::{Hash, Hasher};
 
 use rustc_hash::FxHasher;
 
+use crate::xmpp::archive::NS_STANZA_ID;
 use crate::xmpp::jid::{BareJid, Jid};
 use crate::xmpp::stanza::{Element, Kept, Stanza};
-
-const NS_STANZA_ID: &str = "urn:xmpp:sid:0";
 
 /// With so many of those that are most alike a message is compared, the newest first: a room may send the same again and
 /// again.

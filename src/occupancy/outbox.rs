@@ -12,12 +12,11 @@ use crate::event::SessionId;
 use crate::lazy::can_be_empty;
 use crate::room::history::is_historic;
 use crate::turn::Turn;
+use crate::xmpp::archive::NS_STANZA_ID;
 use crate::xmpp::cost::Cost;
 use crate::xmpp::delay::is_delayed;
 use crate::xmpp::error::StanzaError;
 use crate::xmpp::stanza::{Kept, Stanza};
-
-const NS_ORIGIN_ID: &str = "urn:xmpp:sid:0";
 
 /// What has been said and not been shown by the room, oldest first.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -353,7 +352,7 @@ impl In<'_> {
 
 /// The id that its author gave a message (XEP-0359).
 fn origin_id(stanza: &Stanza) -> Option<&str> {
-    stanza.find("origin-id", NS_ORIGIN_ID)?.attribute("id")
+    stanza.find("origin-id", NS_STANZA_ID)?.attribute("id")
 }
 
 #[cfg(test)]

@@ -36,8 +36,8 @@ impl History {
         self.gap.logged_up_to_ms = more_before_ms.map(|before_ms| before_ms.saturating_sub(1));
     }
 
-    /// Takes in messages of the log in the order of receipt, each with its stamp, and in the order of those. The clocks of the room and of the log
-    /// may differ, so of those that are alike as many are the same as are kept, the newest.
+    /// Takes in messages of the log in the order of receipt, each with its stamp, and in the order of those. The clocks of the
+    /// room and of the log may differ, so of those that are alike as many are the same as are kept, the newest.
     pub(crate) fn add_logged(
         &mut self,
         mut logged: Vec<(i64, Kept)>,

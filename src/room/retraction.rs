@@ -1,6 +1,7 @@
 //! Messages that take another one back: by its author (XEP-0424), or by the room (XEP-0425).
 
 use crate::room::self_presence::occupant_id;
+use crate::xmpp::archive::NS_STANZA_ID;
 use crate::xmpp::jid::BareJid;
 use crate::xmpp::stanza::{Element, Stanza};
 
@@ -9,7 +10,6 @@ const NS_MODERATE: &str = "urn:xmpp:message-moderate:1";
 const NS_FASTEN: &str = "urn:xmpp:fasten:0";
 const NS_RETRACT_0: &str = "urn:xmpp:message-retract:0";
 const NS_MODERATE_0: &str = "urn:xmpp:message-moderate:0";
-const NS_STANZA_ID: &str = "urn:xmpp:sid:0";
 
 /// What a message asks to take back.
 #[derive(Debug, PartialEq, Eq)]

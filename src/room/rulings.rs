@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::limit;
 use crate::lazy::can_be_empty;
+use crate::xmpp::archive::NS_STANZA_ID;
 use crate::xmpp::stanza::{Element, Kept, Kind, PresenceType, Stanza};
 
 /// Whatever namespace begins so is for rooms to speak in, and no room passes it on for a client.
@@ -45,7 +46,7 @@ struct OfKind<'a> {
 
 /// Whether only a room says such a thing, whatever a client claims.
 pub(super) fn is_said_by_rooms(element: &Element) -> bool {
-    element.is("stanza-id", "urn:xmpp:sid:0")
+    element.is("stanza-id", NS_STANZA_ID)
         || NAMESPACES_OF_ROOMS.iter().any(|prefix| element.namespace.starts_with(prefix))
 }
 

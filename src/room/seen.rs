@@ -8,10 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, limit};
 use crate::event::Now;
+use crate::xmpp::archive::NS_STANZA_ID;
 use crate::xmpp::jid::BareJid;
 use crate::xmpp::stanza::{Element, NS_CLIENT, Node, Stanza};
-
-const NS_STANZA_ID: &str = "urn:xmpp:sid:0";
 
 /// How far the room's stamp of a message may be from the time of its receipt, in seconds: messages travel, and
 /// stamps have no fractions.

@@ -3,6 +3,8 @@
 use crate::xmpp::delay;
 use crate::xmpp::stanza::{Element, ElementBuilder, IqType, Kind, Stanza};
 
+/// The namespace of the ids that rooms, archives and authors give (XEP-0359).
+pub(crate) const NS_STANZA_ID: &str = "urn:xmpp:sid:0";
 const NS_MAM: &str = "urn:xmpp:mam:2";
 const NS_RSM: &str = "http://jabber.org/protocol/rsm";
 const NS_FORWARD: &str = "urn:xmpp:forward:0";
