@@ -5,7 +5,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::config::Config;
 use crate::event::Now;
 use crate::room::history::{Entry, History};
-use crate::room::request::{Asked, HistoryRequest};
+use crate::room::request::HistoryRequest;
 use crate::room::seen::Print;
 use crate::xmpp::jid::BareJid;
 use crate::xmpp::stanza::Kept;
@@ -49,21 +49,15 @@ impl History {
         let prints: Vec<Print> = logged.iter().map(|(_, message)| Print::of(message, room)).collect();
         let is_kept = self.are_kept(&prints);
         let in_log: FxHashSet<u32> = prints.iter().map(|print| print.hash).collect();
-        let count = self.entries.len();
-        let interrupted = self.fetch.take();
-        self.begin_fetch(Asked { most: None, since_ms: None });
-        for (((stamp_ms, message), print), is_kept) in logged.iter().zip(prints).zip(is_kept) {
-            if is_kept {
-                self.pass_kept(print.hash);
-            } else if !self.seen.is_withheld(print.hash) {
-                let position = self.place_by(*stamp_ms, &in_log);
-                self.place(position, message, print, Some(*stamp_ms), room, now);
+        self.put_earlier(|history| {
+            for (((stamp_ms, message), print), is_kept) in logged.iter().zip(prints).zip(is_kept) {
+                if is_kept {
+                    history.pass_kept(print.hash);
+                } else if !history.seen.is_withheld(print.hash) {
+                    let position = history.place_by(*stamp_ms, &in_log);
+                    history.place(position, message, print, Some(*stamp_ms), room, now);
+                }
             }
-        }
-        let added = self.entries.len().saturating_sub(count);
-        self.fetch = interrupted.map(|mut fetch| {
-            fetch.cursor += added;
-            fetch
         });
         self.trim(now, config);
     }

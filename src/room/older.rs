@@ -74,15 +74,22 @@ impl History {
     /// Takes in what the archive has shown, in the order of its stamps.
     pub(crate) fn add_older(&mut self, mut older: Vec<Kept>, room: &BareJid, now: Now, config: &Config) {
         older.sort_by_key(|message| delay::stamp(message, room));
+        self.put_earlier(|history| {
+            if let Some(fetch) = &mut history.fetch {
+                fetch.was_whole = false; // what is older is news to nobody
+            }
+            for message in older {
+                history.take_in(&message, room, now, config);
+            }
+        });
+    }
+
+    /// Lets messages be put where they belong before what is kept. A fetch that is under way goes on behind them.
+    pub(super) fn put_earlier(&mut self, put: impl FnOnce(&mut Self)) {
         let count = self.entries.len();
         let interrupted = self.fetch.take();
         self.begin_fetch(Asked { most: None, since_ms: None });
-        if let Some(fetch) = &mut self.fetch {
-            fetch.was_whole = false; // what is older is news to nobody
-        }
-        for message in older {
-            self.take_in(&message, room, now, config);
-        }
+        put(self);
         let added = self.entries.len().saturating_sub(count);
         self.fetch = interrupted.map(|mut fetch| {
             fetch.cursor += added;
