@@ -4,7 +4,6 @@
 -- each page.
 
 local few = 4; -- entries to look for one among those of the same time
-local told_at_once = 60; -- entries for those who want the newest
 
 return function (core, log)
 	local sources = module:require "archive_sources"(core, log);
@@ -177,10 +176,10 @@ return function (core, log)
 	end
 
 	-- What an account sees of the log of a room, the newest message first; what was received before that time is not wanted.
-	-- `share` is called meanwhile.
-	local function newest(username, room, since_s, share)
+	-- At least so many are read at once. `share` is called meanwhile.
+	local function newest(username, room, since_s, least, share)
 		for _, source in ipairs(sources.of(username)) do
-			if source.order == room then return reader(source, true, { first_s = since_s }, told_at_once, share); end
+			if source.order == room then return reader(source, true, { first_s = since_s }, least, share); end
 		end
 		return function () end;
 	end

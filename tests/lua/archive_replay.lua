@@ -1,33 +1,15 @@
 -- The log of a room is read for sessions that join.
 
 local check = require "support.check";
-local fake = require "support.prosody";
+local logged_scenes = require "support.logs";
 local scenes = require "support.scenes";
 local stub = require "support.stub_core";
 
-local time = require "util.time";
-
-local st = fake.st;
-local room, alice = scenes.room, scenes.alice;
-local answer, groupchat, logged = scenes.answer, scenes.groupchat, scenes.logged;
-
-local clock_s = 1767225600;
-function time.now() return clock_s; end
+local room, alice, logged = scenes.room, scenes.alice, scenes.logged;
+local clock_s, orders = logged_scenes.clock_s, logged_scenes.logs;
 
 local function message(number, said_ms)
-	local stanza = st.message({ from = room.."/bob", type = "groupchat", id = "m"..number }):body("line "..number);
-	local at_ms = clock_s * 1000 + number;
-	return {
-		kind = "log", room = room, id = ("%011x-%016d"):format(at_ms, number), print = "print"..number;
-		at_ms = at_ms, said_ms = said_ms, stanza = stanza;
-	};
-end
-
--- The core orders that.
-local function orders(scene, ...)
-	stub.says.room_stanza = answer(...);
-	fake.arrives(scene.server, groupchat());
-	stub.says.room_stanza = nil;
+	return logged_scenes.log(number, clock_s * 1000 + number, room, said_ms);
 end
 
 local function read_log(since_ms)
@@ -35,9 +17,7 @@ local function read_log(since_ms)
 end
 
 local function new_scene(count, options)
-	options = options or {};
-	options.minimix_archive = options.minimix_archive or "needed";
-	local scene = scenes.new(options);
+	local scene = logged_scenes.new_scene(options);
 	stub.says.logged_rooms = { { room = room, first_ms = 0 } };
 	for number = 1, count do orders(scene, message(number)); end
 	stub.calls = {};
@@ -90,9 +70,9 @@ check.test("h13: what was received before that time, and what has expired, is no
 	local scene = new_scene(4);
 	check.equal(told(scene, read_log(clock_s * 1000 + 3)), "4 line 4, 3 line 3, log_ends");
 	scene = new_scene(4, { minimix_archive_expires = 1 });
-	clock_s = clock_s + 2;
+	logged_scenes.wait(2);
 	local found = told(scene);
-	clock_s = clock_s - 2;
+	logged_scenes.wait(0);
 	check.equal(found, "log_ends");
 end);
 

@@ -12,8 +12,11 @@ local answer, groupchat = scenes.answer, scenes.groupchat;
 local den = "den@rooms.example.org";
 local xmlns_mam = "urn:xmpp:mam:2";
 
-local clock_s = 1767225600;
-function time.now() return clock_s; end
+local clock_s, passed_s = 1767225600, 0; -- when it begins, and how much later it is
+function time.now() return clock_s + passed_s; end
+
+-- So much time has passed since the beginning.
+local function wait(seconds) passed_s = seconds; end
 
 local function id_of(at_ms, number) return ("%011x-%016d"):format(at_ms, number); end
 
@@ -33,7 +36,7 @@ local function new_scene(options)
 	return scene;
 end
 
--- The core has these messages logged.
+-- The core gives these orders: it has messages logged, or read.
 local function logs(scene, ...)
 	stub.says.room_stanza = answer(...);
 	fake.arrives(scene.server, groupchat());
@@ -103,5 +106,5 @@ end
 
 return {
 	den = den, xmlns_mam = xmlns_mam, clock_s = clock_s, id_of = id_of, log = log, new_scene = new_scene, logs = logs;
-	write = write, entries = entries, prints = prints, asks = asks, both = both, with = with;
+	wait = wait, write = write, entries = entries, prints = prints, asks = asks, both = both, with = with;
 };
