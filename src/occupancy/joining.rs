@@ -289,6 +289,7 @@ impl In<'_> {
     fn begin(&mut self, turn: &mut Turn<'_>, early: &Backlog, orphans: Orphans, asked: Asked) {
         self.release_orphans(turn, orphans);
         self.end_fetch(turn);
+        self.begin_interval(turn);
         for ask in self.base.sessions.asks_mut() {
             ask.first.prepend(early);
         }

@@ -29,6 +29,10 @@ pub(super) struct View {
     /// Until when it surely was in, if nothing has come since a start. The first message tells that it was all the time.
     #[serde(default)]
     unsure_from_ms: Option<i64>,
+    /// Since when messages are logged of a room that may have an archive of its own. If it has none, the account sees the log
+    /// since then.
+    #[serde(default)]
+    doubtful_from_ms: Option<i64>,
     /// The log is being read.
     #[serde(default)]
     pub(super) reading: Option<Box<Reading>>,
@@ -67,21 +71,40 @@ impl In<'_> {
         }
     }
 
-    /// Logs a message, if a room would keep it. The account sees the log from then on.
+    /// Logs a message, if a room would keep it. The account sees the log from then on, unless the room may have an archive.
     fn log(&mut self, turn: &mut Turn<'_>, message: &Stanza, said_ms: Option<i64>) -> Option<Logged> {
         let logged = self.base.log(turn, message, said_ms)?;
+        let may_be_archived = self.base.may_yet_be_archived(turn, message);
         let view = self.base.view.get_or_insert_default();
         view.unsure_from_ms = None;
-        if view.intervals.is_empty() {
-            self.base.room.history.note_log_begins();
-        }
         if self.stay.attendance.leave_waits() {
             view.leaving_ms.get_or_insert(logged.at_ms.saturating_sub(1));
+            return Some(logged);
+        }
+        view.leaving_ms = None;
+        let from_ms = said_ms.map_or(logged.at_ms, |said_ms| said_ms.min(logged.at_ms));
+        if view.intervals.open_since_ms().is_none() && may_be_archived {
+            view.doubtful_from_ms.get_or_insert(from_ms);
         } else {
-            view.leaving_ms = None;
-            view.intervals.begin(said_ms.map_or(logged.at_ms, |said_ms| said_ms.min(logged.at_ms)));
+            self.base.see_log(from_ms);
         }
         Some(logged)
+    }
+
+    /// The account has been let in. It sees the log from then on. A room that gives its messages ids may have an archive, so
+    /// its first message decides.
+    pub(super) fn begin_interval(&mut self, turn: &Turn<'_>) {
+        let is_logged = match turn.config.archive {
+            Archive::Off => false,
+            Archive::All => true,
+            Archive::Needed => {
+                let room = &self.base.me.room;
+                turn.kinds.has_archive(room).map_or_else(|| !self.base.gives_ids(), |has_archive| !has_archive)
+            }
+        };
+        if is_logged {
+            self.base.see_log(turn.now.utc_ms);
+        }
     }
 }
 
@@ -102,6 +125,7 @@ impl Base {
             && let Some(view) = &mut self.view
         {
             view.intervals.end(turn.now.utc_ms); // what comes from now on is not in the log
+            view.doubtful_from_ms = None;
         }
         has_archive != Some(true)
     }
@@ -112,6 +136,29 @@ impl Base {
         turn.config.archive == Archive::Needed
             && turn.kinds.has_archive(room).is_none()
             && stanza_id(message, room).is_some()
+    }
+
+    /// Whether the room may still say that it has an archive.
+    fn may_yet_be_archived(&self, turn: &Turn<'_>, message: &Stanza) -> bool {
+        self.may_be_archived(turn, message) && turn.kinds.may_answer(turn.now, &self.me.room)
+    }
+
+    /// The room has told what it is. If it has no archive, the account sees what has been logged meanwhile.
+    pub(super) fn decide_view(&mut self, turn: &Turn<'_>) {
+        let doubtful_ms = self.view.as_ref().and_then(|view| view.doubtful_from_ms);
+        if let Some(from_ms) = doubtful_ms.filter(|_| turn.kinds.has_archive(&self.me.room) == Some(false)) {
+            self.see_log(from_ms);
+        }
+    }
+
+    /// The account sees the log since then at least.
+    fn see_log(&mut self, from_ms: i64) {
+        let view = self.view.get_or_insert_default();
+        if view.intervals.is_empty() {
+            self.room.history.note_log_begins();
+        }
+        let doubtful_ms = view.doubtful_from_ms.take();
+        view.intervals.begin(doubtful_ms.map_or(from_ms, |doubtful_ms| doubtful_ms.min(from_ms)));
     }
 
     /// Logs a message, if a room would keep it, and no account has had it logged.
@@ -135,15 +182,19 @@ impl Base {
         let Some(intervals) = self.intervals().filter(|intervals| !intervals.is_empty()) else {
             return false;
         };
-        let has_ids = || self.room.history.last(&self.me.room).0.is_some();
         match turn.config.archive {
             Archive::Off => false,
             Archive::Needed => {
                 turn.kinds.has_archive(&self.me.room) != Some(true)
-                    && (intervals.open_since_ms().is_some() || !has_ids())
+                    && (intervals.open_since_ms().is_some() || !self.gives_ids())
             }
             Archive::All => true,
         }
+    }
+
+    /// Whether the room gives its messages ids, as one does that has an archive (XEP-0359).
+    fn gives_ids(&self) -> bool {
+        self.room.history.last(&self.me.room).0.is_some()
     }
 
     /// Since when the log has all that the account has been told.
@@ -162,6 +213,7 @@ impl Occupancy {
     pub(super) fn end_interval(&mut self, turn: &Turn<'_>) {
         if let Some(view) = &mut self.base.view {
             let ended_ms = view.unsure_from_ms.take().or(view.leaving_ms.take());
+            view.doubtful_from_ms = None;
             view.intervals.end(ended_ms.unwrap_or(turn.now.utc_ms));
         }
     }

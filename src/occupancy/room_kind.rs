@@ -24,7 +24,7 @@ impl Base {
     pub(super) fn kind_answered(&mut self, turn: &mut Turn<'_>, answer: &Stanza) -> bool {
         let is_answer = answer.sender_nick().is_none() && turn.kinds.note_answer(&self.me.room, answer);
         if is_answer {
-            self.learn_kind(turn);
+            self.kind_known(turn);
         }
         is_answer
     }
@@ -32,7 +32,12 @@ impl Base {
     /// Takes in what the room says of itself to somebody who has asked for another reason.
     pub(super) fn kind_told(&mut self, turn: &mut Turn<'_>, answer: &Stanza) {
         turn.kinds.note(&self.me.room, Told::read(answer));
+        self.kind_known(turn);
+    }
+
+    fn kind_known(&mut self, turn: &Turn<'_>) {
         self.learn_kind(turn);
+        self.decide_view(turn);
     }
 
     /// Keeps what decides, where no bookmark does, of what the account is notified (U5).

@@ -67,11 +67,15 @@ impl Kinds {
         self.0.get(room).is_some_and(|known| known.is_outdated)
     }
 
-    /// Whether the room has not been asked yet, or has some time left to answer.
+    /// Whether the room has not told yet, and has some time left to.
     pub(crate) fn may_tell(&self, now: Now, room: &BareJid) -> bool {
-        let Some(known) = self.0.get(room) else { return true };
-        let is_late = |(asked_ms, _): &(u64, _)| now.since(*asked_ms) >= limit::ROOM_KIND_ANSWER_MS;
-        known.told.is_none() && !known.asked.as_ref().is_some_and(is_late)
+        self.0.get(room).is_none_or(|known| known.told.is_none()) && self.may_answer(now, room)
+    }
+
+    /// Whether the room has not been asked yet, or has some time left to answer.
+    pub(crate) fn may_answer(&self, now: Now, room: &BareJid) -> bool {
+        let asked = self.0.get(room).and_then(|known| known.asked.as_ref());
+        asked.is_none_or(|(asked_ms, _)| now.since(*asked_ms) < limit::ROOM_KIND_ANSWER_MS)
     }
 
     /// Whether the room may be asked: it was not lately, and has not told.
