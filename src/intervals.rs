@@ -65,11 +65,15 @@ impl Intervals {
         Some((first, self.ended_ms()))
     }
 
-    /// A number that changes with them.
+    /// The same without their ends. What ends the last one while the account is in can wait until something else is stored.
+    pub(crate) fn begun(&self) -> Self {
+        Self(self.0.iter().map(|Interval(from_ms, _)| Interval(*from_ms, None)).collect())
+    }
+
+    /// A number that changes when one begins.
     pub(crate) fn number(&self) -> u32 {
-        let Some(Interval(from_ms, to_ms)) = self.0.last() else { return 0 };
-        let bytes = (from_ms ^ to_ms.unwrap_or_default().rotate_left(7)).to_le_bytes();
-        let [a, b, c, d, ..] = bytes;
+        let Some(Interval(from_ms, _)) = self.0.last() else { return 0 };
+        let [a, b, c, d, ..] = from_ms.to_le_bytes();
         u32::from_le_bytes([a, b, c, d])
     }
 
@@ -99,6 +103,18 @@ mod tests {
             [7, 8, 20, 21, 39, 40, 99].into_iter().filter(|at| intervals.cover(*at)).collect();
         assert_eq!(covered, [8, 20, 40, 99]);
         assert_eq!(intervals.span(), Some((8, None)));
+    }
+
+    #[test]
+    fn s2_a_beginning_is_a_change_and_an_end_is_none() {
+        let mut intervals = Intervals::default();
+        intervals.begin(10);
+        let (number, begun) = (intervals.number(), intervals.begun());
+        intervals.end(20);
+        assert_eq!((intervals.number(), intervals.begun()), (number, begun.clone()));
+        intervals.begin(30);
+        assert_ne!(intervals.number(), number);
+        assert_ne!(intervals.begun(), begun);
     }
 
     #[test]

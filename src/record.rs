@@ -186,6 +186,7 @@ impl Record {
         let mut essence = self.clone();
         if let Standing::In(membership) = &mut essence.standing {
             membership.news = News::default();
+            essence.carried.intervals = essence.carried.intervals.begun();
         }
         essence.carried.gap = None;
         essence.write()

@@ -76,7 +76,8 @@ impl In<'_> {
 
     /// Whether the log is to be read for that session, and goes as far back as it asks.
     pub(super) fn expects_from_log(&self, turn: &Turn<'_>, ask: &Ask) -> bool {
-        let covers = |oldest_ms| self.base.covered_ms().is_some_and(|covered_ms| covered_ms <= oldest_ms);
+        let covers =
+            |oldest_ms| self.surely_covered_ms(turn).is_some_and(|covered_ms| covered_ms <= oldest_ms);
         self.needs_log(turn, ask) && ask.history.oldest_ms(turn.now).is_none_or(covers)
     }
 
@@ -162,7 +163,8 @@ impl In<'_> {
     fn end_reading(&mut self, turn: &mut Turn<'_>, is_all: Option<bool>) {
         let Some(reading) = self.base.view.as_mut().and_then(|view| view.reading.take()) else { return };
         let (at_ms, is_cut) = (reading.at_ms, reading.is_cut);
-        let covered_ms = self.base.covered_ms().zip(at_ms).map(|(covered_ms, at_ms)| covered_ms.max(at_ms));
+        let covered_ms =
+            self.surely_covered_ms(turn).zip(at_ms).map(|(covered_ms, at_ms)| covered_ms.max(at_ms));
         let history = &mut self.base.room.history;
         history.add_logged(reading.into_found(), &self.base.me.room, turn.now, turn.config);
         if let Some(is_all) = is_all {

@@ -99,12 +99,25 @@ impl In<'_> {
             Archive::All => true,
             Archive::Needed => {
                 let room = &self.base.me.room;
-                turn.kinds.has_archive(room).map_or_else(|| !self.base.gives_ids(), |has_archive| !has_archive)
+                turn.kinds
+                    .has_archive(room)
+                    .map_or_else(|| !self.base.gives_ids(), |has_archive| !has_archive)
             }
         };
         if is_logged {
             self.base.see_log(turn.now.utc_ms);
         }
+    }
+
+    /// Since when the log surely has all that the account has been told. A record without a last message may be older than
+    /// what the room has told of its archive.
+    pub(super) fn surely_covered_ms(&self, turn: &Turn<'_>) -> Option<i64> {
+        let is_heard = self.base.view.as_ref().is_some_and(|view| view.unsure_from_ms.is_none());
+        let is_sure = is_heard
+            || self.stay.last.is_some()
+            || turn.config.archive == Archive::All
+            || turn.kinds.has_archive(&self.base.me.room) == Some(false);
+        self.base.covered_ms().filter(|_| is_sure)
     }
 }
 
@@ -243,7 +256,7 @@ impl Occupancy {
         }
     }
 
-    /// A number that changes with them.
+    /// A number that changes when one begins.
     pub(super) fn intervals_number(&self) -> u32 {
         self.base.intervals().map_or(0, Intervals::number)
     }
