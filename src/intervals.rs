@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::config::limit;
+use crate::moment::Stamp;
 
 /// The intervals, oldest first. Only the last may be open.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,7 +12,7 @@ pub(crate) struct Intervals(Vec<Interval>);
 
 /// From when to when, in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Interval(i64, Option<i64>);
+struct Interval(i64, Option<Stamp>);
 
 impl Intervals {
     pub(crate) fn is_empty(&self) -> bool {
@@ -22,7 +23,10 @@ impl Intervals {
     pub(crate) fn begin(&mut self, at_ms: i64) {
         match self.0.last_mut() {
             Some(Interval(from_ms, None)) => *from_ms = at_ms.min(*from_ms),
-            Some(Interval(_, Some(_))) | None => self.0.push(Interval(at_ms, None)),
+            Some(Interval(_, Some(_))) | None => {
+                self.0.reserve_exact(1); // most accounts have one for ever
+                self.0.push(Interval(at_ms, None));
+            }
         }
         if self.0.len() > limit::INTERVALS {
             let Interval(oldest_ms, _) = self.0.remove(0);
@@ -34,7 +38,7 @@ impl Intervals {
 
     /// When the last one ended, if it did.
     fn ended_ms(&self) -> Option<i64> {
-        self.0.last().and_then(|Interval(_, to_ms)| *to_ms)
+        self.0.last().and_then(|Interval(_, to)| Some((*to)?.ms()))
     }
 
     /// Since when the account is in, if it is.
@@ -47,16 +51,14 @@ impl Intervals {
 
     /// The account is out, or may be.
     pub(crate) fn end(&mut self, at_ms: i64) {
-        if let Some(Interval(from_ms, to_ms @ None)) = self.0.last_mut() {
-            *to_ms = Some(at_ms.max(*from_ms));
+        if let Some(Interval(from_ms, to @ None)) = self.0.last_mut() {
+            *to = Some(Stamp::at(at_ms.max(*from_ms)));
         }
     }
 
     /// Whether the account was in at that time.
     pub(crate) fn cover(&self, at_ms: i64) -> bool {
-        self.0
-            .iter()
-            .any(|Interval(from_ms, to_ms)| *from_ms <= at_ms && to_ms.is_none_or(|to_ms| at_ms <= to_ms))
+        self.0.iter().any(|Interval(from_ms, to)| *from_ms <= at_ms && to.is_none_or(|to| at_ms <= to.ms()))
     }
 
     /// The first and the last time at which it was in. If it still is, there is no last.
@@ -80,7 +82,9 @@ impl Intervals {
     /// Reads what is stored. What can't be read counts as absent.
     pub(crate) fn read<'de, D: Deserializer<'de>>(stored: D) -> Result<Self, D::Error> {
         let stored = Value::deserialize(stored)?;
-        Ok(serde_json::from_value(stored).unwrap_or_default())
+        let mut intervals: Self = serde_json::from_value(stored).unwrap_or_default();
+        intervals.0.shrink_to_fit();
+        Ok(intervals)
     }
 }
 
@@ -133,7 +137,10 @@ mod tests {
     #[test]
     fn what_is_stored_otherwise_counts_as_absent() {
         let read = |text: &str| Intervals::read(&mut serde_json::Deserializer::from_str(text)).unwrap();
-        assert_eq!(read("[[1,2],[3,null]]"), Intervals(vec![Interval(1, Some(2)), Interval(3, None)]));
+        assert_eq!(
+            read("[[1,2],[3,null]]"),
+            Intervals(vec![Interval(1, Some(Stamp::at(2))), Interval(3, None)])
+        );
         assert_eq!(read("{\"later\":1}"), Intervals::default());
     }
 }

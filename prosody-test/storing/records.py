@@ -14,12 +14,15 @@ def encoded(name: str) -> str:
 
 
 def record(number: int, place: int) -> str:
-    """One account in one room, with all that is usually known of it. The room is shown already that nobody is there."""
-    detached = f"{datetime.now(UTC) - DETACHED:%Y-%m-%dT%H:%M:%SZ}"
+    """One account in one room, with all that is usually known of it. The room is shown already that nobody is there. Every
+    other room has an archive of its own, and gives its messages ids; the others are logged."""
+    detached = datetime.now(UTC) - DETACHED
+    stamp = f"{detached:%Y-%m-%dT%H:%M:%SZ}"
     id = f"{number:08x}{place:08x}" * 2
+    seen = f'"stanza_id":"{id[:24]}"' if place % 2 else f'"log":[[{int(detached.timestamp()) * 1000},null]]'
     return (
-        f'{{"v":1,"nick":"nick{number}","affiliation":"member","occupant_id":"{id}","detached":"{detached}",'
-        f'"away":true,"stanza_id":"{id[:24]}","stamp":"{detached}"}}'
+        f'{{"v":1,"nick":"nick{number}","affiliation":"member","occupant_id":"{id}","detached":"{stamp}",'
+        f'"away":true,"stamp":"{stamp}",{seen}}}'
     )
 
 

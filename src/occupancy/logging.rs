@@ -9,6 +9,7 @@ use super::phase::In;
 use crate::config::{Archive, limit};
 use crate::event::Action;
 use crate::intervals::Intervals;
+use crate::moment::Stamp;
 use crate::room::history::is_historic;
 use crate::room::log::Logged;
 use crate::room::seen::stanza_id;
@@ -25,14 +26,14 @@ pub(super) struct View {
     /// When it was in.
     intervals: Intervals,
     /// Since when a message has come while its leave waits: if it leaves, it is out since then (L3).
-    leaving_ms: Option<i64>,
+    leaving: Option<Stamp>,
     /// Until when it surely was in, if nothing has come since a start. The first message tells that it was all the time.
     #[serde(default)]
-    unsure_from_ms: Option<i64>,
+    unsure_from: Option<Stamp>,
     /// Since when messages are logged of a room that may have an archive of its own. If it has none, the account sees the log
     /// since then.
     #[serde(default)]
-    doubtful_from_ms: Option<i64>,
+    doubtful_from: Option<Stamp>,
     /// The log is being read.
     #[serde(default)]
     pub(super) reading: Option<Box<Reading>>,
@@ -41,7 +42,7 @@ pub(super) struct View {
 impl View {
     /// Whether the account sees what came, or was said, at that time.
     fn covers(&self, at_ms: i64) -> bool {
-        self.unsure_from_ms.is_none_or(|unsure_ms| at_ms <= unsure_ms) && self.intervals.cover(at_ms)
+        self.unsure_from.is_none_or(|unsure| at_ms <= unsure.ms()) && self.intervals.cover(at_ms)
     }
 }
 
@@ -76,15 +77,15 @@ impl In<'_> {
         let logged = self.base.log(turn, message, said_ms)?;
         let may_be_archived = self.base.may_yet_be_archived(turn, message);
         let view = self.base.view.get_or_insert_default();
-        view.unsure_from_ms = None;
+        view.unsure_from = None;
         if self.stay.attendance.leave_waits() {
-            view.leaving_ms.get_or_insert(logged.at_ms.saturating_sub(1));
+            view.leaving.get_or_insert(Stamp::at(logged.at_ms.saturating_sub(1)));
             return Some(logged);
         }
-        view.leaving_ms = None;
+        view.leaving = None;
         let from_ms = said_ms.map_or(logged.at_ms, |said_ms| said_ms.min(logged.at_ms));
         if view.intervals.open_since_ms().is_none() && may_be_archived {
-            view.doubtful_from_ms.get_or_insert(from_ms);
+            view.doubtful_from.get_or_insert(Stamp::at(from_ms));
         } else {
             self.base.see_log(from_ms);
         }
@@ -112,7 +113,7 @@ impl In<'_> {
     /// Since when the log surely has all that the account has been told. A record without a last message may be older than
     /// what the room has told of its archive.
     pub(super) fn surely_covered_ms(&self, turn: &Turn<'_>) -> Option<i64> {
-        let is_heard = self.base.view.as_ref().is_some_and(|view| view.unsure_from_ms.is_none());
+        let is_heard = self.base.view.as_ref().is_some_and(|view| view.unsure_from.is_none());
         let is_sure = is_heard
             || self.stay.last.is_some()
             || turn.config.archive == Archive::All
@@ -138,7 +139,7 @@ impl Base {
             && let Some(view) = &mut self.view
         {
             view.intervals.end(turn.now.utc_ms); // what comes from now on is not in the log
-            view.doubtful_from_ms = None;
+            view.doubtful_from = None;
         }
         has_archive != Some(true)
     }
@@ -158,9 +159,9 @@ impl Base {
 
     /// The room has told what it is. If it has no archive, the account sees what has been logged meanwhile.
     pub(super) fn decide_view(&mut self, turn: &Turn<'_>) {
-        let doubtful_ms = self.view.as_ref().and_then(|view| view.doubtful_from_ms);
-        if let Some(from_ms) = doubtful_ms.filter(|_| turn.kinds.has_archive(&self.me.room) == Some(false)) {
-            self.see_log(from_ms);
+        let doubtful = self.view.as_ref().and_then(|view| view.doubtful_from);
+        if let Some(from) = doubtful.filter(|_| turn.kinds.has_archive(&self.me.room) == Some(false)) {
+            self.see_log(from.ms());
         }
     }
 
@@ -170,8 +171,8 @@ impl Base {
         if view.intervals.is_empty() {
             self.room.history.note_log_begins();
         }
-        let doubtful_ms = view.doubtful_from_ms.take();
-        view.intervals.begin(doubtful_ms.map_or(from_ms, |doubtful_ms| doubtful_ms.min(from_ms)));
+        let doubtful = view.doubtful_from.take();
+        view.intervals.begin(doubtful.map_or(from_ms, |doubtful| doubtful.ms().min(from_ms)));
     }
 
     /// Logs a message, if a room would keep it, and no account has had it logged.
@@ -225,9 +226,9 @@ impl Occupancy {
     /// The account is not in: it does not see what is logged meanwhile.
     pub(super) fn end_interval(&mut self, turn: &Turn<'_>) {
         if let Some(view) = &mut self.base.view {
-            let ended_ms = view.unsure_from_ms.take().or(view.leaving_ms.take());
-            view.doubtful_from_ms = None;
-            view.intervals.end(ended_ms.unwrap_or(turn.now.utc_ms));
+            let ended = view.unsure_from.take().or(view.leaving.take());
+            view.doubtful_from = None;
+            view.intervals.end(ended.map_or(turn.now.utc_ms, Stamp::ms));
         }
     }
 
@@ -245,13 +246,13 @@ impl Occupancy {
     pub(crate) fn logged_span(&self) -> Option<(i64, Option<i64>)> {
         let view = self.base.view.as_ref()?;
         let (first_ms, last_ms) = view.intervals.span()?;
-        Some((first_ms, last_ms.or(view.unsure_from_ms)))
+        Some((first_ms, last_ms.or(view.unsure_from.map(Stamp::ms))))
     }
 
     /// When the account was in, as it was stored. Until a message comes it may be out.
     pub(crate) fn restore_intervals(&mut self, intervals: Intervals, now_ms: i64) {
         if !intervals.is_empty() {
-            let view = View { intervals, unsure_from_ms: Some(now_ms), ..View::default() };
+            let view = View { intervals, unsure_from: Some(Stamp::at(now_ms)), ..View::default() };
             self.base.view = Some(Box::new(view));
         }
     }
