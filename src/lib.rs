@@ -22,6 +22,7 @@ mod profile;
 pub mod push;
 mod record;
 mod room;
+mod said;
 mod services;
 mod sessions;
 mod trouble;

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::config::limit;
 use crate::intervals::Intervals;
 use crate::push::Settings;
+use crate::said::Said;
 use crate::xmpp::delay;
 use crate::xmpp::jid::Nick;
 use crate::xmpp::muc::Departure;
@@ -57,6 +58,8 @@ pub(crate) struct News {
     pub(crate) stanza_id: Option<Box<str>>,
     /// When that message was sent.
     pub(crate) stamp_ms: Option<i64>,
+    /// What the account has said.
+    pub(crate) said: Said,
 }
 
 /// Why and when the account went out for good.
@@ -144,6 +147,8 @@ struct Text {
     stanza_id: Option<Box<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     stamp: Option<String>,
+    #[serde(default, skip_serializing_if = "Said::is_empty")]
+    said: Said,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     departure: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -218,6 +223,7 @@ impl Text {
             away: news.is_away,
             stanza_id: news.stanza_id.clone(),
             stamp: news.stamp_ms.map(delay::format),
+            said: news.said.clone(),
             ..Self::empty(carried)
         }
     }
@@ -234,6 +240,7 @@ impl Text {
             away: false,
             stanza_id: None,
             stamp: None,
+            said: Said::default(),
             departure: None,
             departed: None,
             carried,
@@ -258,6 +265,7 @@ impl Text {
                     is_away: self.away,
                     stanza_id: self.stanza_id,
                     stamp_ms: time(self.stamp),
+                    said: self.said,
                 },
             })),
             (None, Some(_) | None) => return None,
@@ -301,7 +309,7 @@ mod tests {
 
     const FULL: &str = "{\"v\":1,\"nick\":\"alice\",\"password\":\"secret\",\"affiliation\":\"member\",\
         \"occupant_id\":\"o1\",\"detached\":\"2026-11-25T17:00:00Z\",\"login\":\"2026-11-25T17:30:00Z\",\"away\":true,\"stanza_id\":\"s1\",\
-        \"stamp\":\"2026-11-25T16:00:00Z\",\"autojoin\":true,\"gap\":\"2026-11-25T16:30:00Z\",\
+        \"stamp\":\"2026-11-25T16:00:00Z\",\"said\":[[498713,\"0000002a\"]],\"autojoin\":true,\"gap\":\"2026-11-25T16:30:00Z\",\
         \"push\":{\"rule\":\"mention\"},\"later\":[1,{\"a\":null}]}";
 
     #[test]
@@ -327,7 +335,11 @@ mod tests {
     #[test]
     fn what_changes_all_the_time_is_not_of_its_essence() {
         let record = Record::read(FULL).unwrap();
-        let later = FULL.replace("T17:00", "T18:00").replace("s1", "s2").replace("\"away\":true,", "");
+        let later = FULL
+            .replace("T17:00", "T18:00")
+            .replace("s1", "s2")
+            .replace("002a", "002b")
+            .replace("\"away\":true,", "");
         assert_eq!(Record::read(&later).unwrap().essence(), record.essence());
         let renamed = FULL.replace("\"alice\"", "\"ally\"");
         assert_ne!(Record::read(&renamed).unwrap().essence(), record.essence());

@@ -3,6 +3,9 @@
 from client import xml
 from harness.scene import JudgedScene
 from harness.story import check, judged
+from lab.guests import PUSHED
+from stories.bookmarks import publish
+from stories.pushing import NOTIFY, said_by_me, service_of
 
 LINES = 30  # more than a room shows of its history
 IN = '"nick":"me"'  # in a record: the account is in under that nick
@@ -95,3 +98,20 @@ async def left_before_the_restart(scene: JudgedScene) -> None:
     await scene.arrived()
     await scene.judge.drain(scene.room)
     scene.check_no_occupant()
+
+
+@judged("U4", "L10", kinds=("local", "remote"), host=PUSHED, alone=True)
+async def push_of_an_answer_after_a_restart(scene: JudgedScene) -> None:
+    """What the account has said before a restart is answered after it, with nobody online: that is a mention."""
+    phone = await scene.phone()
+    service = await service_of(scene, phone, "phone-service")
+    await publish(phone, scene.room, extensions=f"<notify xmlns='{NOTIFY}'><on-mention/></notify>")
+    await phone.join(scene.room, "me")
+    await scene.sees_one("me", phone)
+    reply_to = await said_by_me(scene, phone)
+    await phone.close()
+    await scene.restart()
+    for body, id in (("not to you", "unknown"), ("to you", reply_to)):
+        await scene.judge.say(body, f"<reply xmlns='urn:xmpp:reply:0' id='{id}'/>")
+    told = await service.next()
+    check(told == "to you", f"the phone is told {told}")

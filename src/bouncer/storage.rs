@@ -109,7 +109,7 @@ impl Stored {
             Glance::In { since_ms, .. } if since_ms.map(Moment::at) != self.since => {
                 Due::Within(limit::STORE_DETACHED_MS)
             }
-            Glance::In { active_ms, .. } if self.is_long_ago(*active_ms) => {
+            Glance::In { active_ms, has_said, .. } if *has_said || self.is_long_ago(*active_ms) => {
                 Due::Within(limit::STORE_DETACHED_MS)
             }
             Glance::In { gap_ms, .. } if gap_ms.map(Stamp::at) != self.gap => {
@@ -151,7 +151,7 @@ impl Stored {
         }
         let (essence, since) = (record.map(essence), occupancy.unattended_ms().map(Moment::at));
         let (active_ms, gap_ms) = (occupancy.active_ms(), occupancy.gap_since_ms());
-        let is_news = since != self.since || self.is_gap_news(occupancy, record);
+        let is_news = since != self.since || occupancy.has_said_news() || self.is_gap_news(occupancy, record);
         let is_new = essence != self.essence || is_news || self.is_long_ago(active_ms);
         (self.essence, self.since) = (essence, since);
         (self.gap, self.active) = (gap_ms.map(Stamp::at), active_ms.map(Moment::at));
@@ -300,6 +300,9 @@ impl Bouncer {
             let record = stored.record(occupancy, now, &self.config);
             if !stored.note_stored(occupancy, record.as_ref()) {
                 continue;
+            }
+            if occupancy.note_said_stored() {
+                stored.seen = None;
             }
             known.ledger.departed.remove(&room);
             known.ledger.intervals.remove(&room); // the occupancy knows them

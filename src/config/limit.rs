@@ -149,7 +149,7 @@ pub const OVERDUE: usize = 16;
 pub const FORMER_NICKS: usize = 16;
 /// How long a change may wait until it is stored, so that several are stored at once.
 pub const STORE_MS: u64 = 5 * SECOND_MS;
-/// How long it may wait that the last session has detached, or one has attached again.
+/// How long it may wait that the last session has detached, or one has attached again, and what the account has said.
 pub const STORE_DETACHED_MS: u64 = HOUR_MS;
 /// How much later a login has to be than the stored one to be stored.
 pub const STORE_LOGIN_MS: u64 = DAY_MS;
@@ -230,8 +230,8 @@ pub const BOOKMARKS: usize = 1_000;
 pub const BOOKMARK_BYTES: usize = 4 * 1024;
 /// How many messages of the account's own are known in a room, so that answers to them count as mentions (U4).
 pub const OWN_MESSAGES: usize = 1_000;
-/// How long they are.
-pub const OWN_MESSAGE_MS: u64 = 7 * DAY_MS;
+/// How long they are, in hours.
+pub const OWN_MESSAGE_HOURS: u32 = 7 * 24;
 /// How often a room is asked at most what it is, until it has told (U5).
 pub const ROOM_KIND_MS: u64 = DAY_MS;
 /// How long it may take to answer, until it counts as one for everybody. How often a room is asked again at most that is

@@ -40,6 +40,7 @@ impl In<'_> {
         if missed.sender_nick().as_ref() == Some(&self.base.me.nick) {
             self.base.senders.reflected(missed.id.as_deref());
             self.note_said(&missed);
+            self.base.note_own_missed(turn, &missed);
         }
         if self.base.room.history.take_in(&missed, &self.base.me.room, turn.now, turn.config) {
             self.show_past(turn, &missed);

@@ -3,7 +3,6 @@
 //! A device that is away has either no session, then the account is notified here, or one that hibernates: then
 //! `mod_cloud_notify` asks before it tells the service what waits for it.
 
-use std::collections::VecDeque;
 use std::hash::Hasher;
 
 use rustc_hash::FxHasher;
@@ -19,6 +18,7 @@ use crate::push::{Rule, Rules, Ruling, Settings};
 use crate::room::kinds::Kinds;
 use crate::room::seen::{Print, stanza_id};
 use crate::room::self_presence::occupant_id;
+use crate::said::Said;
 use crate::turn::Turn;
 use crate::xmpp::delay;
 use crate::xmpp::jid::{BareJid, Jid};
@@ -35,24 +35,16 @@ const NS_REPLY: &str = "urn:xmpp:reply:0";
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Notice {
     pub(super) settings: Settings,
-    /// What the account has said: when, and the print.
-    said: VecDeque<(u64, u32)>,
+    said: Said,
+    /// Whether it has said something that is not stored.
+    has_news: bool,
     /// Up to which message a device has shown the room.
     displayed: Option<u32>,
 }
 
 impl Notice {
-    fn note_said(&mut self, print: u32, now: Now) {
-        let is_old = |(said_ms, _): &(u64, u32)| now.since(*said_ms) >= limit::OWN_MESSAGE_MS;
-        while self.said.front().is_some_and(is_old) || self.said.len() >= limit::OWN_MESSAGES {
-            self.said.pop_front();
-        }
-        self.said.push_back((now.monotonic_ms, print));
-    }
-
     fn has_said(&self, id: &str, now: Now) -> bool {
-        let print = Print::of_stanza_id(id).number();
-        self.said.iter().any(|(said_ms, said)| *said == print && now.since(*said_ms) < limit::OWN_MESSAGE_MS)
+        self.said.has(Print::of_stanza_id(id).number(), now.utc_ms)
     }
 }
 
@@ -60,7 +52,7 @@ impl In<'_> {
     /// A groupchat message came live: a device without a session may have to be told of it.
     pub(super) fn notify(&mut self, turn: &mut Turn<'_>, message: &Kept) {
         if self.base.is_own(message, turn.now) {
-            self.base.note_own(message, turn.now);
+            self.base.note_own(message, turn.now.utc_ms);
             return;
         }
         self.base.ask_for_rule(turn);
@@ -133,6 +125,25 @@ impl Base {
         }
     }
 
+    /// What the account has said, as it is stored.
+    pub(super) fn said(&self, now: Now) -> Said {
+        let mut said = self.notice.as_ref().map(|notice| notice.said.clone()).unwrap_or_default();
+        said.forget_old(now.utc_ms);
+        said
+    }
+
+    /// A record tells what it has said.
+    pub(super) fn restore_said(&mut self, said: Said) {
+        if !said.is_empty() {
+            self.notice_mut().said = said;
+        }
+    }
+
+    /// Whether it has said something that is not stored.
+    pub(super) fn has_said_news(&self) -> bool {
+        self.notice.as_ref().is_some_and(|notice| notice.has_news)
+    }
+
     pub(super) fn notice_mut(&mut self) -> &mut Notice {
         self.notice.get_or_insert_default()
     }
@@ -145,10 +156,23 @@ impl Base {
     }
 
     /// Others may answer what the account has said.
-    fn note_own(&mut self, message: &Stanza, now: Now) {
+    fn note_own(&mut self, message: &Stanza, at_ms: i64) {
         let Some(id) = stanza_id(message, &self.me.room).or(message.id.as_deref()) else { return };
         let print = Print::of_stanza_id(id).number();
-        self.notice_mut().note_said(print, now);
+        let notice = self.notice_mut();
+        notice.said.note(print, at_ms);
+        notice.has_news = true;
+    }
+
+    /// The same of what it has said before a gap: it may not have been stored when the server was killed.
+    pub(super) fn note_own_missed(&mut self, turn: &Turn<'_>, missed: &Stanza) {
+        let now_ms = turn.now.utc_ms;
+        let is_known = stanza_id(missed, &self.me.room)
+            .is_some_and(|id| self.notice.as_ref().is_some_and(|notice| notice.has_said(id, turn.now)));
+        if turn.profile.is_pushed && !is_known {
+            let said_ms = delay::stamp_by_room(missed, &self.me.room).unwrap_or(now_ms);
+            self.note_own(missed, said_ms.min(now_ms));
+        }
     }
 
     /// Whether the account is to be notified of a groupchat message of somebody else.
@@ -194,6 +218,11 @@ impl Occupancy {
     /// Of what the account is to be notified, as far as that is known.
     pub(crate) fn settings(&self) -> Settings {
         self.base.settings()
+    }
+
+    /// What the account has said is stored; false if nothing of it is new.
+    pub(crate) fn note_said_stored(&mut self) -> bool {
+        self.base.notice.as_mut().is_some_and(|notice| std::mem::take(&mut notice.has_news))
     }
 
     /// A bookmark says of what the account wants to be notified.
@@ -262,30 +291,6 @@ fn print_of(stanza: &Stanza, account: &BareJid) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn at(monotonic_ms: u64) -> Now {
-        Now { monotonic_ms, utc_ms: 0 }
-    }
-
-    fn known(notice: &Notice, now: Now) -> usize {
-        (0..limit::OWN_MESSAGES + 10).filter(|number| notice.has_said(&format!("s{number}"), now)).count()
-    }
-
-    #[test]
-    fn u4_own_messages_are_limited_in_number_and_time() {
-        let mut notice = Notice::default();
-        for number in 0..limit::OWN_MESSAGES + 10 {
-            notice.note_said(Print::of_stanza_id(&format!("s{number}")).number(), at(1_000));
-        }
-        assert_eq!(
-            (notice.said.len(), known(&notice, at(1_000))),
-            (limit::OWN_MESSAGES, limit::OWN_MESSAGES)
-        );
-        assert!(!notice.has_said("s9", at(1_000)) && notice.has_said("s10", at(1_000)));
-        assert_eq!(known(&notice, at(1_000 + limit::OWN_MESSAGE_MS)), 0);
-        notice.note_said(0, at(1_000 + limit::OWN_MESSAGE_MS));
-        assert_eq!(notice.said.len(), 1);
-    }
 
     #[test]
     fn u3_one_stanza_has_one_print() {

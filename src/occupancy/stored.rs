@@ -38,6 +38,7 @@ pub(crate) enum Glance<'a> {
         is_bookmarked: bool,
         active_ms: Option<u64>,
         push: Settings,
+        has_said: bool,
     },
 }
 
@@ -69,6 +70,7 @@ impl Occupancy {
                 is_bookmarked: stay.is_bookmarked,
                 active_ms: stay.active_ms(),
                 push: self.settings(),
+                has_said: self.base.has_said_news(),
             },
         }
     }
@@ -86,6 +88,11 @@ impl Occupancy {
     /// Whether the room has not been shown to the account since a start.
     pub(crate) fn is_unknown(&self) -> bool {
         self.stay().is_some_and(|stay| stay.is_unknown)
+    }
+
+    /// Whether the account is in, and has said something that is not stored.
+    pub(crate) fn has_said_news(&self) -> bool {
+        self.is_in() && self.base.has_said_news()
     }
 
     /// When the account was last heard of, if it is in and no session is attached.
@@ -126,6 +133,7 @@ impl Occupancy {
                 is_away: is_nobody_there(&stay.own.sent.children),
                 stamp_ms: last.1.or(before.stamp_ms()),
                 stanza_id: last.0.or(before.id),
+                said: self.base.said(now),
             },
         }
     }
@@ -141,6 +149,7 @@ impl Occupancy {
         let mut restored = Self::new(account, room);
         restored.base.me.nick = membership.nick.clone();
         restored.base.restore_settings(restart.push);
+        restored.base.restore_said(membership.news.said);
         restored.restore_intervals(restart.intervals.clone(), now.utc_ms);
         let detached_ms = membership.news.detached_ms.unwrap_or(restart.alive_ms);
         let own = Own::before(Remembered {
