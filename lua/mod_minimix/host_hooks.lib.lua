@@ -14,8 +14,12 @@
 -- | user-enabled    | 0        | bookmarks.lib.lua |
 
 local async = require "util.async";
+local now = require "util.time".now;
 
+local collect_rarely = module:require "collector";
 local pause = module:require "pause";
+
+local slice_s = 0.005; -- of work for all accounts, before others have their turn
 
 return function (core, answers, stack, storage, loading)
 	local host_hooks = {};
@@ -117,17 +121,21 @@ return function (core, answers, stack, storage, loading)
 	local is_over = false;
 
 	-- All accounts have their turn, some at a time: what so many send and store would be dear if it were there all at once.
-	-- In between others have theirs if they `may` and the server lets us wait.
+	-- After each slice others have theirs if they `may` and the server lets us wait.
 	local function tell_all(what, call, may)
+		local collect_as_usual = collect_rarely();
+		local until_s = now() + slice_s;
 		repeat
 			tell(what, call);
 			stack.flush_everything();
 			local has_more = core.has_more();
-			if has_more and may and async.ready() then
+			if has_more and may and now() >= until_s and async.ready() then
 				pause();
 				storage.catch_up();
+				until_s = now() + slice_s;
 			end
 		until not has_more;
+		collect_as_usual();
 	end
 
 	local function stop()

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use super::Bouncer;
+use super::account::Account;
 use super::storage::Ledger;
 use crate::config::{Config, limit};
 use crate::event::{Action, Now, Outcome, SessionId, Verdict};
@@ -130,7 +131,22 @@ impl Bouncer {
     /// The module goes for good: every session takes over its rooms itself.
     pub(super) fn hand_back(&mut self, now: Now) -> Outcome {
         self.is_going = true;
+        self.forget_handed_back();
         self.in_turn(now, Occupancy::hand_back)
+    }
+
+    /// Forgets the accounts that have had their turn: all at once would take long at the end. Those remain whose sessions
+    /// are to be shown nothing of their own joins.
+    fn forget_handed_back(&mut self) {
+        let Some(last) = self.walked_to.as_ref() else { return };
+        let from = self.forgotten_to.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let handed_back = self.state.accounts.range::<BareJid, _>((from, Bound::Included(last)));
+        let speaks = |known: &Account| known.rooms.values().any(|place| place.occupancy.speaks_to_sessions());
+        let silent = handed_back.filter(|(_, known)| !speaks(known));
+        for account in silent.map(|(account, _)| account.clone()).collect::<Vec<_>>() {
+            self.state.accounts.remove(&account);
+        }
+        self.forgotten_to = self.walked_to.clone();
     }
 
     /// Lets all occupancies of the accounts whose turn it is decide.
@@ -150,7 +166,7 @@ impl Bouncer {
         let walked_to = self.walked_to.take();
         let after = walked_to.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
         for (account, known) in self.state.accounts.range::<BareJid, _>((after, Bound::Unbounded)) {
-            if rooms >= limit::TOLD {
+            if rooms >= limit::LEFT {
                 self.walked_to = accounts.last().cloned();
                 break;
             }
@@ -236,7 +252,7 @@ mod tests {
             bouncer.handle(NOW, event.clone());
             !bouncer.has_more()
         };
-        let calls = (1..=limit::TOLD).find(is_over).unwrap();
+        let calls = (1..=limit::LEFT).find(is_over).unwrap();
         assert_eq!(bouncer.occupied_rooms().is_empty(), accounts == 0 || !bouncer.state.is_stopping);
         calls
     }
@@ -246,14 +262,25 @@ mod tests {
         for event in [Event::ServerStopping, Event::Unloading, Event::HostGone] {
             assert_eq!(calls(&event, 0, 0), 1);
             assert_eq!(calls(&event, 3, 5), 1);
-            assert_eq!(calls(&event, 4, limit::TOLD / 2), 2);
-            assert_eq!(calls(&event, 5, limit::TOLD / 2), 3);
+            assert_eq!(calls(&event, 4, limit::LEFT / 2), 2);
+            assert_eq!(calls(&event, 5, limit::LEFT / 2), 3);
         }
     }
 
     #[test]
+    fn h6_who_has_been_handed_back_is_forgotten_in_portions() {
+        let mut bouncer = bouncer(3, limit::LEFT);
+        let mut accounts = || {
+            bouncer.handle(NOW, Event::Unloading);
+            (bouncer.state.accounts.len(), bouncer.has_more())
+        };
+        let seen = [accounts(), accounts(), accounts()];
+        assert_eq!(seen, [(3, true), (2, true), (1, false)]);
+    }
+
+    #[test]
     fn h6_who_joins_while_rooms_are_handed_back_joins_alone() {
-        let mut bouncer = bouncer(3, limit::TOLD / 2);
+        let mut bouncer = bouncer(3, limit::LEFT / 2);
         bouncer.handle(NOW, Event::Unloading);
         assert!(bouncer.has_more());
         let join = "<presence from='account0@example.org/desk' to='0@rooms.example/alice'>\

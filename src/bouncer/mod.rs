@@ -59,6 +59,8 @@ pub struct Bouncer {
     shortages: Shortages,
     /// The last account that has had its turn, of an event that concerns all and has not come to its end.
     walked_to: Option<BareJid>,
+    /// The last account that has been looked at of those that had their turn, when the module goes.
+    forgotten_to: Option<BareJid>,
     /// Whether the module goes: sessions join by themselves.
     is_going: bool,
 }
@@ -106,7 +108,16 @@ impl Bouncer {
             }
         }
         let (ids, shortages) = (Ids::new(seed), Shortages::default());
-        Self { config, ids, state, timetable, shortages, walked_to: None, is_going: false }
+        Self {
+            config,
+            ids,
+            state,
+            timetable,
+            shortages,
+            walked_to: None,
+            forgotten_to: None,
+            is_going: false,
+        }
     }
 
     pub(crate) fn state(&self) -> &Known {

@@ -214,6 +214,10 @@ pub const WOKEN: usize = 50;
 /// How many rooms are told in one call that a stream to their service has ended, or lined up when it is up again, or
 /// stored when the server stops.
 pub const TOLD: usize = 1_000;
+
+/// How many rooms one call lets go, of all those that there are: each may send a presence and have something stored. The
+/// wrapper makes a pause after some milliseconds.
+pub const LEFT: usize = 20;
 /// How long after a bookmark was published the account joins, unless a session does (B5).
 pub const BOOKMARK_JOIN_MS: u64 = 10 * SECOND_MS;
 /// How long after a login the account joins the rooms of its bookmarks: sessions that follow them have by then.

@@ -6,10 +6,16 @@ local scenes = require "support.scenes";
 local stub = require "support.stub_core";
 
 local async = require "util.async";
+local time = require "util.time";
+local timer = require "util.timer";
 local st = fake.st;
 local room, alice = scenes.room, scenes.alice;
 local new_scene, groupchat, to_room = scenes.new, scenes.groupchat, scenes.to_room;
 local answer = scenes.answer;
+
+-- The clock stands still unless a test moves it: how much is done in a slice does not depend on the machine.
+local clock_s = time.now();
+function time.now() return clock_s; end
 
 check.test("the timer is armed before the actions, and a later one replaces it", function ()
 	local scene = new_scene();
@@ -94,14 +100,83 @@ check.test("h6: what concerns all rooms is told until the core has had time for 
 	check.list(sent, { 0, 1, 2 });
 end);
 
-check.test("h6: at the stop others have their turn in between, where the server lets us wait", function ()
-	local scene = new_scene();
-	stub.says.has_more = has_more(1);
+-- Each portion takes so long.
+local function takes(scene, seconds)
+	function stub.says.shutdown()
+		clock_s = clock_s + seconds;
+		return answer({ kind = "send", stanza = st.presence({ from = alice, to = room, type = "unavailable" }) });
+	end
 	async.runner(function () scene.server.events.fire_event("server-stopping"); end):run(true);
-	check.list(stub.calls, { "shutdown " });
+end
+
+check.test("h6: at the stop others have their turn after each slice, where the server lets us wait", function ()
+	local scene = new_scene();
+	stub.says.has_more = has_more(4);
+	takes(scene, 0.002);
+	check.equal(#stub.calls, 3);
 	scene.module:run_timers();
-	scene.module:run_timers();
-	check.list(stub.calls, { "shutdown ", "shutdown " });
+	check.equal(#stub.calls, 5);
+end);
+
+check.test("h6: where the server does not let us wait, all is told at once", function ()
+	local scene = new_scene();
+	stub.says.has_more = has_more(2);
+	function stub.says.shutdown() clock_s = clock_s + 1; end
+	scene.server.events.fire_event("server-stopping");
+	check.equal(#stub.calls, 3);
+end);
+
+-- After how much growth the collector begins anew, in percent.
+local function pause_of_collector()
+	local percent = collectgarbage("setpause", 100);
+	collectgarbage("setpause", percent);
+	return percent;
+end
+
+-- Calls it when the collector is as the server had it, and gives how it was then.
+local function with_collector(percent, play)
+	local before = collectgarbage("setpause", percent);
+	local ok, fault = pcall(play);
+	local after = collectgarbage("setpause", before);
+	if not ok then error(fault, 0); end
+	return after;
+end
+
+check.test("h6: the collector begins more rarely while all accounts have their turn, and then as before", function ()
+	local meanwhile;
+	local after = with_collector(104, function ()
+		local scene = new_scene();
+		function stub.says.hand_back() meanwhile = pause_of_collector(); end
+		scene.module.unload();
+	end);
+	check.equal(meanwhile > 124, true, meanwhile);
+	check.equal(after, 104);
+end);
+
+check.test("h6: a collector that the server has begin still more rarely is left alone", function ()
+	local meanwhile;
+	with_collector(1000, function ()
+		local scene = new_scene();
+		function stub.says.hand_back() meanwhile = pause_of_collector(); end
+		scene.module.unload();
+	end);
+	check.equal(meanwhile, 1000);
+end);
+
+check.test("h6: a hand-over that does not come to its end leaves the collector as it was", function ()
+	local task;
+	timer.add_task = function (_, callback) task = callback; return {}; end;
+	local after = with_collector(104, function ()
+		local scene = new_scene();
+		stub.says.has_more = has_more(100);
+		takes(scene, 1);
+		check.equal(pause_of_collector() > 104, true);
+		task();
+		check.equal(pause_of_collector(), 104);
+		for _ = 1, 101 do scene.module:run_timers(); end
+	end);
+	timer.add_task = function () end;
+	check.equal(after, 104);
 end);
 
 check.test("sessions that joined before the module was loaded are told to the core", function ()

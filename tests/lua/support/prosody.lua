@@ -10,7 +10,7 @@ table.insert(package.searchers, 2, function (name) -- one library, whether asked
 	if plain then return function () return require(plain); end; end
 end);
 
-package.loaded["util.timer"] = { add_task = function () end };
+package.loaded["util.timer"] = { add_task = function () end, stop = function () end };
 
 package.loaded["core.usermanager"] = {
 	user_exists = function (username) return prosody_users == nil or prosody_users[username]; end; -- luacheck: ignore 113
@@ -43,6 +43,10 @@ local function new_api(server, name, options)
 	end
 	function api:hook_global(event, handler, priority) -- luacheck: ignore 212/self
 		server.events.add_handler(event, handler, priority);
+	end
+	function api:shared(path) -- luacheck: ignore 212/self
+		server.shared[path] = server.shared[path] or {};
+		return server.shared[path];
 	end
 	function api:fire_event(event, data) return host.events.fire_event(event, data); end -- luacheck: ignore 212/self
 	function api:add_timer(delay, callback)
@@ -156,7 +160,7 @@ function fake.server()
 	server.events = events.new();
 	server.hosts["example.org"] = { host = "example.org", type = "local", events = events.new(), sessions = {}, modules = {} };
 	server.hosts["rooms.example.org"] = { host = "rooms.example.org", type = "component", events = events.new() };
-	server.items, server.item_handlers = {}, {};
+	server.items, server.item_handlers, server.shared = {}, {}, {};
 	server.stores = new_stores();
 	server.archives = archives.new(server);
 	function server.send(stanza) table.insert(server.sent, tostring(stanza)); end
