@@ -3,7 +3,8 @@
 --
 --	<gauge xmlns="urn:lab:gauge"/>                  in a query to the host: what was measured since the last one, as JSON
 --	<gauge xmlns="urn:lab:gauge" collect="1"/>      the same, after all garbage is collected
---	<gauge xmlns="urn:lab:gauge" does="reload"/>    the module is loaded anew; or "unload": it goes
+--	<gauge xmlns="urn:lab:gauge" does="reload"/>    the module is loaded anew; or "unload": it goes; or "plain": as much as
+--	                                                is sent and written for that is sent and written by nothing but a loop
 
 local st = require "util.stanza";
 local json = require "util.json";
@@ -77,14 +78,31 @@ function methods.wait(...)
 	return go_on(wait(...));
 end
 
+-- A leave of each account from each of its rooms is sent, and what is stored of it is written once more.
+local function send_and_write()
+	local keyval, map = module:open_store("minimix"), module:open_store("minimix", "map");
+	for username in keyval:users() do
+		local records = keyval:get(username) or {};
+		for room in pairs(records) do
+			module:send(st.presence({ type = "unavailable", from = username.."@"..module.host, to = room.."/nick", id = "leave" }));
+		end
+		map:set_keys(username, records);
+	end
+end
+
+local function perform(does)
+	if does == "plain" then return send_and_write(); end
+	assert(modulemanager[does](module.host, "minimix"));
+end
+
 module:hook("iq-get/host/"..xmlns..":gauge", function (event)
 	local collects = event.stanza.tags[1].attr.collect;
 	local report = { stores = counted, held = held };
 	local does = event.stanza.tags[1].attr.does;
 	if does then
-		local begun = now();
-		assert(modulemanager[does](module.host, "minimix"));
-		report.took = now() - begun;
+		local since, worked = now(), os.clock();
+		perform(does);
+		report.took, report.worked = now() - since, os.clock() - worked;
 	end
 	if collects then
 		collectgarbage();

@@ -48,6 +48,14 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class Change:
+    """What a change of the module took, in seconds by the clock and of the processor."""
+
+    took_s: float
+    worked_s: float
+
+
+@dataclass(frozen=True)
 class Asked:
     """What the silent services were sent."""
 
@@ -97,11 +105,12 @@ class Gauged:
             resident_bytes=self._a.resident_bytes(),
         )
 
-    async def change(self, does: str) -> float:
-        """Has the module loaded anew, or unloaded, and tells in how many seconds."""
+    async def change(self, does: str) -> Change:
+        """Has the module loaded anew, or unloaded, or a plain loop send and write as much as that does."""
         question = self._watcher.send_query("get", HOST, f"<gauge xmlns='{GAUGE}' does='{does}'/>")
         answer = await self._watcher.expect(xml.answer(question), timeout=CHANGED_S)
-        return json.loads("".join(answer[0].itertext()))["took"]
+        report = json.loads("".join(answer[0].itertext()))
+        return Change(report["took"], report["worked"])
 
     async def _ask(self, whom: str, payload: str) -> dict:
         answer = await self._watcher.query("get", whom, payload)
