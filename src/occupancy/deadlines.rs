@@ -136,7 +136,7 @@ impl Occupancy {
             Why::Replaying => self.base.sessions.any_is_shown_the_room().then_some(0),
             Why::SelfPingUnanswered => self.stay()?.check.as_ref().map(|check| check.deadline_ms),
             Why::PresenceUnanswered => self.stay()?.upstream.deadline(),
-            Why::PresenceWaits => self.stay()?.upstream.wait.map(|wait| wait.until_ms),
+            Why::PresenceWaits => self.stay()?.turn_ms(),
             Why::ProbeUnanswered => self.stay()?.probes.deadline(),
             Why::LeaveWaits => self.stay()?.attendance.leave_until_ms(),
             Why::Away => self.stay()?.away_ms(config),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::phase::In;
+use super::phase::{In, Stay};
 use super::upstream::Upstream;
 use crate::config::limit;
 use crate::turn::Turn;
@@ -17,16 +17,15 @@ pub(super) struct Wait {
     is_owed: bool,
 }
 
-impl Upstream {
-    /// Whether the turn has come of the presence that has waited for it.
-    pub(super) fn take_turn(&mut self, turn: &Turn<'_>) -> bool {
-        let has_turn = self.wait.take_if(|wait| turn.is_due(wait.until_ms)).is_some();
-        if has_turn {
-            self.told_ms = Some(turn.now.monotonic_ms);
-        }
-        has_turn
+impl Stay {
+    /// When it is the turn of a presence that waits for it. It keeps its turn as long as no presence may go up.
+    pub(super) fn turn_ms(&self) -> Option<u64> {
+        let may_go_up = self.loss.is_none() && !self.upstream.is_busy() && !self.attendance.leave_waits();
+        self.upstream.wait.filter(|_| may_go_up).map(|wait| wait.until_ms)
     }
+}
 
+impl Upstream {
     /// Whether a presence goes up now that may go then. Else it waits.
     fn goes_at(&mut self, turn: &Turn<'_>, next_ms: u64, is_owed: bool) -> bool {
         let pause_ms = self.told_ms.map_or(0, |told_ms| told_ms + limit::UPDATE_PAUSE_MS);
@@ -41,6 +40,16 @@ impl Upstream {
 }
 
 impl In<'_> {
+    /// Whether the turn has come of the presence that has waited for it.
+    pub(super) fn take_turn(&mut self, turn: &Turn<'_>) -> bool {
+        let has_turn = self.stay.turn_ms().is_some_and(|turn_ms| turn.is_due(turn_ms));
+        if has_turn {
+            self.stay.upstream.wait = None;
+            self.stay.upstream.told_ms = Some(turn.now.monotonic_ms);
+        }
+        has_turn
+    }
+
     /// Whether that update may go up now. Else it waits, and is computed anew when its turn has come.
     pub(super) fn may_tell(&mut self, turn: &mut Turn<'_>, wanted: &Kept) -> bool {
         if self.is_just_sent(turn) {

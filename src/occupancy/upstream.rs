@@ -289,7 +289,7 @@ impl Occupancy {
 impl In<'_> {
     /// Sends the next presence, if there is one to send and none is unanswered.
     pub(super) fn advance(&mut self, turn: &mut Turn<'_>) {
-        let is_its_turn = self.stay.upstream.made_mut().is_some_and(|upstream| upstream.take_turn(turn));
+        let is_its_turn = self.take_turn(turn);
         loop {
             if self.stay.upstream.is_busy() || self.stay.attendance.leave_waits() {
                 return self.note_asked(turn);
