@@ -16,17 +16,22 @@ local function traffic(server)
 		for _ = 1, 3 do joined.event(server, stanza)(); end
 	end
 	joined.event(server, joined.message, "bob@example.net/desk")();
-	check.equal(received, 6);
+	local log = joined.logged_event(server);
+	for _ = 1, 3 do log(); end
+	server.module:run_timers();
+	check.equal(received, 9);
 end
 
 local function round()
-	local server = joined.server(2);
+	local server = joined.server(2, { minimix_archive = "all" });
 	traffic(server);
 	local loaded = fake.reload(server, server.module);
+	server.module = loaded;
 	loaded.ready();
 	loaded:run_timers();
 	traffic(server);
 	loaded.unload();
+	check.equal(#server.archives.data.minimix_log[joined.room], 4, "what is said is logged, once");
 	for _, line in ipairs(server.log) do check.equal(line:match("^error") or line:match("^warn"), nil, line); end
 end
 

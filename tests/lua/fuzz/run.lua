@@ -9,6 +9,7 @@
 package.path = "tests/lua/?.lua;"..package.path;
 
 local meter = require "fuzz.meter"; -- before anybody makes a coroutine
+local check = require "support.check";
 local stories = require "fuzz.stories";
 
 local STEPS = 150;
@@ -62,3 +63,4 @@ for kind in pairs(dearest) do table.insert(kinds, kind); end
 table.sort(kinds);
 for _, kind in ipairs(kinds) do print(("%6d %%  %s"):format(dearest[kind], kind)); end
 if meter.of(function () for _ = 1, 1000 do end end) == 0 then error("nothing was counted", 0); end
+check.exit(true);
