@@ -13,6 +13,7 @@ run.py --stock               the module stays out: both sides are stock Prosody,
 import argparse
 import asyncio
 import importlib
+import os
 import pkgutil
 import sys
 import time
@@ -28,6 +29,7 @@ from lab.prosody import check_built, check_unpacked
 
 # Whose rooms are played, by what server B is.
 KINDS = {"prosody": {"local", "slow", "remote", "puppet", "guarded"}, "ejabberd": {"remote"}, "irc": {"irc"}}
+MANY_ALONE = 10
 
 
 def arguments() -> argparse.Namespace:
@@ -53,26 +55,38 @@ def chosen(words: list[str], remote: str) -> list[Story]:
     return [story for story in known if not words or any(word in story.name for word in words)]
 
 
+def labs_for(options: argparse.Namespace, selected: list[Story]) -> list[Lab]:
+    """One, or two beside each other if many stories need the servers for themselves and there is a core for each."""
+    many = sum(story.alone for story in selected) >= MANY_ALONE and (os.cpu_count() or 1) > 1
+    count = 2 if many and options.remote == "prosody" and not options.image else 1
+    return [
+        Lab(with_module=not options.stock, remote=options.remote, image=options.image, stores=options.storage)
+        for _ in range(count)
+    ]
+
+
 async def run(options: argparse.Namespace, selected: list[Story]) -> bool:
     start = time.monotonic()
-    lab = Lab(with_module=not options.stock, remote=options.remote, image=options.image, stores=options.storage)
+    labs = labs_for(options, selected)
     keep = True
     try:
-        await lab.start()
-        if errors := server_errors(lab):
+        for lab in labs:
+            await lab.start()
+        if errors := [error for lab in labs for error in server_errors(lab)]:
             print("prosody-test: the servers started with errors", *errors, sep="\n")
             return False
-        outcomes = await run_all(lab, selected, WITHOUT if options.stock else WITH, KINDS[options.remote])
-        passed = report(lab, outcomes, time.monotonic() - start)
+        outcomes = await run_all(labs, selected, WITHOUT if options.stock else WITH, KINDS[options.remote])
+        passed = report(labs, outcomes, time.monotonic() - start)
         keep = options.keep or not passed
         return passed
     except asyncio.CancelledError:
         keep = options.keep
         raise
     finally:
-        await lab.stop(keep)
+        for lab in labs:
+            await lab.stop(keep)
         if keep:
-            print(f"logs and data: {lab.directory}")
+            print("logs and data:", *(lab.directory for lab in labs))
 
 
 def main() -> None:

@@ -14,10 +14,10 @@ OURS = "/mod_minimix"
 ON_PURPOSE = "the lab raises this on purpose"
 
 
-def report(lab: Lab, outcomes: list[Outcome], seconds: float) -> bool:
+def report(labs: list[Lab], outcomes: list[Outcome], seconds: float) -> bool:
     """Prints the summary and returns whether all is well."""
     failed = [outcome for outcome in outcomes if outcome.failure]
-    trouble = server_errors(lab)
+    trouble = [error for lab in labs for error in server_errors(lab)]
     for line in trouble[:20]:
         print(f"server error: {line}")
     shown = sorted({statement for outcome in outcomes for statement in outcome.story.statements}, key=_by_number)

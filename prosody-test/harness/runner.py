@@ -26,23 +26,34 @@ class Outcome:
     failure: str | None
 
 
-async def run_all(lab: Lab, stories: list[Story], module_host: str, kinds: set[str]) -> list[Outcome]:
+async def run_all(labs: list[Lab], stories: list[Story], module_host: str, kinds: set[str]) -> list[Outcome]:
     """Runs each story for those of its rooms that are of these kinds.
 
+    Those that need their servers for themselves run one after the other, in each lab, and in the first after all others.
     `module_host` may be a host without the module, to test the harness.
     """
+    pairs = [(story, kind) for story in stories for kind in story.kinds if kind in kinds]
+    together = [pair for pair in pairs if not pair[0].alone]
+    alone = iter([pair for pair in pairs if pair[0].alone])
     slots = asyncio.Semaphore(AT_ONCE)
 
-    async def run(story: Story, kind: str) -> Outcome:
-        async with slots:
-            outcome = await _run_one(lab, story, kind, module_host)
+    async def run(lab: Lab, story: Story, kind: str) -> Outcome:
+        outcome = await _run_one(lab, story, kind, module_host)
         _print(outcome)
         return outcome
 
-    pairs = [(story, kind) for story in stories for kind in story.kinds if kind in kinds]
-    together = [run(story, kind) for story, kind in pairs if not story.alone]
-    outcomes = await asyncio.gather(*together)
-    return outcomes + [await run(story, kind) for story, kind in pairs if story.alone]
+    async def in_slot(story: Story, kind: str) -> Outcome:
+        async with slots:
+            return await run(labs[0], story, kind)
+
+    async def in_turn(lab: Lab) -> list[Outcome]:
+        return [await run(lab, story, kind) for story, kind in alone]
+
+    async def first() -> list[Outcome]:
+        return await asyncio.gather(*(in_slot(*pair) for pair in together)) + await in_turn(labs[0])
+
+    outcomes = await asyncio.gather(first(), *(in_turn(lab) for lab in labs[1:]))
+    return [outcome for some in outcomes for outcome in some]
 
 
 def _print(outcome: Outcome) -> None:
