@@ -77,6 +77,12 @@ class RawClient:
         await later.read()
         later.abort()
 
+    async def acknowledge(self) -> None:
+        """Tells the server that all has come that it has sent, and waits until it knows."""
+        self._others = [element for element in self._others if element.tag != SM + "a"]
+        self.send_raw(f"<a xmlns='urn:xmpp:sm:3' h='{self._handled}'/><r xmlns='urn:xmpp:sm:3'/>")
+        await self._other(SM + "a")
+
     async def resume(self) -> None:
         """Connects again and resumes the stream that was dropped."""
         await self._authenticate()

@@ -228,10 +228,15 @@ class JudgedScene(DevicesScene):
         self.judge = await self.owner("judge")
         await self.judge.drain(self.room)
 
-    async def arrived(self) -> None:
-        """Waits until all that the room has sent is at the account's host, whoever of the account is there."""
+    async def arrived(self, beyond: str = "") -> None:
+        """Waits until all that the room has sent is at the account's host, whoever of the account is there.
+
+        Then, if that is given, until all that the host has sent to a service beyond it is there.
+        """
         self._neighbour = self._neighbour or await self.device("neighbour", "neighbour")
         await self._neighbour.drain(self.room)
+        if beyond:
+            await self._neighbour.drain(beyond)
 
     async def judge_saw(self, *devices: Person) -> list[Element]:
         """What the judge was shown of the account since the last question."""

@@ -10,7 +10,8 @@ STRANGERS = "strangers.lab"  # drops what comes from those whom an account does 
 SPAM = "spam.lab"  # answers strangers who say a word
 FIREWALL = "firewall.lab"  # has mod_firewall's rules against spam, and some of its own
 WATCHED = "watched.lab"  # notes in which rooms a session is, holds back what an inactive one need not hear, pushes
-PUSHED = "pushed.lab"  # tells push services what is said, and by whom
+PUSHED = "pushed.lab"  # tells push services what is said
+NOT_PUSHED = "slow.lab"  # rooms that the module leaves alone there
 FILTERED = "filtered.lab"  # does with a stanza what stands in it
 WAITING = "waiting.lab"  # the same, for what delays all that comes after it
 ARCHIVED = "archived.lab"  # keeps an archive of rooms that have none; no other host of ours does
@@ -32,7 +33,11 @@ _HOSTS = [
         modules=["track_muc_joins", "csi_battery_saver", "cloud_notify", "tombstones", "lab_watcher"],
         options={"modules_disabled": ["csi_simple"], "csi_battery_saver_filter_muc": True},
     ),
-    Host(PUSHED, modules=["cloud_notify"], options={"push_notification_with_body": True}),
+    Host(
+        PUSHED,
+        modules=["cloud_notify"],
+        options={"push_notification_with_body": True, "minimix_exclude": [NOT_PUSHED]},
+    ),
     Host(FILTERED, modules=["lab_filter"]),
     Host(WAITING, modules=["lab_filter"]),
     Host(ARCHIVED, options={"minimix_archive": "needed"}),

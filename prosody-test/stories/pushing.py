@@ -19,28 +19,30 @@ ENCRYPTED = (
     "<encrypted xmlns='urn:xmpp:omemo:2'><header sid='1'/><payload>c2VjcmV0</payload></encrypted>"
 )
 PLAIN, MENTION, ANSWER, SECRET = "tea?", "tea, Me?", "yes, tea", "this is secret"
-DUE = {"always": {PLAIN, MENTION, ANSWER, SECRET}, "on-mention": {MENTION, ANSWER, SECRET}, "never": set()}
-
-
-def told_in_all(person: Person) -> int:
-    return sum(map(xml.message(sender=PUSH), person.received))
 
 
 class Service:
-    """A push service of one device, and what it was told, in order."""
+    """A push service of one device, and what it is told."""
 
-    def __init__(self, person: Person):
-        self.person = person
-        self.told: list[str | None] = []
+    def __init__(self, scene: JudgedScene, person: Person):
+        self.scene, self.person = scene, person
 
     async def next(self) -> str | None:
-        told = await self.person.expect(xml.message(sender=PUSH))
-        self.told.append(told.findtext(BODY))
-        return self.told[-1]
+        return (await self.person.expect(xml.message(sender=PUSH))).findtext(BODY)
+
+    async def news(self) -> list[str | None]:
+        """All that it has been told since it was last asked, of what has been said by now and does not have to wait."""
+        await self.scene.arrived(beyond=PUSH)
+        came = await self.person.drain(PUSH)
+        return [stanza.findtext(BODY) for stanza in came if xml.message(sender=PUSH)(stanza)]
+
+    async def is_told(self, *expected: str) -> None:
+        news = await self.news()
+        check(news == list(expected), f"{self.person.jid} is told {news} and not {list(expected)}")
 
 
 async def service_of(scene: JudgedScene, device: Person, name: str) -> Service:
-    service = Service(await scene.person(name))
+    service = Service(scene, await scene.person(name))
     enable = f"<enable xmlns='urn:xmpp:push:0' jid='{PUSH}' node='{service.person.jid}'/>"
     answer = await device.query("set", device.account, enable)
     check(answer.get("type") == "result", f"push is enabled: {xml.text(answer)}")
@@ -65,88 +67,32 @@ async def said_by_me(scene: JudgedScene, phone: Person) -> str:
     return id or ""
 
 
-def messages(reply_to: str) -> dict[str, str]:
-    """What somebody says, and what else is in it."""
+def kinds_of_messages(reply_to: str) -> dict[str, str]:
+    """What somebody says, and what else is in it: a plain line, a mention, a reply, and one that is encrypted."""
     reply = f"<reply xmlns='urn:xmpp:reply:0' id='{reply_to}'/>"
     return {PLAIN: "", MENTION: "", ANSWER: reply, SECRET: ENCRYPTED}
 
 
-class Watch:
-    """Says things, each followed by a whisper: that is always pushed, so nothing else is still to come."""
-
-    def __init__(self, scene: JudgedScene, rule: str, phone: Service):
-        self.scene, self.due, self.phone = scene, DUE[rule], phone
-        self.whispers = 0
-
-    def whisper(self) -> str:
-        self.whispers += 1
-        body = f"psst {self.whispers}"
-        self.scene.judge.send_message(body, to=f"{self.scene.room}/me")
-        return body
-
-    async def one_by_one(self, said: dict[str, str]) -> None:
-        """The phone has no session."""
-        for body, extra in said.items():
-            await self.scene.judge.say(body, extra)
-            whisper = self.whisper()
-            expected = [body] * (body in self.due) + [whisper]
-            told = [await self.phone.next() for _ in expected]
-            check(told == expected, f"the phone is told {told} and not {expected}")
-
-    async def within_a_second(self, said: dict[str, str]) -> None:
-        """The phone hibernates: it is told of the first that is due of all that comes within a second."""
-        for body, extra in said.items():
-            await self.scene.judge.say(body, extra)
-            expected = body if body in self.due else self.whisper()
-            told = await self.phone.next()
-            check(told == expected, f"the phone is told {told} and not {expected}")
-
-    async def nothing_more(self) -> None:
-        await self.phone.person.drain(PUSH)
-        count = told_in_all(self.phone.person)
-        check(count == len(self.phone.told), f"told {count} times and not {len(self.phone.told)}")
+def whisper(scene: JudgedScene) -> None:
+    scene.judge.send_message("psst", to=f"{scene.room}/me")
 
 
-async def told(scene: JudgedScene, rule: str) -> None:
-    """One phone: awake, hibernating, ended while the laptop is awake, and ended with nobody there."""
+async def two_with_services(scene: JudgedScene, rule: str) -> tuple[Person, Person, Service, Service]:
+    """A phone, a laptop and their push services; the account wants to be told so of the room, in which both are."""
     phone, laptop = await scene.phone(managed=True), await scene.laptop()
-    service = await service_of(scene, phone, "phone-service")
-    of_laptop = await service_of(scene, laptop, "laptop-service")
+    services = [await service_of(scene, phone, "phone-service"), await service_of(scene, laptop, "laptop-service")]
     await publish(phone, scene.room, extensions=f"<notify xmlns='{NOTIFY}'><{rule}/></notify>")
     for device in (phone, laptop):
         await device.join(scene.room, "me")
-    said = messages(await said_by_me(scene, phone))
-    watch = Watch(scene, rule, service)
-    for body, extra in said.items():
-        await scene.judge.say(f"while it is awake: {body}", extra)
+    await scene.sees_one("me", phone, laptop)
+    return phone, laptop, services[0], services[1]
+
+
+async def falls_asleep(scene: JudgedScene, phone: Person) -> None:
+    """All that has come is acknowledged: what is not mod_cloud_notify would push."""
     await phone.drain(scene.room)
+    await phone.acknowledge()
     await phone.drop()
-    await watch.within_a_second(said)
-    await phone.resume()
-    await phone.drain(scene.room)
-    await phone.close()
-    await watch.one_by_one(said)
-    await watch.nothing_more()
-    await of_laptop.person.drain(PUSH)
-    check(told_in_all(of_laptop.person) == 0, "the laptop is awake")
-    await laptop.close()
-    await watch.one_by_one(said)
-    await watch.nothing_more()
-
-
-@judged("U1", "U2", "U3", "U4", "U5", kinds=KINDS, host=PUSHED)
-async def push_always(scene: JudgedScene) -> None:
-    await told(scene, "always")
-
-
-@judged("U1", "U2", "U3", "U4", "U5", kinds=KINDS, host=PUSHED)
-async def push_on_mention(scene: JudgedScene) -> None:
-    await told(scene, "on-mention")
-
-
-@judged("U1", "U2", "U3", "U5", kinds=KINDS, host=PUSHED)
-async def push_never(scene: JudgedScene) -> None:
-    await told(scene, "never")
 
 
 @judged("U3", "P4", "B1", "U1", kinds=KINDS, host=PUSHED)
@@ -154,13 +100,12 @@ async def push_whisper_and_invitation(scene: JudgedScene) -> None:
     """Nobody is there: a whisper and an invitation are pushed once each, and are there for who comes."""
     phone, service = await in_room(scene)
     await phone.close()
-    scene.judge.send_message("psst", to=f"{scene.room}/me")
+    whisper(scene)
     check(await service.next() == "psst", "the whisper is pushed")
     send_invitation(scene.judge, scene.me)
     await service.next()
-    watch = Watch(scene, "always", service)  # until the room has said what it is
-    await watch.one_by_one({PLAIN: ""})
-    await watch.nothing_more()
+    await scene.judge.say(PLAIN)  # a room is told of that has not said yet what it is
+    await service.is_told(PLAIN)
     came = await scene.arriving("phone")
     await came.expect(xml.message(body="psst"))
     await invited_once(came)
@@ -170,8 +115,8 @@ async def push_whisper_and_invitation(scene: JudgedScene) -> None:
 async def push_whisper_once(scene: JudgedScene) -> None:
     """A whisper for a phone that hibernates is pushed once, also when its stream is given up and it is stored."""
     phone, service = await in_room(scene, managed=True)
-    await phone.drop()
-    scene.judge.send_message("psst", to=f"{scene.room}/me")
+    await falls_asleep(scene, phone)
+    whisper(scene)
     check(await service.next() == "psst", "it is pushed")
     later = await scene.arriving("phone")  # under the same name: what waited for the old stream is stored, or given to it
     await later.expect(xml.message(body="psst"))
@@ -232,7 +177,10 @@ async def push_without_a_rule(scene: JudgedScene) -> None:
     await scene.judge.say("the room is asked what it is")
     await scene.settle(scene.judge, phone)
     await phone.close()
-    await Watch(scene, "on-mention", service).one_by_one({PLAIN: "", MENTION: ""})
+    await scene.judge.say(PLAIN)
+    await service.is_told()
+    await scene.judge.say(MENTION)
+    await service.is_told(MENTION)
 
 
 @judged("U5", kinds=KINDS, host=PUSHED)
@@ -242,25 +190,22 @@ async def push_members(scene: JudgedScene) -> None:
     await scene.judge.configure(membersonly="1")
     phone, service = await in_room(scene)
     await phone.close()
-    await Watch(scene, "always", service).one_by_one({PLAIN: "", MENTION: ""})
+    for body in (PLAIN, MENTION):
+        await scene.judge.say(body)
+        await service.is_told(body)
 
 
 @judged("U6", "A9", kinds=KINDS, host=PUSHED)
 async def push_not_of_what_is_read(scene: JudgedScene) -> None:
     """The laptop says within the second what it has shown (XEP-0490): the phone, which hibernates, is not told of it."""
-    phone, laptop = await scene.phone(managed=True), await scene.laptop()
-    service = await service_of(scene, phone, "phone-service")
-    await publish(phone, scene.room, extensions=f"<notify xmlns='{NOTIFY}'><always/></notify>")
-    for device in (phone, laptop):
-        await device.join(scene.room, "me")
-    await scene.sees_one("me", phone, laptop)
-    await phone.drop()
+    phone, laptop, service, _ = await two_with_services(scene, "always")
+    await falls_asleep(scene, phone)
     scene.judge.send_message(PLAIN)
     seen = await laptop.expect(xml.message(body=PLAIN))
     by_room = next(child for child in seen if child.tag == "{urn:xmpp:sid:0}stanza-id")
     await displayed(laptop, scene.room, by_room)
-    whisper = Watch(scene, "never", service).whisper()
-    check(await service.next() == whisper, "it has been read")
+    whisper(scene)
+    check(await service.next() == "psst", "it has been read")
 
 
 async def displayed(device: Person, room: str, stanza_id: Element) -> None:
