@@ -183,3 +183,9 @@ async def back_to_an_archive_after_own_death(scene: JudgedScene) -> None:
 @judged("H13", "I8", "K8", kinds=("remote",), alone=True, host=ARCHIVED)
 async def back_to_an_archive_after_service_restart(scene: JudgedScene) -> None:
     await reads_the_archive(scene, service_stopped)
+
+
+@judged("H13", "I8", "K8", kinds=("remote",), alone=True, host=ARCHIVED)
+async def back_to_an_archive_after_service_death(scene: JudgedScene) -> None:
+    await scene.judge.configure(persistentroom="1")  # a server that is killed remembers how it is configured
+    await reads_the_archive(scene, service_killed)
