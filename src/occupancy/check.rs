@@ -310,7 +310,6 @@ impl In<'_> {
                 }
                 if !is_back {
                     self.found_still_in(turn);
-                    self.fill_log(turn);
                 }
             }
             Finding::Out if asks == Asks::Room => {

@@ -124,17 +124,6 @@ impl In<'_> {
         (most, since_ms)
     }
 
-    /// After a start the account is found to be in. What its log lacks the room is asked for at once, for the first of its
-    /// accounts: it shows little of its history, and less with each message.
-    pub(super) fn fill_log(&mut self, turn: &mut Turn<'_>) {
-        let (base, stay) = (&*self.base, &*self.stay);
-        let is_quiet = !stay.is_filling_gap() && !base.sessions.any_waits();
-        let is_logged = base.covered_ms().is_some() && base.has_log(turn);
-        if stay.is_unknown && is_quiet && is_logged && turn.logs.lacks_past(&base.me.room) {
-            self.fill_gap(turn);
-        }
-    }
-
     /// Takes in what is found in the log; false if nobody waits for it.
     fn log_read(&mut self, turn: &mut Turn<'_>, id: &str, found: InLog) -> bool {
         let is_wanted = self.base.sessions.asks().any(|ask| ask.log == LogFor::Asked);

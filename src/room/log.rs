@@ -70,12 +70,7 @@ pub(crate) struct Logged {
 }
 
 impl Logs {
-    /// Whether none of its accounts has asked the room for what was said while the server was down.
-    pub(crate) fn lacks_past(&self, room: &BareJid) -> bool {
-        self.rooms.get(room).is_none_or(|log| !log.has_past)
-    }
-
-    /// The same, and one of them asks now.
+    /// Whether none of its accounts has asked the room for what was said while the server was down. One of them does.
     pub(crate) fn needs_past(&mut self, room: &BareJid) -> bool {
         !std::mem::replace(&mut self.log(room).has_past, true)
     }
