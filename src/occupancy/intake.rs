@@ -35,6 +35,7 @@ impl Past {
 impl Entering<'_> {
     /// A stanza of the room comes while the account joins.
     pub(super) fn take_in<'a>(&mut self, turn: &mut Turn<'_>, stanza: &'a Kept) -> StillJoining<'a, Verdict> {
+        self.begin_copy();
         self.joining.note_sign_of_life(turn, stanza);
         if let Some(verdict) = self.base.refuse_blocked(stanza, false) {
             return ControlFlow::Continue(verdict);

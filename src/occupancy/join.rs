@@ -84,9 +84,7 @@ impl Occupancy {
     /// The account's own join is about to go up.
     pub(super) fn begin_joining(&mut self, turn: &Turn<'_>, request: Request) {
         let past = Past { inquiry: None, ..self.take_past() };
-        let history = request.history;
         self.enter(Phase::Joining(Box::new(Joining::new(turn, request, past, &self.base.me.room))));
-        self.base.room.history.begin_fetch(history);
         log::debug!("{} asks to join {}", self.base.me.account, self.base.me.room);
     }
 }

@@ -14,6 +14,7 @@ use super::upstream::Upstream;
 use super::versions::tells_versions;
 use crate::config::limit;
 use crate::event::SessionId;
+use crate::lazy::Lazy;
 use crate::pending::backlog::Backlog;
 use crate::room::Room;
 use crate::room::history::History;
@@ -36,6 +37,9 @@ pub(super) struct Joining {
     pub(super) early: Backlog,
     /// What sessions have sent that left or ended meanwhile (M3).
     pub(super) orphans: Orphans,
+    /// Whether there is a copy of the room: it has said something.
+    #[serde(default)]
+    has_copy: bool,
     /// What stays remembered if the join fails.
     pub(super) past: Past,
 }
@@ -64,6 +68,7 @@ impl Joining {
             silence: Silence::default(),
             early: Backlog::default(),
             orphans: Orphans::default(),
+            has_copy: false,
             past,
         }
     }
@@ -233,9 +238,16 @@ impl Entering<'_> {
         self.joining.start_over();
         self.base.sessions.forget_first();
         self.base.end_queries(turn);
-        self.base.room = Room::to_enter().into();
-        self.base.room.history.begin_fetch(self.joining.request.history);
+        (self.base.room, self.joining.has_copy) = (Lazy::default(), false);
         ControlFlow::Continue(())
+    }
+
+    /// The room says something: a copy of it begins, if there is none.
+    pub(super) fn begin_copy(&mut self) {
+        if !std::mem::replace(&mut self.joining.has_copy, true) {
+            self.base.room = Room::to_enter().into();
+            self.base.room.history.begin_fetch(self.joining.request.history);
+        }
     }
 
     /// The room is known, and the account is in; or it was, if that stanza has removed it.

@@ -65,7 +65,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{SessionId, Verdict};
 use crate::lazy::Lazy;
-use crate::room::Room;
 use crate::turn::Turn;
 use crate::xmpp::jid::{BareJid, Jid};
 use crate::xmpp::muc::{Departure, asks_to_join};
@@ -211,11 +210,11 @@ impl Occupancy {
         None
     }
 
-    /// The only way into a phase. Of a room that the account is not in there is no copy.
+    /// The only way into a phase. Of a room that the account is not in there is no copy, nor of one that has said nothing to
+    /// an account that joins.
     fn enter(&mut self, phase: Phase) {
         match phase {
-            Phase::Out(_) => self.base.room = Lazy::default(),
-            Phase::Joining(_) => self.base.room = Room::to_enter().into(),
+            Phase::Out(_) | Phase::Joining(_) => self.base.room = Lazy::default(),
             Phase::In(_) => {}
         }
         if !matches!(phase, Phase::In(_)) {

@@ -230,8 +230,8 @@ impl Base {
     /// Lets go of what has been kept for too long to be shown to sessions that wait. False if none waits.
     pub(super) fn trim_for_waiting(&mut self, turn: &Turn<'_>) -> bool {
         let any_waits = self.sessions.any_waits();
-        if any_waits {
-            self.room.history.trim(turn.now, turn.config);
+        if let Some(room) = self.room.made_mut().filter(|_| any_waits) {
+            room.history.trim(turn.now, turn.config);
         }
         any_waits
     }
