@@ -24,7 +24,7 @@ local slice_s = 0.007;
 local unreadable = "Error reading storage"; -- what internal storage says of a file that it can't read to its end
 local day_s = 24 * 60 * 60;
 
-return function (actions, options)
+return function (core, answers, actions, options)
 	local log = {};
 	local store;
 
@@ -76,7 +76,7 @@ return function (actions, options)
 
 	local waiting, first, last = {}, 1, 0;
 	local appended = cache.new(1000); -- by log: how many since it was trimmed
-	local compared = cache.new(100); -- by log: what was there before
+	local compared = cache.new(100); -- by log: the ids of what was there before, by their prints
 	local is_failing = false;
 
 	-- One that takes no more than that has to say so first: to count, it may read all of a log.
@@ -96,7 +96,7 @@ return function (actions, options)
 		prints = {};
 		local items = log.find(room, { limit = most_compared, reverse = true });
 		if items then
-			for _, entry in items do prints[entry.attr.print or ""] = true; end
+			for _, entry in items do prints[entry.attr.print or ""] = entry.attr.id; end
 		end
 		compared:set(key, prints);
 		return prints;
@@ -134,10 +134,16 @@ return function (actions, options)
 		end
 	end
 
+	-- What is of the past may have been there before: the core is told under which id it is there.
+	local function settle(action, id)
+		if action.said_ms then answers.tell("a message in a log", core.log_settled, action.room, action.id, id); end
+	end
+
 	local function append(action)
 		local room = action.room;
 		local key = key_of(room);
-		if action.said_ms and prints_of(room, key)[action.print] then return; end
+		local known_as = action.said_ms and prints_of(room, key)[action.print];
+		if known_as then return settle(action, known_as); end
 		local entry = log.entry_of(action);
 		local function try() return protected("append", key, nil, entry, action.at_ms / 1000, room); end
 		local id, fault = try();
@@ -151,6 +157,7 @@ return function (actions, options)
 		if id then
 			local count = (appended:get(key) or 0) + 1;
 			appended:set(key, count);
+			settle(action, action.id);
 			if count >= trimmed_every and is_trimmed_in_time() then trim(key, most_logged); end
 		elseif not is_failing then
 			module:log("error", "The messages of rooms can't be archived: %s", fault or "no reason given");

@@ -15,7 +15,7 @@ return function (core, log, newest, actions, answers)
 		local count, share = 0, log.sharing();
 		local since_s = action.since_ms and action.since_ms / 1000;
 		for found in newest(jid_node(action.account), action.room, since_s, told_at_once, share) do
-			tell(core.logged, action, found.at_ms, found.said_ms, found.stanza);
+			tell(core.logged, action, found.id, found.at_ms, found.said_ms, found.stanza);
 			count = count + 1;
 			if count % told_at_once == 0 then
 				tell(core.log_pauses, action);

@@ -56,7 +56,7 @@ local room_hooks = module:require "room_hooks"(core, sessions, actions, answers,
 local session_hooks = module:require "session_hooks"(core, sessions, answers, blocklist, room_hooks);
 local host_hooks = module:require "host_hooks"(core, answers, stack, storage, loading);
 local push = module:require "push"(core, answers, actions);
-local log = module:require "archive"(actions, options);
+local log = module:require "archive"(core, answers, actions, options);
 storage.log = log;
 local page, newest = module:require "archive_merge"(core, log);
 module:require "archive_query"(log, page);

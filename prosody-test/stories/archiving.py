@@ -72,6 +72,41 @@ async def archive_after_the_server_was_killed(scene: JudgedScene) -> None:
     check((again.bodies, again.ids) == (after.bodies, after.ids), f"and once more: {again.bodies}")
 
 
+async def shown_as_archived(scene: JudgedScene, device: Person, lines: list[str]) -> None:
+    """Who joins is shown these lines, under the ids that they have in the account's archive."""
+    came = await device.join(scene.room, "me", f"<history maxstanzas='{len(lines)}'/>")
+    said = [stanza for stanza in came if stanza.findtext(f"{xml.CLIENT}body") is not None]
+    shown = [stanza.findtext(f"{xml.CLIENT}body") for stanza in said]
+    check(shown == lines, f"each is shown once: {shown}")
+    ids = [[child.get("id") for child in stanza if child.get("by") == device.account] for stanza in said]
+    archived = [result for a_page in await all_pages(device) for result in zip(a_page.bodies, a_page.ids, strict=True)]
+    wanted = [[id for body, id in archived if body == line] for line in lines]
+    check(ids == wanted, f"under its one id: {ids} and not {wanted}")
+
+
+@judged("A4", "H13", kinds=("remote",), alone=True, host=ARCHIVED)
+async def archive_ids_of_what_is_shown_later(scene: JudgedScene) -> None:
+    """From memory, from the log after the server was killed, and what was said meanwhile."""
+    await scene.judge.stop_archiving()
+    phone = await scene.phone()
+    await phone.join(scene.room, "me")
+    lines = [f"line {number}" for number in range(30)]
+    await scene.judge.say(lines[0])  # the room is asked whether it has an archive
+    await phone.expect(xml.message(body=lines[0]))
+    await phone.drain(scene.room)
+    await says_some(scene.judge, lines[1:])
+    await phone.expect(xml.message(body=lines[-1]))
+    await shown_as_archived(scene, await scene.laptop(), lines)
+    await scene.until_stored('"log":')
+    await scene.until_archived(lines[-1])
+    meanwhile = [f"unheard {number}" for number in range(10)]
+    async with scene.deaf():
+        await says_some(scene.judge, meanwhile)
+    await scene.until_logged(f"the gap of {scene.me} in {scene.room} is filled")
+    await scene.until_archived(meanwhile[-1])
+    await shown_as_archived(scene, await scene.laptop(), [*lines, *meanwhile])
+
+
 @judged("A2", "A3", "A4", "A6", kinds=("remote", "local"), host=ARCHIVED)
 async def archive_is_asked(scene: JudgedScene) -> None:
     """Whatever is asked of the archive holds over messages of both kinds."""

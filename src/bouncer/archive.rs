@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Bouncer;
+use crate::event::{Outcome, Verdict};
 use crate::xmpp::jid::{BareJid, Jid};
 
 impl Bouncer {
@@ -15,6 +16,12 @@ impl Bouncer {
         let spans = left.chain(present).filter_map(|(room, span)| Some((room, span?)));
         let rooms: BTreeMap<&BareJid, (i64, Option<i64>)> = spans.collect();
         rooms.into_iter().map(|(room, (first_ms, last_ms))| (room.to_string(), first_ms, last_ms)).collect()
+    }
+
+    /// A message of the past, logged under an id, is in the log under that one.
+    pub(super) fn log_settled(&mut self, room: &BareJid, id: &str, known_as: &str) -> Outcome {
+        self.state.logs.settle(room, id, known_as);
+        self.outcome(Verdict::Handled, Vec::new())
     }
 
     /// Whether more of the log is wanted than has been told for that order.

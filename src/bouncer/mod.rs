@@ -171,6 +171,7 @@ impl Bouncer {
             Event::LogRead { account, room, id, found } => {
                 self.in_room(now, &account, &room, |occupancy, turn| occupancy.log_read(turn, &id, found))
             }
+            Event::LogSettled { room, id, known_as } => self.log_settled(&room, &id, &known_as),
             Event::Configured { config } => self.configure(now, &config),
             Event::Abandoned { account, room } => {
                 self.everywhere(now, vec![(account, room)], Occupancy::abandon)

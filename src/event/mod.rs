@@ -211,6 +211,15 @@ pub enum Event {
         /// What has been found.
         found: InLog,
     },
+    /// A message of the past, logged by [`Action::Log`], is in the log.
+    LogSettled {
+        /// The room.
+        room: BareJid,
+        /// The id that it was to get.
+        id: String,
+        /// The id that it has there: another if it has been there before.
+        known_as: String,
+    },
     /// The options have changed; rooms that they now exclude are handed back.
     Configured {
         /// The options.
@@ -253,6 +262,8 @@ pub enum Event {
 pub enum InLog {
     /// A message that the account sees.
     Message {
+        /// The id that it has in the account's archive.
+        id: String,
         /// When it was received, in UTC.
         at_ms: i64,
         /// When it was said, if the room has said so.

@@ -166,6 +166,9 @@ fn log_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
             Ok(Event::LogRead { account, room, id, found: found() })
         })?;
     }
+    takes_in(lua, host, table, "log_settled", |(room, id, known_as): Order| {
+        Ok(Event::LogSettled { room: BareJid::new(&room), id, known_as })
+    })?;
     add(lua, host, table, "reads_log", |host, _, (account, room, id): Order| {
         Ok(host.bouncer.borrow().reads_log(&account, &room, &id))
     })

@@ -146,14 +146,15 @@ fn push_ruling(host: &Host, frame: &mut Frame<'_>) {
     }
 }
 
-/// The account, the room, the id of the order to read its log, when the message was received, when it was said, the message.
+/// The account, the room, the id of the order to read its log, the id of the message, when it was received and when it was
+/// said, the message.
 fn logged(host: &Host, frame: &mut Frame<'_>) {
     let (Some(account), Some(room), Some(id)) = (frame.text(1), frame.text(2), frame.text(3)) else { return };
-    let Some(at_ms) = frame.number(4) else { return };
+    let (Some(its_id), Some(at_ms)) = (frame.text(4), frame.number(5)) else { return };
     let (account, room, id) = (BareJid::new(account), BareJid::new(room), id.to_owned());
-    let said_ms = frame.number(5);
-    let answer = taken_in(host, frame.argument(6), |stanza| {
-        let found = InLog::Message { at_ms, said_ms, stanza };
+    let (its_id, said_ms) = (its_id.to_owned(), frame.number(6));
+    let answer = taken_in(host, frame.argument(7), |stanza| {
+        let found = InLog::Message { id: its_id, at_ms, said_ms, stanza };
         Event::LogRead { account, room, id, found }
     });
     give(host, frame, answer);

@@ -13,7 +13,7 @@ use crate::room::shown::within_means;
 use crate::sessions::{Ask, Attachment};
 use crate::turn::Turn;
 use crate::xmpp::jid::BareJid;
-use crate::xmpp::stanza::{Kept, Stanza};
+use crate::xmpp::stanza::Kept;
 
 /// How far the room has shown itself, and since when it is silent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -156,10 +156,7 @@ impl In<'_> {
     /// The room has shown its history. What turns out to be news is shown.
     pub(super) fn end_fetch(&mut self, turn: &mut Turn<'_>) {
         for news in self.base.room.history.end_fetch(&self.base.me.room, turn.now, turn.config) {
-            self.log_past(turn, &news);
-            for session in self.base.shown_sessions() {
-                self.show(turn, session, Stanza::clone(&news));
-            }
+            self.show_past(turn, &news);
         }
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Occupancy;
 use super::base::Base;
+use super::logging::with_id;
 use super::phase::In;
 use crate::config::limit;
 use crate::event::{Action, InLog, SessionId, Verdict};
@@ -130,8 +131,9 @@ impl In<'_> {
         let reading = self.base.view.as_mut().and_then(|view| view.reading.as_deref_mut());
         let Some(reading) = reading.filter(|reading| *reading.id == *id) else { return false };
         match found {
-            InLog::Message { at_ms, said_ms, stanza } => {
-                reading.take_in(turn, at_ms, said_ms.unwrap_or(at_ms), stanza);
+            InLog::Message { id, at_ms, said_ms, stanza } => {
+                let message = with_id(stanza, &self.base.me.account, &id);
+                reading.take_in(turn, at_ms, said_ms.unwrap_or(at_ms), message);
             }
             InLog::Pause if is_wanted && !reading.is_enough() => {}
             InLog::Pause => self.end_reading(turn, Some(false)),

@@ -76,8 +76,10 @@ impl In<'_> {
     /// Shows the sessions that have been shown the room a message of its past.
     pub(super) fn show_past(&mut self, turn: &mut Turn<'_>, message: &Stanza) {
         self.log_past(turn, message);
+        let archived = self.base.as_archived(turn, message);
+        let shown = archived.as_deref().unwrap_or(message);
         for session in self.base.shown_sessions() {
-            self.show(turn, session, message.clone());
+            self.show(turn, session, shown.clone());
         }
     }
 

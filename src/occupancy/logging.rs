@@ -11,14 +11,15 @@ use crate::event::Action;
 use crate::intervals::Intervals;
 use crate::moment::Stamp;
 use crate::room::history::is_historic;
-use crate::room::log::Logged;
+use crate::room::recent::Logged;
 use crate::room::seen::stanza_id;
 use crate::turn::Turn;
 use crate::xmpp::archive::NS_STANZA_ID;
 use crate::xmpp::cost::Cost;
 use crate::xmpp::delay;
+use crate::xmpp::jid::BareJid;
 use crate::xmpp::muc::{NS_MUC_USER, sets_subject};
-use crate::xmpp::stanza::{Element, Kept, Stanza};
+use crate::xmpp::stanza::{Element, Kept, Kind, MessageType, Stanza};
 
 /// What an account sees of the log of the room.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -58,10 +59,8 @@ impl In<'_> {
         if self.base.may_be_archived(turn, message) {
             return None;
         }
-        let id = Element::build("stanza-id", NS_STANZA_ID)
-            .attribute("by", self.base.me.account.as_str())
-            .attribute("id", &logged.id);
-        Some(Kept::own(Stanza::clone(message).child(id.done())))
+        let shown = || Kept::own(with_id(Stanza::clone(message), &self.base.me.account, &logged.id));
+        logged.is_settled.then(shown)
     }
 
     /// Logs a message of the past that is news.
@@ -182,13 +181,36 @@ impl Base {
         }
         let fresh_id = turn.fresh_id();
         let (room, account) = (&self.me.room, &self.me.account);
-        let logged = turn.logs.take_in(turn.now, room, account, message, &fresh_id);
+        let logged = turn.logs.take_in(turn.now, [room, account], message, said_ms, &fresh_id);
         if logged.is_new {
             let stanza = Kept::without_to(as_logged(message, room.as_str()));
             let (room, id, print, at_ms) = (room.clone(), logged.id.clone(), logged.print, logged.at_ms);
             turn.act(Action::Log { room, id, print, at_ms, said_ms, stanza });
         }
         Some(logged)
+    }
+
+    /// A message as sessions are shown it that is not live, with the id that it has in the account's archive; nothing if it
+    /// has none there, or has it already.
+    pub(super) fn as_archived(&self, turn: &Turn<'_>, message: &Stanza) -> Option<Kept> {
+        let view = self.view.as_deref()?;
+        let is_logged = match turn.config.archive {
+            Archive::Off => false,
+            Archive::Needed => turn.kinds.has_archive(&self.me.room) != Some(true),
+            Archive::All => true,
+        };
+        let may_have_id = is_logged && message.kind == Kind::Message(MessageType::Groupchat);
+        if !may_have_id
+            || self.may_be_archived(turn, message)
+            || stanza_id(message, &self.me.account).is_some()
+        {
+            return None;
+        }
+        let (at_ms, id) = turn.logs.find(&self.me.room, message)?;
+        let said_ms = delay::stamp_by_room(message, &self.me.room);
+        let covers = |said_ms: i64| view.covers(said_ms) || view.covers(said_ms.saturating_add(999)); // a stamp may tell the second only
+        let is_seen = view.covers(at_ms) && said_ms.is_none_or(covers);
+        is_seen.then(|| Kept::own(with_id(message.clone(), &self.me.account, id)))
     }
 
     /// Whether the log may have what sessions ask for. Of a room that has an archive, or may have one, it has little or nothing.
@@ -261,6 +283,12 @@ impl Occupancy {
     pub(super) fn intervals_number(&self) -> u32 {
         self.base.intervals().map_or(0, Intervals::number)
     }
+}
+
+/// The message with the id that it has in the account's archive.
+pub(super) fn with_id(message: Stanza, account: &BareJid, id: &str) -> Stanza {
+    let by = account.as_str();
+    message.child(Element::build("stanza-id", NS_STANZA_ID).attribute("by", by).attribute("id", id).done())
 }
 
 /// Whether a message is not too large to be logged. Much structure is a burden to the server's storage, however short it is.

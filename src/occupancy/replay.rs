@@ -252,11 +252,12 @@ impl Base {
         let Some(attachment) = self.sessions.get_mut(session) else { return };
         let Stage::Replaying(replay) = &mut attachment.stage else { return };
         let (shown, is_complete) = replay.take(most);
-        for stanza in shown {
-            turn.deliver_kept(session, stanza);
-        }
         if is_complete {
             attachment.stage = Stage::Live;
+        }
+        for stanza in shown {
+            let archived = self.as_archived(turn, &stanza);
+            turn.deliver_kept(session, archived.unwrap_or(stanza));
         }
     }
 

@@ -1,21 +1,21 @@
 //! What is known of the logs of rooms: one for each room, whichever accounts are in (design decision 22). The messages
 //! themselves are written behind, and read from the store.
 
-use std::collections::{BTreeSet, VecDeque};
 use std::hash::Hasher;
 
 use rustc_hash::FxHasher;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::latest::Latest;
+use super::recent::{Entry, Logged, Recent};
 use super::seen::stanza_id;
 use crate::config::limit;
 use crate::event::Now;
 use crate::xmpp::jid::BareJid;
 use crate::xmpp::stanza::Stanza;
 
-/// Of how many messages that nobody can tell apart it is known who has received them.
-const MOST_ALIKE: usize = 16;
+/// With how many digits an id begins, which tell when the message was received.
+const TIME_DIGITS: usize = 11;
 
 /// The logs of all rooms.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -30,43 +30,14 @@ pub(crate) struct Logs {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Log {
     recent: Recent,
+    /// Since when it is known what comes.
+    #[serde(default)]
+    begun_ms: i64,
     /// When the last message was received.
     last_ms: i64,
     /// Whether a room without an archive has been asked for its history since the start of the server.
     #[serde(default)]
     has_past: bool,
-}
-
-/// The last messages, oldest first.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(from = "Vec<Entry>")]
-struct Recent {
-    entries: VecDeque<Entry>,
-    /// How many came before them.
-    gone: u64,
-    /// With the number of the entry: how many came before it.
-    by_print: BTreeSet<(u64, u64)>,
-}
-
-/// A message in a log.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Entry {
-    print: u64,
-    at_ms: i64,
-    id: Box<str>,
-    /// If nobody has given it an id: who has received it. If one of them receives it again, it is another.
-    receivers: BTreeSet<u64>,
-}
-
-/// A message that has come, as it is in the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Logged {
-    pub(crate) id: Box<str>,
-    pub(crate) print: u64,
-    /// When it was received, in UTC, by the first of the accounts.
-    pub(crate) at_ms: i64,
-    /// Whether it was not there before.
-    pub(crate) is_new: bool,
 }
 
 impl Logs {
@@ -75,31 +46,59 @@ impl Logs {
         !std::mem::replace(&mut self.log(room).has_past, true)
     }
 
-    /// Takes in that an account has received a message. The fresh id is for one that is not there yet.
+    /// Takes in that an account has received a message, which was said then if it is of the past. The fresh id is for one
+    /// that is not there yet.
     pub(crate) fn take_in(
         &mut self,
         now: Now,
-        room: &BareJid,
-        account: &BareJid,
+        [room, account]: [&BareJid; 2],
         message: &Stanza,
+        said_ms: Option<i64>,
         fresh_id: &str,
     ) -> Logged {
         let (print, is_named) = print_of(message, room);
         let receiver = (!is_named).then(|| number_of(account.as_str()));
         let log = self.log(room);
         if let Some(known) = log.recent.receive(print, receiver) {
-            return Logged { id: known.id.clone(), print, at_ms: known.at_ms, is_new: false };
+            return known.logged(false);
+        }
+        if log.last_ms == 0 {
+            log.begun_ms = now.utc_ms;
         }
         let at_ms = now.utc_ms.max(log.last_ms); // in order of receipt, though the clock is put back
         let id: Box<str> = format!("{at_ms:011x}-{fresh_id}").into();
         log.last_ms = at_ms;
-        let before = log.recent.entries.len();
-        log.recent.add(Entry { print, at_ms, id: id.clone(), receivers: receiver.into_iter().collect() });
-        self.entries += log.recent.entries.len() - before;
+        let certain_ms = log.begun_ms.saturating_add(limit::GAP_SLACK_MS); // clocks differ
+        let is_settled = said_ms.is_none_or(|said_ms| said_ms > certain_ms);
+        let before = log.recent.len();
+        let entry = Entry { print, at_ms, id, is_settled, receivers: receiver.into_iter().collect() };
+        let logged = entry.logged(true);
+        log.recent.add(entry);
+        self.entries += log.recent.len() - before;
         while self.entries > limit::LOG_ENTRIES {
             self.forget_quietest();
         }
-        Logged { id, print, at_ms, is_new: true }
+        logged
+    }
+
+    /// What has been logged under an id is in the log under that one.
+    pub(crate) fn settle(&mut self, room: &BareJid, id: &str, known_as: &str) {
+        let Some(at_ms) = known_as.get(..TIME_DIGITS).and_then(|time| i64::from_str_radix(time, 16).ok())
+        else {
+            return;
+        };
+        if let Some(entry) = self.rooms.change(room).and_then(|log| log.recent.find_mut(id)) {
+            (entry.at_ms, entry.id, entry.is_settled) = (at_ms, known_as.into(), true);
+        }
+    }
+
+    /// When a message was received, and its id, if both are known for certain: of several that nobody can tell apart they are
+    /// not.
+    pub(crate) fn find(&self, room: &BareJid, message: &Stanza) -> Option<(i64, &str)> {
+        let recent = &self.rooms.get(room)?.recent;
+        let (print, true) = print_of(message, room) else { return None };
+        let entry = recent.newest(print)?;
+        entry.is_settled.then_some((entry.at_ms, &*entry.id))
     }
 
     fn log(&mut self, room: &BareJid) -> &mut Log {
@@ -111,7 +110,7 @@ impl Logs {
 
     /// What was in the log of the room that has been quiet for longest is known no more.
     fn forget_quietest(&mut self) {
-        let gone = self.rooms.take_oldest().map_or(self.entries, |log| log.recent.entries.len());
+        let gone = self.rooms.take_oldest().map_or(self.entries, |log| log.recent.len());
         self.entries -= gone;
     }
 }
@@ -124,53 +123,8 @@ impl Serialize for Logs {
 
 impl From<Latest<Log>> for Logs {
     fn from(rooms: Latest<Log>) -> Self {
-        let entries = rooms.values().map(|log| log.recent.entries.len()).sum();
+        let entries = rooms.values().map(|log| log.recent.len()).sum();
         Self { rooms, entries }
-    }
-}
-
-impl Recent {
-    /// The message that has come again, if it has. Of one without an id the receiver is told, who does not receive it twice.
-    fn receive(&mut self, print: u64, receiver: Option<u64>) -> Option<&Entry> {
-        let mut alike = self.by_print.range((print, 0)..=(print, u64::MAX)).rev().take(MOST_ALIKE);
-        let place = |number: u64| usize::try_from(number - self.gone).ok();
-        let position = alike.find_map(|(_, number)| {
-            let position = place(*number)?;
-            let receivers = &self.entries.get(position)?.receivers;
-            let has_received = receiver.is_some_and(|receiver| receivers.contains(&receiver));
-            (!has_received).then_some(position)
-        });
-        let known = self.entries.get_mut(position?)?;
-        known.receivers.extend(receiver);
-        Some(known)
-    }
-
-    fn add(&mut self, entry: Entry) {
-        let number = self.gone + self.entries.len() as u64;
-        self.by_print.insert((entry.print, number));
-        self.entries.push_back(entry);
-        if self.entries.len() > limit::LOG_RECENT
-            && let Some(oldest) = self.entries.pop_front()
-        {
-            self.by_print.remove(&(oldest.print, self.gone));
-            self.gone += 1;
-        }
-    }
-}
-
-impl Serialize for Recent {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.entries.serialize(serializer)
-    }
-}
-
-impl From<Vec<Entry>> for Recent {
-    fn from(entries: Vec<Entry>) -> Self {
-        let mut recent = Self::default();
-        for entry in entries {
-            recent.add(entry);
-        }
-        recent
     }
 }
 
@@ -212,7 +166,7 @@ mod tests {
     }
 
     fn take_in(logs: &mut Logs, account: &str, message: &Stanza, fresh_id: &str) -> Logged {
-        logs.take_in(NOW, &room(), &BareJid::new(account), message, fresh_id)
+        logs.take_in(NOW, [&room(), &BareJid::new(account)], message, None, fresh_id)
     }
 
     fn are_new(accounts: &[&str], messages: &[Stanza]) -> Vec<bool> {
@@ -273,6 +227,33 @@ mod tests {
     }
 
     #[test]
+    fn a4_what_is_of_the_past_has_an_id_once_the_log_tells_that_it_was_not_there_before() {
+        let mut logs = Logs::default();
+        let past = message("id='1'><body>a</body>");
+        let log = |logs: &mut Logs, message: &Stanza, said_ms, fresh_id| {
+            logs.take_in(NOW, [&room(), &BareJid::new("alice@a")], message, said_ms, fresh_id)
+        };
+        let id = log(&mut logs, &past, Some(900), "x").id;
+        assert_eq!(logs.find(&room(), &past), None);
+        logs.settle(&room(), "000000003e8-other", "000000003e9-other");
+        logs.settle(&room(), &id, "tomorrow");
+        assert_eq!(logs.find(&room(), &past), None);
+        logs.settle(&room(), &id, "000000003e7-before");
+        assert_eq!(logs.find(&room(), &past), Some((999, "000000003e7-before")));
+        let later = message("id='2'><body>a</body>");
+        log(&mut logs, &later, Some(NOW.utc_ms + limit::GAP_SLACK_MS + 1), "y");
+        assert_eq!(logs.find(&room(), &later), Some((1_000, "000000003e8-y")), "the log was known by then");
+    }
+
+    #[test]
+    fn a4_of_messages_that_nobody_can_tell_apart_no_id_is_known() {
+        let mut logs = Logs::default();
+        let nameless = message("><body>a</body>");
+        take_in(&mut logs, "alice@a", &nameless, "x");
+        assert_eq!(logs.find(&room(), &nameless), None);
+    }
+
+    #[test]
     fn r7_the_last_messages_are_known() {
         let mut logs = Logs::default();
         let said = |number: usize| message(&format!("id='{number}'><body>a</body>"));
@@ -288,7 +269,8 @@ mod tests {
         let mut logs = Logs::default();
         take_in(&mut logs, "alice@a", &message("id='1'>"), "x");
         let earlier = Now { utc_ms: 500, ..NOW };
-        let logged = logs.take_in(earlier, &room(), &BareJid::new("alice@a"), &message("id='2'>"), "y");
+        let logged =
+            logs.take_in(earlier, [&room(), &BareJid::new("alice@a")], &message("id='2'>"), None, "y");
         assert_eq!((logged.at_ms, &*logged.id), (1_000, "000000003e8-y"));
     }
 
@@ -301,9 +283,9 @@ mod tests {
         let said: Vec<Stanza> =
             (0..limit::LOG_RECENT).map(|number| message(&format!("id='{number}'>"))).collect();
         for (room, message) in rooms.iter().flat_map(|room| said.iter().map(move |message| (room, message))) {
-            logs.take_in(NOW, room, &BareJid::new("alice@a"), message, "x");
+            logs.take_in(NOW, [room, &BareJid::new("alice@a")], message, None, "x");
         }
-        let known = |logs: &Logs| logs.rooms.values().map(|log| log.recent.entries.len()).sum::<usize>();
+        let known = |logs: &Logs| logs.rooms.values().map(|log| log.recent.len()).sum::<usize>();
         assert_eq!((logs.entries, known(&logs)), (limit::LOG_ENTRIES, limit::LOG_ENTRIES));
         assert!(logs.rooms.get(&rooms[0]).is_none() && logs.rooms.get(&rooms[1]).is_some());
         let read: Logs = serde_json::from_str(&serde_json::to_string(&logs).unwrap()).unwrap();
@@ -316,7 +298,7 @@ mod tests {
         for number in 0..=limit::LOGS {
             let now = Now { utc_ms: i64::try_from(number).unwrap(), ..NOW };
             let room = BareJid::new(&format!("{number}@rooms.example"));
-            logs.take_in(now, &room, &BareJid::new("alice@a"), &message("id='1'>"), "x");
+            logs.take_in(now, [&room, &BareJid::new("alice@a")], &message("id='1'>"), None, "x");
         }
         assert_eq!(logs.rooms.len(), limit::LOGS);
         assert!(logs.rooms.get(&BareJid::new("0@rooms.example")).is_none());

@@ -10,6 +10,7 @@ pub(crate) mod log;
 mod logged;
 pub(crate) mod older;
 pub(crate) mod own;
+pub(crate) mod recent;
 pub(crate) mod request;
 mod retraction;
 pub(crate) mod roster;

@@ -90,6 +90,34 @@ check.test("a1: of what waits, the past that was there before is not told twice"
 	check.equal(asks(scene, both).texts, "line 1,line 2");
 end);
 
+local function settled()
+	local calls = {};
+	for _, call in ipairs(stub.calls) do
+		if call:find("^log_settled ") then table.insert(calls, call); end
+	end
+	return calls;
+end
+
+check.test("a4: the core is told under which id a message of the past is in the log", function ()
+	local scene = new_scene();
+	local before, again = log(1, 1767225600001), log(1, 1767225600009, room, 1767225600001);
+	local past, live = log(2, 1767225600010, room, 1767225600002), log(3, 1767225600011);
+	again.id = again.id.."0";
+	logs(scene, before);
+	scene.module:run_timers();
+	stub.calls = {};
+	logs(scene, again, past, live);
+	scene.module:run_timers();
+	check.list(settled(), {
+		("log_settled %s %s %s"):format(room, again.id, before.id), ("log_settled %s %s %s"):format(room, past.id, past.id);
+	});
+	stub.calls = {};
+	scene.server.stores.fails = "disk full";
+	logs(scene, log(4, 1767225600012, room, 1767225600003));
+	scene.module:run_timers();
+	check.equal(#settled(), 0, "what is not written is not in the log");
+end);
+
 check.test("r7: a full store holds no message up; it is said once", function ()
 	local scene = new_scene();
 	scene.server.stores.fails = "disk full";

@@ -27,8 +27,8 @@ end
 -- What the core is told: when each message was received, counted from the first, its text, and how it goes on.
 local function told(scene, action)
 	local found = {};
-	function stub.says.logged(account, of_room, id, at_ms, said_ms, stanza)
-		check.list({ account, of_room, id }, { alice, room, "x" });
+	function stub.says.logged(account, of_room, id, its_id, at_ms, said_ms, stanza)
+		check.list({ account, of_room, id, its_id:sub(1, 11) }, { alice, room, "x", ("%011x"):format(at_ms) });
 		table.insert(found, ("%d%s %s"):format(at_ms - clock_s * 1000, said_ms and " said" or "", stanza:get_child_text("body")));
 	end
 	for _, name in ipairs({ "log_pauses", "log_ends", "log_fails" }) do

@@ -21,9 +21,15 @@ pub(crate) fn tell_order(id: &str, since_ms: Option<i64>) -> String {
     format!("read log {id}{since}")
 }
 
-/// `#1 at -5000 ms said -9000 ms: gc bob m1 tea?`, and `#1 pauses`, `#1 ends`, `#1 fails`.
+/// `#1 at -5000 ms said -9000 ms: gc bob m1 tea?`, `#1 pauses`, `#1 ends`, `#1 fails`. The message's id of
+/// the archive is the time, and its own. `ID is in`, `ID was in as OTHER`: what has become of what was logged.
 pub(crate) fn of_log(what: &str) -> Event {
     let (id, found) = what.split_once(' ').expect("an id");
+    let known_as = if found == "is in" { Some(id) } else { found.strip_prefix("was in as ") };
+    if let Some(known_as) = known_as {
+        let (id, known_as) = (id.to_owned(), known_as.to_owned());
+        return Event::LogSettled { room: BareJid::new(ROOM), id, known_as };
+    }
     let found = match found {
         "pauses" => InLog::Pause,
         "ends" => InLog::End,
@@ -39,5 +45,7 @@ fn of_message(what: &str) -> InLog {
         BEGIN_MS + time.strip_suffix(" ms").and_then(|time| time.parse::<i64>().ok()).expect("a time")
     });
     let at_ms = times.next().expect("a time");
-    InLog::Message { at_ms, said_ms: times.next(), stanza: Way::ToAccount.read(message) }
+    let stanza = Way::ToAccount.read(message);
+    let id = format!("{at_ms:011x}-{}", stanza.id.as_deref().unwrap_or_default());
+    InLog::Message { id, at_ms, said_ms: times.next(), stanza }
 }

@@ -11,7 +11,7 @@ local names = {
 	"account_gone", "watches", "avatar", "service_lost", "rooms", "blocking_accounts",
 	"fallback_receivers", "stream_begun", "stream_settled", "is_ourselves", "loaded", "host_loaded", "host_gone",
 	"host_record", "stream_established", "service_answered", "bookmark_changed", "bookmarks_purged", "logged_in",
-	"logged", "log_pauses", "log_ends", "log_fails", "reads_log",
+	"logged", "log_pauses", "log_ends", "log_fails", "log_settled", "reads_log",
 	"pushed", "push_changed", "rules_read", "displayed", "push_ruling",
 };
 

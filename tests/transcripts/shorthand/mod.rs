@@ -54,7 +54,8 @@
 //!
 //! What goes into the log of the room is told as `log 1500 ms #1: gc bob m1`, with the time since the story began, and in `said …`
 //! when it was said, if that differs. The log is read in answer to `read log #2 since -9000 ms`, the newest message first: `log> #2 at
-//! -5000 ms said -9000 ms: gc bob m1`, then `log> #2 pauses`, `ends` or `fails`.
+//! -5000 ms said -9000 ms: gc bob m1`, then `log> #2 pauses`, `ends` or `fails`. What has been logged `log> TIME-#1 is in`, or `was in
+//! as TIME-ID`.
 //!
 //! Who is notified: `account> is pushed`, `is pushed no more`, `alone is pushed`, `and all others are pushed no more`; of what:
 //! `account> wants - RULE, ROOM RULE`; what a device has shown: `account> displayed ID`. `waits> …` asks whether a push service may
