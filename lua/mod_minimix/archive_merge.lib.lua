@@ -3,6 +3,8 @@
 -- Between sources (archive_sources.lib.lua) the time of receipt decides, then the room's address: so the order is the same for
 -- each page.
 
+local jid_prep = require "util.jid".prep;
+
 local few = 4; -- entries to look for one among those of the same time
 
 return function (core, log)
@@ -39,8 +41,9 @@ return function (core, log)
 
 	-- What the account sees of a source, after one entry and before another, in one direction.
 	local function reader(source, reverse, range, least, share)
-		local first_s = latest(latest(source.first_s, range.first_s), range.after and range.after.when);
-		local last_s = earliest(earliest(source.last_s, range.last_s), range.before and range.before.when);
+		local from_place_s = latest(source.first_s, range.after and range.after.when);
+		local to_place_s = earliest(source.last_s, range.before and range.before.when);
+		local first_s, last_s = latest(from_place_s, range.first_s), earliest(to_place_s, range.last_s);
 		local begin, stop, from_s = range.after, range.before, first_s;
 		if reverse then begin, stop, from_s = stop, begin, last_s; end
 		local place = begin and begin.order == source.order and begin.key and begin;
@@ -54,8 +57,15 @@ return function (core, log)
 			if reverse then return first_s and found.when < first_s - source.slack_s; end
 			return last_s and found.when > last_s + source.slack_s;
 		end
+		local function is_with(stanza)
+			local with = range.with_full;
+			return not with or jid_prep(stanza.attr.from) == with or jid_prep(stanza.attr.to) == with;
+		end
 		local function is_within(found)
-			if (first_s and found.when < first_s) or (last_s and found.when > last_s) then return false; end
+			local shown_s = found.stamp or found.when;
+			if (range.first_s and shown_s < range.first_s) or (range.last_s and shown_s > range.last_s) then return false; end
+			if (from_place_s and found.when < from_place_s) or (to_place_s and found.when > to_place_s) then return false; end
+			if not is_with(found.stanza) then return false; end
 			if begin and begin.order ~= source.order and not is_beyond(found, begin) then return false; end
 			return not (stop and stop.order ~= source.order and not is_beyond(stop, found));
 		end
@@ -153,7 +163,7 @@ return function (core, log)
 		local all = sources.of(username);
 		if asked.ids then return by_ids(all, asked, share); end
 		local range = {
-			first_s = asked.first_s, last_s = asked.last_s;
+			first_s = asked.first_s, last_s = asked.last_s, with_full = asked.with_full;
 			after = asked.after and find_by_id(all, asked.after, share);
 			before = asked.before and find_by_id(all, asked.before, share);
 		};

@@ -3,17 +3,21 @@
 --
 -- | event | priority | why there |
 -- |-------|----------|-----------|
--- | iq-set/self/urn:xmpp:mam:2:query, iq-get/self/urn:xmpp:mam:2:query | 1 | before mod_mam answers |
+-- | iq-set/self/urn:xmpp:mam:2:query, iq-get/self/urn:xmpp:mam:2:query, the same of metadata | 1 | before mod_mam answers |
 -- | account-disco-info | -1 | after mod_mam tells of its archive |
 
 local dataforms = require "util.dataforms";
 local timestamp = require "util.datetime".datetime;
 local jid_bare = require "util.jid".bare;
+local jid_resource = require "util.jid".resource;
 local rsm = require "util.rsm";
 local st = require "util.stanza";
 
 local xmlns_mam = "urn:xmpp:mam:2";
 local xmlns_forms = "jabber:x:data";
+local xmlns_validate = "http://jabber.org/protocol/xdata-validate";
+
+local cut_s = 0.0000015; -- a stamp is cut off to microseconds, and a time may be as far from it
 
 local host = prosody.hosts[module.host];
 
@@ -30,6 +34,9 @@ return function (log, merge)
 		{ name = "ids"; type = "list-multi" };
 		{ name = "include-groupchat"; type = "boolean" };
 	};
+
+	local known_fields = {};
+	for _, field in ipairs(form) do known_fields[field.name] = true; end
 
 	local function is_on()
 		return log.is_on and host.modules.mam;
@@ -52,11 +59,27 @@ return function (log, merge)
 		return true;
 	end
 
-	-- What is asked for; nothing, and why, if that can't be read.
+	-- Whether a time may be one: Prosody takes each number of months.
+	local function is_time(text)
+		local month, day, hour, minute, second = (text or ""):match("^%d+%-?(%d%d)%-?(%d%d)T(%d%d):(%d%d):(%d%d)");
+		if not month then return true; end -- and then it can't be read
+		month, day = tonumber(month), tonumber(day);
+		return month >= 1 and month <= 12 and day >= 1 and day <= 31
+			and tonumber(hour) <= 24 and tonumber(minute) <= 59 and tonumber(second) <= 60;
+	end
+
+	-- What is asked for; nothing, why, and the condition of the error, if that can't be read.
 	local function read(query)
 		local x = query:get_child("x", xmlns_forms);
 		local form_type = dataforms.get_type(x);
 		if form_type ~= xmlns_mam then return nil, "Unexpected FORM_TYPE, expected '"..xmlns_mam.."'"; end
+		for field in x:childtags("field") do
+			local name = field.attr.var;
+			if name and not known_fields[name] then return nil, "Unknown field", "feature-not-implemented"; end
+			if (name == "start" or name == "end") and not is_time(field:get_child_text("value")) then
+				return nil, "Not a date";
+			end
+		end
 		local fields, faults = form:data(x);
 		if faults then return nil, select(2, next(faults)); end
 		local set = rsm.get(query);
@@ -64,12 +87,17 @@ return function (log, merge)
 		local count = math.max(0, math.min(set and set.max or default_most, most));
 		local reverse = before ~= nil and before ~= false;
 		return {
-			with = fields.with and jid_bare(fields.with), first_s = fields.start, last_s = fields["end"];
+			with = fields.with and jid_bare(fields.with), with_full = jid_resource(fields.with) and fields.with;
+			first_s = fields.start and fields.start - cut_s, last_s = fields["end"] and fields["end"] + cut_s;
 			before = type(before) == "string" and before or fields["before-id"];
 			after = type(after) == "string" and after or fields["after-id"];
 			ids = fields.ids and #fields.ids > 0 and fields.ids or nil;
 			count = count, reverse = reverse, flip = reverse ~= (query:get_child("flip-page") ~= nil);
 		};
+	end
+
+	local function stamp_of(found)
+		return timestamp(found.stamp or found.when);
 	end
 
 	local function result(stanza, queryid, found)
@@ -78,7 +106,7 @@ return function (log, merge)
 		return st.message({ to = stanza.attr.from, from = stanza.attr.to })
 			:tag("result", { xmlns = xmlns_mam, queryid = queryid, id = found.id })
 				:tag("forwarded", { xmlns = "urn:xmpp:forward:0" })
-					:tag("delay", { xmlns = "urn:xmpp:delay", stamp = timestamp(found.stamp or found.when) }):up()
+					:tag("delay", { xmlns = "urn:xmpp:delay", stamp = stamp_of(found) }):up()
 					:add_child(message):reset();
 	end
 
@@ -103,8 +131,8 @@ return function (log, merge)
 		local query = stanza.tags[1];
 		if not is_on() or not includes_groupchat(query) then return; end
 		origin.mam_requested = true;
-		local asked, fault = read(query);
-		if not asked then return refuse(origin, stanza, "modify", "bad-request", fault); end
+		local asked, fault, its_condition = read(query);
+		if not asked then return refuse(origin, stanza, "modify", its_condition or "bad-request", fault); end
 		local share = log.sharing();
 		local page, condition = merge(origin.username, asked, share);
 		if page then
@@ -120,7 +148,31 @@ return function (log, merge)
 
 	module:hook("iq-get/self/"..xmlns_mam..":query", function (event)
 		if not is_on() then return; end
-		event.origin.send(st.reply(event.stanza):query(xmlns_mam):add_child(form:form()));
+		local fields = form:form();
+		for field in fields:childtags("field") do
+			if field.attr.var == "ids" then
+				field:tag("validate", { xmlns = xmlns_validate, datatype = "xs:string" }):tag("open"):reset();
+			end
+		end
+		event.origin.send(st.reply(event.stanza):query(xmlns_mam):add_child(fields));
+		return true;
+	end, 1);
+
+	-- The first message and the last, if one of them is of a room; else mod_mam answers.
+	module:hook("iq-get/self/"..xmlns_mam..":metadata", function (event)
+		local origin, stanza = event.origin, event.stanza;
+		if not is_on() then return; end
+		local ends, is_ours = {}, false;
+		for i, reverse in ipairs({ false, true }) do
+			local page = merge(origin.username, { count = 1, reverse = reverse }, log.sharing());
+			if not page then return; end
+			ends[i] = page.found[1];
+			is_ours = is_ours or ends[i] ~= nil and ends[i].room ~= nil;
+		end
+		if not (is_ours and ends[1] and ends[2]) then return; end
+		origin.send(st.reply(stanza):tag("metadata", { xmlns = xmlns_mam })
+			:tag("start", { id = ends[1].id, timestamp = stamp_of(ends[1]) }):up()
+			:tag("end", { id = ends[2].id, timestamp = stamp_of(ends[2]) }):up());
 		return true;
 	end, 1);
 

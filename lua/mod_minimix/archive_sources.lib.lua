@@ -95,8 +95,8 @@ return function (core, log)
 				local is_seen = core.sees_logged(account, stanza.attr.from, at_ms, said_ms);
 				stanza.attr.to = account;
 				return {
-					id = entry.attr.id, when = at_ms / 1000, stanza = stanza, is_hidden = not is_seen;
-					at_ms = at_ms, said_ms = said_ms;
+					id = entry.attr.id, when = at_ms / 1000, stanza = stanza, is_hidden = not is_seen, room = room;
+					at_ms = at_ms, said_ms = said_ms, stamp = (at_ms + 0.0005) / 1000; -- a stamp is cut off, and not rounded
 				};
 			end;
 		};

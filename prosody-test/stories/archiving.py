@@ -209,3 +209,89 @@ async def archive_of_the_room(scene: JudgedScene) -> None:
     check(not [child for child in seen if child.get("by") == phone.account], f"no id of ours: {xml.text(seen)}")
     found = await asks(phone)
     check("not logged" not in found.bodies, f"it is not there: {found.bodies}")
+
+
+async def room_and_friend_say(scene: JudgedScene, phone: Person) -> None:
+    """Three messages of a room, by two people, and one of a friend between them."""
+    friend, other = await scene.person("friend"), await scene.guest("other")
+    for speaker, body in ((scene.judge, "judge 1"), (other, "other"), (scene.judge, "judge 2")):
+        await speaker.say(body)
+        await phone.expect(xml.message(body=body))
+        if body == "other":
+            friend.send_message("chat", to=phone.account)
+            await phone.expect(xml.message(body="chat"))
+        await scene.settle(phone)
+
+
+@judged("A3", "A4", kinds=("remote", "local"), host=ARCHIVED)
+async def archive_is_asked_by_the_letter(scene: JudgedScene) -> None:
+    """What XEP-0313 says of stamps, addresses, fields and metadata holds where a query includes rooms."""
+    await scene.judge.stop_archiving()
+    phone = await scene.phone()
+    await phone.join(scene.room, "me")
+    await room_and_friend_say(scene, phone)
+    said = ["judge 1", "other", "chat", "judge 2"]
+    whole = await asks(phone)
+    check(whole.bodies == said, f"all of it: {whole.bodies}")
+    stamps = [result.find(".//{urn:xmpp:delay}delay").get("stamp") for result in whole.results]
+
+    async def gives(expected: list[str] | str, **fields: str) -> None:
+        answer = await asks(phone, **fields)
+        found = answer.bodies if isinstance(answer, Page) else answer
+        check(found == expected, f"{fields}: {found}")
+
+    for number, stamp in enumerate(stamps):
+        await gives(said[number:], start=stamp)
+        await gives(said[: number + 1], end=stamp)
+    await gives([], start=stamps[2], end=stamps[0])
+    await gives(["judge 1", "judge 2"], **{"with": f"{scene.room}/judge"})
+    await gives([], **{"with": f"{scene.room}/nobody"})
+    await gives("bad-request", **{"with": "@@"})
+    await gives("bad-request", end="2024-13-45T00:00:00Z")
+    await gives("feature-not-implemented", nonsense="x")
+    metadata = (await phone.query("get", phone.account, "<metadata xmlns='urn:xmpp:mam:2'/>"))[0]
+    told = [(end.get("id"), end.get("timestamp")) for end in metadata]
+    check(told == [(whole.ids[0], stamps[0]), (whole.ids[-1], stamps[-1])], f"first and last: {told}")
+
+
+@judged("A1", "A8", "R2", kinds=("remote", "local"), host=ARCHIVED)
+async def archive_as_the_account_wants(scene: JudgedScene) -> None:
+    """Hints, preferences, blocked people and rooms: what is not wanted is not told, and is there when it is wanted again."""
+    await scene.judge.stop_archiving()
+    phone = await scene.phone()
+    await phone.join(scene.room, "me")
+    await room_and_friend_say(scene, phone)
+    for hint in ("no-store", "no-permanent-store"):
+        await scene.judge.say(hint, f"<{hint} xmlns='urn:xmpp:hints'/>")
+    await scene.judge.set_subject("Tea")
+    await scene.settle(phone)
+    said = ["judge 1", "other", "chat", "judge 2"]
+
+    async def told(expected: list[str], why: str) -> None:
+        found = (await asks(phone)).bodies
+        check(found == expected, f"{why}: {found}")
+
+    async def sets(payload: str) -> None:
+        answer = await phone.query("set", phone.account, payload)
+        check(answer.get("type") == "result", xml.text(answer))
+
+    async def is_blocked(jid: str, meanwhile: list[str]) -> None:
+        for word, expected in (("block", meanwhile), ("unblock", said)):
+            await sets(f"<{word} xmlns='urn:xmpp:blocking'><item jid='{jid}'/></{word}>")
+            await told(expected, f"{word} {jid}")
+
+    async def prefers(default: str, expected: list[str], **rooms: str) -> None:
+        lists = "".join(f"<{word}><jid>{room}</jid></{word}>" for word, room in rooms.items())
+        await sets(f"<prefs xmlns='urn:xmpp:mam:2' default='{default}'>{lists}</prefs>")
+        await told(expected, f"{default} {rooms}")
+
+    await told(said, "hints are heard, a subject is none")
+    await is_blocked(f"{scene.room}/judge", ["other", "chat"])
+    await prefers("always", ["chat"], never=scene.room)
+    await prefers("never", said, always=scene.room)
+    await prefers("never", ["chat"])
+    await prefers("always", said)
+    await scene.judge.affiliate(phone.account, "outcast")
+    await phone.expect(xml.presence(type="unavailable"))
+    await told(said, "banned")
+    await is_blocked(scene.room, ["chat"])

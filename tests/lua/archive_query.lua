@@ -102,6 +102,51 @@ check.test("a3: a page between two messages, flipped, and by ids", function ()
 	check.list(asks(scene, with({ ids = all[5] })).ids, { all[5] });
 end);
 
+check.test("a3: the metadata tell the first and the last message of both kinds, and are mod_mam's where it has both", function ()
+	local scene = full_scene();
+	local told;
+	local origin = { username = "alice", send = function (stanza) told = stanza; end };
+	local function metadata()
+		told = nil;
+		require "util.async".runner(function ()
+			fake.fires(scene.server, "iq-get/self/"..xmlns_mam..":metadata",
+				{ origin = origin, stanza = st.iq({ type = "get", id = "q" }):tag("metadata", { xmlns = xmlns_mam }):reset() });
+		end):run(true);
+		return told and { told:find("{urn:xmpp:mam:2}metadata/start@id"), told:find("{urn:xmpp:mam:2}metadata/end@id") };
+	end
+	local first, last = asks(scene, both, { max = "1" }), asks(scene, both, { max = "1", before = "" });
+	check.list(metadata(), { first.ids[1], last.ids[1] });
+	check.equal(told:find("{urn:xmpp:mam:2}metadata/start@timestamp"), first.stamps[1]);
+	stub.says.logged_rooms = {};
+	check.equal(metadata(), nil);
+	stub.says.logged_rooms = { { room = room, first_ms = 0 } };
+	scene.server.archives.data.archive.alice = nil;
+	check.equal(metadata()[1] ~= nil, true, "nothing but rooms");
+end);
+
+check.test("a4: the time that is told of a message is within a range that begins or ends with it", function ()
+	local scene = new_scene();
+	stub.says.logged_rooms = { { room = room, first_ms = 0 } };
+	logs(scene, log(1, clock_s * 1000 + 629), log(2, clock_s * 1000 + 631));
+	chats(scene, clock_s - 1 + 0.6301237, 1);
+	local all = asks(scene, both);
+	check.equal(all.texts, "line 1,chat 1,line 2");
+	check.equal(all.stamps[1], "2026-01-01T00:00:00.629000Z");
+	for i, text in ipairs({ "line 1", "chat 1", "line 2" }) do
+		check.equal(asks(scene, with({ start = all.stamps[i], ["end"] = all.stamps[i] })).texts, text);
+	end
+	check.equal(asks(scene, with({ start = "2026-01-01T00:00:00.630200Z" })).texts, "line 2");
+	check.equal(asks(scene, with({ ["end"] = "2026-01-01T00:00:00.630100Z" })).texts, "line 1");
+end);
+
+check.test("a4: with an occupant there is nothing of the others", function ()
+	local scene = new_scene();
+	stub.says.logged_rooms = { { room = room, first_ms = 0 } };
+	logs(scene, log(1, clock_s * 1000 + 1), log(2, clock_s * 1000 + 2));
+	check.equal(asks(scene, with({ with = room.."/bob" })).texts, "line 1,line 2");
+	check.equal(asks(scene, with({ with = room.."/ann" })).texts, "");
+end);
+
 check.test("a2: a query that does not ask for groupchat is not ours", function ()
 	local scene = full_scene();
 	for _, fields in ipairs({ {}, { ["include-groupchat"] = "false" }, { ["include-groupchat"] = "x" } }) do
@@ -149,10 +194,14 @@ check.test("a3: messages are counted, and what can't be is an error", function (
 	for condition, fields in pairs({
 		["item-not-found"] = { ["after-id"] = "nobody" };
 		["bad-request"] = { start = "yesterday" };
+		["feature-not-implemented"] = { subject = "Tea" };
 	}) do
 		local page = asks(scene, with(fields));
 		check.equal(select(2, page.answer:get_error()), condition);
 		check.equal(#page.ids, 0);
+	end
+	for _, date in ipairs({ "2026-13-01T00:00:00Z", "2026-01-32T00:00:00Z", "2026-01-01T25:00:00Z", "2026-01-01T00:60:00Z" }) do
+		check.equal(select(2, asks(scene, with({ ["end"] = date })).answer:get_error()), "bad-request", date);
 	end
 	scene.server.stores.fails = "disk failed";
 	check.equal(select(2, asks(scene, both).answer:get_error()), "internal-server-error");

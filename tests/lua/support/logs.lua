@@ -68,7 +68,7 @@ local function form(fields)
 	return x;
 end
 
--- What is answered to a query: the texts, the ids, the last stanza, and whether the hook took it.
+-- What is answered to a query: the texts, the ids, the stamps, the last stanza, and whether the hook took it.
 local function asks(scene, fields, set, is_flipped)
 	local query = st.iq({ type = "set", id = "q", from = alice.."/phone" })
 		:tag("query", { xmlns = xmlns_mam, queryid = "x" }):add_child(form(fields));
@@ -79,7 +79,7 @@ local function asks(scene, fields, set, is_flipped)
 	end
 	if is_flipped then query:tag("flip-page"):up(); end
 	query:reset();
-	local page, texts = { ids = {} }, {};
+	local page, texts = { ids = {}, stamps = {} }, {};
 	local origin = { username = "alice", type = "c2s" };
 	function origin.send(stanza)
 		local result = stanza:get_child("result", xmlns_mam);
@@ -88,6 +88,7 @@ local function asks(scene, fields, set, is_flipped)
 			return;
 		end
 		table.insert(page.ids, result.attr.id);
+		table.insert(page.stamps, (result:find("{urn:xmpp:forward:0}forwarded/{urn:xmpp:delay}delay@stamp")));
 		page.to = result:find("{urn:xmpp:forward:0}forwarded/{jabber:client}message@to");
 		table.insert(texts, (result:find("{urn:xmpp:forward:0}forwarded/{jabber:client}message/body#")));
 	end
