@@ -52,12 +52,15 @@ pub(crate) fn says_something(stanza: &Stanza) -> bool {
         ("reactions", "urn:xmpp:reactions:0"),
     ];
     let is_aside = |child: &Element| ASIDES.iter().any(|(name, namespace)| child.is(name, namespace));
-    let has_text = |child: &Element| child.is("body", NS_CLIENT) && !child.nodes.is_empty();
-    !stanza.children.iter().any(is_aside) && (stanza.children.iter().any(has_text) || is_encrypted(stanza))
+    !stanza.children.iter().any(is_aside) && (has_text(stanza) || is_encrypted(stanza))
+}
+
+fn has_text(stanza: &Stanza) -> bool {
+    stanza.children.iter().any(|child| child.is("body", NS_CLIENT) && !child.nodes.is_empty())
 }
 
 /// Whether what a message says is encrypted (XEP-0380, XEP-0384, XEP-0373, XEP-0027). An OMEMO message without a payload
-/// only carries keys.
+/// only carries keys, unless a text tells those who cannot read it that there is something to read.
 pub(crate) fn is_encrypted(stanza: &Stanza) -> bool {
     let omemo = |child: &&Element| {
         &*child.name == "encrypted"
@@ -65,7 +68,7 @@ pub(crate) fn is_encrypted(stanza: &Stanza) -> bool {
                 || &*child.namespace == "eu.siacs.conversations.axolotl")
     };
     if let Some(encrypted) = stanza.children.iter().find(omemo) {
-        return encrypted.find("payload").is_some();
+        return encrypted.find("payload").is_some() || has_text(stanza);
     }
     stanza.has("encryption", "urn:xmpp:eme:0")
         || stanza.has("openpgp", "urn:xmpp:openpgp:0")
