@@ -14,7 +14,8 @@ PUSHED = "pushed.lab"  # tells push services what is said
 NOT_PUSHED = "slow.lab"  # rooms that the module leaves alone there
 FILTERED = "filtered.lab"  # does with a stanza what stands in it
 WAITING = "waiting.lab"  # the same, for what delays all that comes after it
-ARCHIVED = "archived.lab"  # keeps an archive of rooms that have none; no other host of ours does
+ARCHIVED = "archived.lab"  # keeps an archive of rooms that have none
+ARCHIVED_ALL = "all.lab"  # keeps an archive of all rooms
 GUARDED = "guarded.lab"  # rooms, with limits, moderators and a block list
 
 PUSH = "push.far.lab"
@@ -41,6 +42,7 @@ _HOSTS = [
     Host(FILTERED, modules=["lab_filter"]),
     Host(WAITING, modules=["lab_filter"]),
     Host(ARCHIVED, options={"minimix_archive": "needed"}),
+    Host(ARCHIVED_ALL, options={"minimix_archive": "all"}),
 ]
 
 

@@ -5,7 +5,7 @@ from client.archive import Page, all_pages, asks, page
 from client.person import Person
 from harness.scene import JudgedScene
 from harness.story import check, judged
-from lab.guests import ARCHIVED
+from lab.guests import ARCHIVED, ARCHIVED_ALL
 
 STANZA_ID = "{urn:xmpp:sid:0}stanza-id"
 LINES = 250  # before a restart, and as many after it
@@ -295,3 +295,22 @@ async def archive_as_the_account_wants(scene: JudgedScene) -> None:
     await phone.expect(xml.presence(type="unavailable"))
     await told(said, "banned")
     await is_blocked(scene.room, ["chat"])
+
+
+@judged("A1", "A4", "A5", kinds=("remote", "local"), host=ARCHIVED_ALL)
+async def archive_of_all_rooms(scene: JudgedScene) -> None:
+    """A room with an archive of its own is logged too where that is wanted: live messages have both ids."""
+    phone, laptop = await scene.phone(), await scene.laptop()
+    for device in (phone, laptop):
+        await device.join(scene.room, "me")
+    await scene.judge.say("theirs")
+    await phone.say("ours")
+    seen = [await device.expect(xml.message(body="ours")) for device in (laptop, scene.judge)]
+    ids = [{child.get("by"): child.get("id") for child in stanza if child.tag == STANZA_ID} for stanza in seen]
+    check(set(ids[0]) == {scene.room, phone.account} and set(ids[1]) == {scene.room}, f"both ids, for us alone: {ids}")
+    check(ids[0][scene.room] == ids[1][scene.room], f"the room's is the same: {ids}")
+    found = await asks(phone)
+    check(found.bodies == ["theirs", "ours"], f"each is there once: {found.bodies}")
+    check(found.ids[1] == ids[0][phone.account], f"under the id that was shown: {found.ids}")
+    kept = found.results[1].find(f".//{STANZA_ID}[@by='{scene.room}']")
+    check(kept is not None and kept.get("id") == ids[0][scene.room], "and with the room's")
