@@ -21,13 +21,12 @@ impl Intervals {
 
     /// The account has received what was said at that time: it is in since then at least.
     pub(crate) fn begin(&mut self, at_ms: i64) {
-        match self.0.last_mut() {
-            Some(Interval(from_ms, None)) => *from_ms = at_ms.min(*from_ms),
-            Some(Interval(_, Some(_))) | None => {
-                self.0.reserve_exact(1); // most accounts have one for ever
-                self.0.push(Interval(at_ms, None));
-            }
+        if let Some(Interval(from_ms, None)) = self.0.last_mut() {
+            *from_ms = at_ms.min(*from_ms);
+            return;
         }
+        self.0.reserve_exact(1); // most accounts have one for ever
+        self.0.push(Interval(at_ms, None));
         if self.0.len() > limit::INTERVALS {
             let Interval(oldest_ms, _) = self.0.remove(0);
             if let Some(Interval(from_ms, _)) = self.0.first_mut() {

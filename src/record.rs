@@ -95,6 +95,11 @@ pub(crate) struct Carried {
 }
 
 impl Carried {
+    /// What the occupancy does not know, so that it is stored again.
+    pub(crate) fn unknown_to_occupancy(self) -> Self {
+        Self { push: self.push, unknown: self.unknown, ..Self::default() }
+    }
+
     /// Since when messages are missing.
     pub(crate) fn gap_ms(&self) -> Option<i64> {
         self.gap.as_deref().and_then(delay::parse)

@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use self::account::Account;
 use self::bookmarks::Errands;
 use self::ended::Ended;
+use self::everywhere::Walk;
 use self::questions::invites_for_blocked;
 use self::services::Returning;
 use self::shortage::Shortages;
@@ -57,10 +58,8 @@ pub struct Bouncer {
     state: Known,
     timetable: Timetable,
     shortages: Shortages,
-    /// The last account that has had its turn, of an event that concerns all and has not come to its end.
-    walked_to: Option<BareJid>,
-    /// The last account that has been looked at of those that had their turn, when the module goes.
-    forgotten_to: Option<BareJid>,
+    /// How far an event has come that concerns all accounts.
+    walk: Walk,
     /// Whether the module goes: sessions join by themselves.
     is_going: bool,
 }
@@ -108,16 +107,7 @@ impl Bouncer {
             }
         }
         let (ids, shortages) = (Ids::new(seed), Shortages::default());
-        Self {
-            config,
-            ids,
-            state,
-            timetable,
-            shortages,
-            walked_to: None,
-            forgotten_to: None,
-            is_going: false,
-        }
+        Self { config, ids, state, timetable, shortages, walk: Walk::default(), is_going: false }
     }
 
     pub(crate) fn state(&self) -> &Known {

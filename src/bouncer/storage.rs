@@ -81,7 +81,8 @@ impl Stored {
         let active = since_ms.and(occupancy.active_ms()).map(Moment::at);
         let since = since_ms.map(Moment::at);
         let mut stored = Self { since, gap: carried.gap_ms().map(Stamp::at), active, ..Self::default() };
-        stored.carried = (carried != Carried::default()).then(|| Box::new(carried));
+        let unknown = carried.unknown_to_occupancy();
+        stored.carried = (unknown != Carried::default()).then(|| Box::new(unknown));
         stored.essence = stored.record(occupancy, now, config).as_ref().map(essence);
         stored
     }
