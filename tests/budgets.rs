@@ -29,6 +29,7 @@ fn r7_each_limit_holds() {
     a_domain_that_costs_too_much_hurts_no_other();
     a_domain_with_many_rooms_may_keep_more();
     the_process_keeps_no_more_than_its_limit();
+    rooms_that_are_silent_pay_first_for_what_the_process_keeps();
     what_all_accounts_share_is_paid_once();
     a_limit_is_told_once_a_minute();
     worst::one_account_one_domain_and_one_occupant_cause_no_more_than_is_told();
@@ -131,6 +132,28 @@ fn the_process_keeps_no_more_than_its_limit() {
     }
     assert!((2 * MEBIBYTE..4 * MEBIBYTE).contains(&scene.kept()), "{}", scene.kept());
     assert!(!is_refused(&scene.asks_to_join("alice", "den@rooms.example")), "it goes on without a copy");
+}
+
+/// Who fills the memory and falls silent takes nothing from those who talk (H2).
+fn rooms_that_are_silent_pay_first_for_what_the_process_keeps() {
+    let mut scene = Scene::new(Config { memory: 3 * MEBIBYTE, history_bytes: MEBIBYTE, ..Config::default() });
+    let room = |number: usize| format!("r{number}@s{number}.example");
+    let text = |number: usize| format!("{number} {}", "t".repeat(20_000));
+    for number in 0..6 {
+        scene.is_in(&format!("account{number}"), &room(number));
+    }
+    for number in 0..200 {
+        let talks = number / 40;
+        scene.says_to(&format!("account{talks}"), &room(talks), number, &text(number));
+        scene.now_ms += 1_000;
+        scene.does_what_is_due();
+    }
+    let messages: Vec<usize> =
+        (0..5).map(|number| scene.copy_of(&format!("account{number}"), &room(number)).messages).collect();
+    assert_eq!(messages[4], 40, "{messages:?}");
+    assert_eq!(messages[0], 0, "{messages:?}");
+    assert!(messages[2] + messages[3] >= 78, "{messages:?}");
+    assert!((2 * MEBIBYTE..4 * MEBIBYTE).contains(&scene.kept()), "{}", scene.kept());
 }
 
 fn what_all_accounts_share_is_paid_once() {

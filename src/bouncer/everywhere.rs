@@ -16,8 +16,8 @@ use crate::xmpp::jid::{BareJid, Jid};
 /// How far an event has come that concerns all accounts.
 #[derive(Debug, Default)]
 pub(super) struct Walk {
-    /// The last account that has had its turn, if the event has not come to its end.
-    walked_to: Option<BareJid>,
+    /// The last account that has had its turn; nobody, if there is no such event or it has come to its end.
+    to: Option<BareJid>,
     /// The last account that has been looked at of those that had their turn, when the module goes.
     forgotten_to: Option<BareJid>,
 }
@@ -147,7 +147,7 @@ impl Bouncer {
     /// Forgets the accounts that have had their turn: all at once would take long at the end. Those remain whose sessions
     /// are to be shown nothing of their own joins.
     fn forget_handed_back(&mut self) {
-        let Some(last) = self.walk.walked_to.as_ref() else { return };
+        let Some(last) = self.walk.to.as_ref() else { return };
         let from = self.walk.forgotten_to.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
         let handed_back = self.state.accounts.range::<BareJid, _>((from, Bound::Included(last)));
         let speaks = |known: &Account| known.rooms.values().any(|place| place.occupancy.speaks_to_sessions());
@@ -155,7 +155,7 @@ impl Bouncer {
         for account in silent.map(|(account, _)| account.clone()).collect::<Vec<_>>() {
             self.state.accounts.remove(&account);
         }
-        self.walk.forgotten_to = self.walk.walked_to.clone();
+        self.walk.forgotten_to = self.walk.to.clone();
     }
 
     /// Lets all occupancies of the accounts whose turn it is decide.
@@ -166,17 +166,17 @@ impl Bouncer {
 
     /// Whether the last event concerns more accounts than it had time for: then it has to come again.
     pub fn has_more(&self) -> bool {
-        self.walk.walked_to.is_some()
+        self.walk.to.is_some()
     }
 
     /// The accounts whose turn it is, of an event that concerns all.
     fn next_accounts(&mut self) -> Vec<BareJid> {
         let (mut accounts, mut rooms) = (Vec::new(), 0);
-        let walked_to = self.walk.walked_to.take();
+        let walked_to = self.walk.to.take();
         let after = walked_to.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
         for (account, known) in self.state.accounts.range::<BareJid, _>((after, Bound::Unbounded)) {
             if rooms >= limit::LEFT {
-                self.walk.walked_to = accounts.last().cloned();
+                self.walk.to = accounts.last().cloned();
                 break;
             }
             rooms += known.rooms.len().max(1);

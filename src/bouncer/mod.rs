@@ -58,7 +58,6 @@ pub struct Bouncer {
     state: Known,
     timetable: Timetable,
     shortages: Shortages,
-    /// How far an event has come that concerns all accounts.
     walk: Walk,
     /// Whether the module goes: sessions join by themselves.
     is_going: bool,
@@ -346,6 +345,9 @@ impl Bouncer {
         }
         if let Some((contact, room)) = contact {
             self.note_contact(now, room.domain(), contact);
+        }
+        if self.shortages.seeks_payer {
+            self.find_payer(now);
         }
         Some(Ok(self.outcome(verdict, actions)))
     }

@@ -2,17 +2,36 @@
 //!
 //! Before an event, what its room keeps is let go as far as any of them is exceeded: the oldest messages first. If these are
 //! not enough, nothing more is kept of the room until there is space. What it says is passed on all the same.
+//!
+//! Where it is the process that keeps too much, another room pays: of some that are looked at, in turn, the one whose messages
+//! are the oldest. It is woken, which is an event.
 
-use super::account::{Place, Totals};
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use super::Bouncer;
+use super::account::{Account, Place, Totals};
 use crate::config::{Config, limit};
 use crate::event::Now;
+use crate::occupancy::Occupancy;
 use crate::services::Services;
+use crate::xmpp::jid::BareJid;
 use crate::xmpp::memory;
+
+/// A room pays at once for more than this part of what the process may keep.
+const MOST_UNPAID: usize = 16;
 
 /// When it was last told of each limit that it has been reached.
 #[derive(Debug, Default)]
 pub(super) struct Shortages {
     told_ms: [Option<u64>; 4],
+    /// The room that pays for what the process keeps too much, with its account; without one that does in which something
+    /// happens.
+    payer: Option<(BareJid, BareJid)>,
+    /// The last room that was looked at.
+    looked_at: Option<(BareJid, BareJid)>,
+    /// Whether the process keeps too much, and a room has to be found that pays for it.
+    pub(super) seeks_payer: bool,
 }
 
 /// What a limit is of.
@@ -56,11 +75,21 @@ impl Shortages {
             (memory::kept().saturating_sub(config.memory), Limit::Process),
         ];
         let (excess, of) = excesses.into_iter().max_by_key(|(excess, _)| *excess).unwrap_or_default();
-        place.is_short = !place.occupancy.spare(excess);
+        let others_pay =
+            of == Limit::Process && excess < config.memory / MOST_UNPAID && !self.is_payer(place);
+        place.is_short = !place.occupancy.spare(if others_pay { 0 } else { excess });
         place.waits_in_vain = place.is_short && of != Limit::Room;
+        self.seeks_payer |= excess > 0 && of == Limit::Process;
         if excess > 0 {
             self.tell(now, of, place);
         }
+    }
+
+    fn is_payer(&self, place: &Place) -> bool {
+        let is_this = |(account, room): &(BareJid, BareJid)| {
+            account == place.occupancy.account() && room == place.occupancy.room()
+        };
+        self.payer.as_ref().is_none_or(is_this)
     }
 
     /// Logs that a limit is reached, once a minute at most.
@@ -86,6 +115,40 @@ impl Shortages {
         }
         log::debug!("that was met by {account} in {room}");
     }
+}
+
+impl Bouncer {
+    /// Finds the next room that pays for what the process keeps too much.
+    #[cold]
+    pub(super) fn find_payer(&mut self, now: Now) {
+        let after = self.shortages.looked_at.take();
+        let rooms = occupancies_after(&self.state.accounts, after.as_ref()).take(limit::PAYERS);
+        let known = |occupancy: &Occupancy| (occupancy.account().clone(), occupancy.room().clone());
+        let seen: Vec<_> = rooms.map(|occupancy| (occupancy.oldest_ms(), known(occupancy))).collect();
+        let last = seen.last().filter(|_| seen.len() == limit::PAYERS);
+        self.shortages.looked_at = last.map(|(_, known)| known.clone());
+        let payer = seen.into_iter().filter_map(|(oldest_ms, known)| Some((oldest_ms?, known))).min();
+        self.shortages.payer = payer.map(|(_, known)| known);
+        self.shortages.seeks_payer = false;
+        let Some((account, room)) = &self.shortages.payer else { return };
+        let known = self.state.accounts.get_mut(account);
+        if let Some(place) = known.and_then(|known| known.rooms.get_mut(room)) {
+            self.timetable.wake(place, now.monotonic_ms);
+        }
+    }
+}
+
+/// All occupancies that come after that one, or all that there are.
+fn occupancies_after<'a>(
+    accounts: &'a BTreeMap<BareJid, Account>,
+    last: Option<&'a (BareJid, BareJid)>,
+) -> impl Iterator<Item = &'a Occupancy> {
+    let from = last.map_or(Bound::Unbounded, |(account, _)| Bound::Included(account));
+    let known = accounts.range::<BareJid, _>((from, Bound::Unbounded)).map(|(_, known)| known);
+    let all = known.flat_map(|known| known.rooms.values().map(|place| &place.occupancy));
+    all.skip_while(move |occupancy| {
+        last.is_some_and(|(account, room)| (occupancy.account(), occupancy.room()) <= (account, room))
+    })
 }
 
 impl Totals {

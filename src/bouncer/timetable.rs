@@ -26,6 +26,13 @@ impl Timetable {
         self.0.insert((deadline_ms, account, room));
     }
 
+    /// Notes that an occupancy is to be woken at once.
+    pub(crate) fn wake(&mut self, place: &mut Place, now_ms: u64) {
+        self.remove(place);
+        place.noted = Some(Moment::at(now_ms));
+        self.0.insert((now_ms, place.occupancy.account().clone(), place.occupancy.room().clone()));
+    }
+
     /// The first deadline.
     pub(crate) fn next(&self) -> Option<u64> {
         self.0.first().map(|(deadline_ms, _, _)| *deadline_ms)

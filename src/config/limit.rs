@@ -209,6 +209,8 @@ pub const PACED_SERVICES: usize = 1_000;
 /// How many rooms are looked at in one call whose turn has come. The first that has something to do with it ends that:
 /// a local room is at work until it has answered (K8).
 pub const TURNS: usize = 100;
+/// Of how many rooms that one is chosen whose messages are the oldest, when the process keeps too much (R7).
+pub const PAYERS: usize = 20;
 /// How many occupancies are woken in one call: after a start many of them wait until the same moment.
 pub const WOKEN: usize = 50;
 /// How many rooms are told in one call that a stream to their service has ended, or lined up when it is up again, or

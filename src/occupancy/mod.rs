@@ -275,6 +275,11 @@ impl Occupancy {
         own + self.base.room.cost() + self.base.sessions.cost()
     }
 
+    /// When the oldest message came that is kept of the room.
+    pub(crate) fn oldest_ms(&self) -> Option<u64> {
+        self.base.room.oldest_ms()
+    }
+
     /// So much has to be let go. Gives whether there is enough; else nothing more is kept.
     pub(crate) fn spare(&mut self, wanted: usize) -> bool {
         match self.base.room.made_mut() {

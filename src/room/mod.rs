@@ -190,6 +190,11 @@ impl Room {
         self.roster.cost() + self.history.cost() + self.aside_cost
     }
 
+    /// When the oldest message came that is kept.
+    pub(crate) fn oldest_ms(&self) -> Option<u64> {
+        self.history.oldest_ms()
+    }
+
     /// So much has to be let go: the oldest messages. Gives whether they are enough; else nothing more is kept.
     pub(crate) fn spare(&mut self, wanted: usize) -> bool {
         let is_enough = self.history.spare(wanted) >= wanted;

@@ -32,6 +32,11 @@ impl History {
         spared
     }
 
+    /// When the oldest message came.
+    pub(super) fn oldest_ms(&self) -> Option<u64> {
+        self.entries.front().map(|oldest| oldest.came_ms)
+    }
+
     /// About how many bytes it costs.
     pub(super) fn cost(&self) -> usize {
         self.cost

@@ -101,8 +101,19 @@ impl Scene {
 
     /// An occupant says that to alice's room; so many of its sessions are shown it.
     pub(crate) fn says(&mut self, room: &str, number: usize, payload: &str) -> usize {
+        self.says_to("alice", room, number, payload)
+    }
+
+    pub(crate) fn says_to(&mut self, account: &str, room: &str, number: usize, payload: &str) -> usize {
         let message = format!("<message type='groupchat' id='m{number}'><body>{payload}</body></message>");
-        relays(&self.arrives("alice", &format!("{room}/n{number}"), &message))
+        relays(&self.arrives(account, &format!("{room}/n{number}"), &message))
+    }
+
+    /// All that is due is done.
+    pub(crate) fn does_what_is_due(&mut self) {
+        let now = Now { monotonic_ms: self.now_ms, utc_ms: self.now_ms.cast_signed() };
+        let is_due = |wake_at: Option<u64>| wake_at.is_some_and(|wake_at| wake_at <= now.monotonic_ms);
+        while is_due(self.bouncer.handle(now, Event::DeadlineReached).wake_at) {}
     }
 
     /// What is kept of a room of alice's.
