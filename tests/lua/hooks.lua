@@ -16,7 +16,7 @@ scenes.test("hooks have the priorities that Prosody's own handlers leave free", 
 	check.list(priorities, {
 		"account-disco-info -1", "archive-should-store 1", "carbons-should-copy 1",
 		"cloud_notify/push 2", "cloud_notify/registration -1",
-		"delivery/failure -1", "iq-get/self/urn:xmpp:mam:2:query 1",
+		"delivery/failure -1", "iq-get/self/urn:xmpp:mam:2:metadata 1", "iq-get/self/urn:xmpp:mam:2:query 1",
 		"iq-set/self/urn:xmpp:blocking:block 1", "iq-set/self/urn:xmpp:blocking:unblock 1",
 		"iq-set/self/urn:xmpp:mam:2:query 1", "iq-set/self/urn:xmpp:push:0:disable 1",
 		"iq/bare 1000", "iq/full 0.05", "iq/full 5", "message/bare 1000",
