@@ -56,7 +56,8 @@ return function (core, log)
 		local told_s = sources.time_of(id);
 		local precise_s = when % 1 == 0 and told_s and math.floor(told_s) == when and told_s or when;
 		return {
-			id = id, when = math.floor(precise_s * 1000) / 1000, stamp = when, stanza = stanza, order = sources.account_archive;
+			id = id, when = math.floor(precise_s * 1000) / 1000, stamp = precise_s, stanza = stanza;
+			order = sources.account_archive;
 		};
 	end
 

@@ -258,7 +258,9 @@ check.test("a4: where the store keeps seconds alone, the ids of mod_mam tell the
 		chats(scene, clock_s - 1, 1);
 		local id = ("%012x-7abc-9def-0123456789ab"):format(number):gsub("^(%x%x%x%x%x%x%x%x)", "%1-");
 		scene.server.archives.data.archive.alice[1].key = id;
-		check.equal(asks(scene, both).texts, "line 1,chat 1,line 2");
+		local all = asks(scene, both);
+		check.equal(all.texts, "line 1,chat 1,line 2");
+		check.equal(all.stamps[1] < all.stamps[2] and all.stamps[2] < all.stamps[3], true, all.stamps[2]);
 		check.equal(asks(scene, both, { after = id }).texts, "line 2");
 	end
 end);
