@@ -46,12 +46,16 @@ async def phone_goes(scene: JudgedScene, is_logged: bool = True) -> Gone:
     return Gone(laptop, since, ids.get(scene.room) or ids[phone.account])
 
 
-async def many_are_said(scene: JudgedScene, laptop: Person, disturbance: Disturbance) -> list[str]:
-    """Returns what the phone has missed."""
+async def many_are_said(
+    scene: JudgedScene, laptop: Person, disturbance: Disturbance, is_logged: bool = False
+) -> list[str]:
+    """Returns what the phone has missed. What is logged is written before the disturbance: a log is written behind."""
     first, more = lines_of("line", LINES), lines_of("more", LINES)
     await says_some(scene.judge, first)
     await laptop.expect(xml.message(body=first[-1]))
     await laptop.say("own")
+    if is_logged:
+        await scene.until_archived(first[-1])
     meanwhile = await disturbance(scene)
     await says_some(scene.judge, more)
     await scene.arrived()
@@ -106,7 +110,7 @@ async def comes_back(scene: JudgedScene, disturbance: Disturbance) -> None:
     await scene.judge.stop_archiving()
     await scene.judge.configure(persistentroom="1")  # a server that is killed remembers how it is configured
     gone = await phone_goes(scene)
-    missed = await many_are_said(scene, gone.laptop, disturbance)
+    missed = await many_are_said(scene, gone.laptop, disturbance, is_logged=True)
     phone = await scene.phone()
     came = bodies(await phone.join(scene.room, "me", f"<history since='{gone.since}'/>"))
     check_once(came, missed, "since")
