@@ -102,9 +102,10 @@ async def archive_ids_of_what_is_shown_later(scene: JudgedScene) -> None:
     meanwhile = [f"unheard {number}" for number in range(10)]
     async with scene.deaf():
         await says_some(scene.judge, meanwhile)
+    await scene.judge.say("heard")  # at its first message the room is asked for what came before
     await scene.until_logged(f"the gap of {scene.me} in {scene.room} is filled")
     await scene.until_archived(meanwhile[-1])
-    await shown_as_archived(scene, await scene.laptop(), [*lines, *meanwhile])
+    await shown_as_archived(scene, await scene.laptop(), [*lines, *meanwhile, "heard"])
 
 
 @judged("A2", "A3", "A4", "A6", kinds=("remote", "local"), host=ARCHIVED)

@@ -68,10 +68,12 @@ async def own_server_stopped(scene: JudgedScene) -> list[str]:
 
 
 async def own_server_killed(scene: JudgedScene) -> list[str]:
-    """What the room has said meanwhile its history has: it is asked for it before others have talked that away."""
+    """What the room has said meanwhile its history has: at its first message it is asked for that."""
     lines = lines_of("unheard", DOWN)
     async with scene.deaf():
         await says_some(scene.judge, lines)
+    await scene.judge.say("heard")
+    lines.append("heard")
     await scene.until_logged(f"the gap of {scene.me} in {scene.room} is filled")
     return lines
 
