@@ -66,6 +66,26 @@ impl Intervals {
         Some((first, self.ended_ms()))
     }
 
+    /// From when to when it was in, oldest first, up to that time if there is one. None overlaps another.
+    pub(crate) fn apart(&self, until_ms: Option<i64>) -> Vec<(i64, Option<i64>)> {
+        let least = |a: Option<i64>, b: Option<i64>| a.into_iter().chain(b).min();
+        let times = |Interval(from_ms, to): &Interval| (*from_ms, to.map(Stamp::ms));
+        let mut sorted: Vec<(i64, Option<i64>)> = self.0.iter().map(times).collect();
+        sorted.sort_unstable();
+        let mut apart: Vec<(i64, Option<i64>)> = Vec::new();
+        for (from_ms, to_ms) in sorted {
+            match apart.last_mut() {
+                Some((_, None)) => {}
+                Some((_, Some(last_ms)))
+                    if from_ms <= *last_ms && to_ms.is_some_and(|to_ms| to_ms <= *last_ms) => {}
+                Some((_, last_ms)) if last_ms.is_some_and(|last_ms| from_ms <= last_ms) => *last_ms = to_ms,
+                Some(_) | None => apart.push((from_ms, to_ms)),
+            }
+        }
+        apart.retain(|(from_ms, _)| until_ms.is_none_or(|until_ms| *from_ms <= until_ms));
+        apart.iter().map(|(from_ms, to_ms)| (*from_ms, least(*to_ms, until_ms))).collect()
+    }
+
     /// The same without their ends. What ends the last one while the account is in can wait until something else is stored.
     pub(crate) fn begun(&self) -> Self {
         Self(self.0.iter().map(|Interval(from_ms, _)| Interval(*from_ms, None)).collect())
@@ -118,6 +138,20 @@ mod tests {
         intervals.begin(30);
         assert_ne!(intervals.number(), number);
         assert_ne!(intervals.begun(), begun);
+    }
+
+    #[test]
+    fn a1_no_time_is_counted_twice() {
+        let of = |intervals: &[(i64, Option<i64>)]| {
+            Intervals(
+                intervals.iter().map(|(from_ms, to_ms)| Interval(*from_ms, to_ms.map(Stamp::at))).collect(),
+            )
+        };
+        let overlapping = of(&[(10, Some(30)), (12, Some(20)), (25, Some(40)), (50, Some(60)), (55, None)]);
+        assert_eq!(overlapping.apart(None), [(10, Some(40)), (50, None)]);
+        assert_eq!(overlapping.apart(Some(52)), [(10, Some(40)), (50, Some(52))]);
+        assert_eq!(overlapping.apart(Some(45)), [(10, Some(40))]);
+        assert_eq!(of(&[(50, None), (8, Some(9))]).apart(None), [(8, Some(9)), (50, None)]);
     }
 
     #[test]

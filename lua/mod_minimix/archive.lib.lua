@@ -21,6 +21,8 @@ local most_compared = 200; -- of the last messages, when the past comes again
 local most_waiting = 10000; -- to be written
 local longest_name = 200; -- of a log, as the name of a file
 local slice_s = 0.007;
+local most_held_s = 0.012; -- if the next step takes as long as the longest so far
+local fading = 0.8; -- of the longest step, with each that is shorter
 local unreadable = "Error reading storage"; -- what internal storage says of a file that it can't read to its end
 local day_s = 24 * 60 * 60;
 
@@ -65,10 +67,16 @@ return function (core, answers, actions, options)
 	-- Gives what is to be called again and again during some work: it lets others have their turn when it is time.
 	function log.sharing()
 		local began_s = now();
+		local last_s, longest_s = began_s, 0; -- a step between two calls
 		return function ()
-			if now() - began_s < slice_s or not async.ready() then return; end
+			local at_s = now();
+			longest_s = math.max(math.min(at_s - last_s, most_held_s), longest_s * fading);
+			last_s = at_s;
+			local is_time = at_s - began_s >= slice_s or at_s - began_s + longest_s >= most_held_s;
+			if not is_time or at_s == began_s or not async.ready() then return; end
 			pause();
 			began_s = now();
+			last_s = began_s;
 		end
 	end
 

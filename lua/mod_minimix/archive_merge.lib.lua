@@ -39,20 +39,20 @@ return function (core, log)
 		return a or b;
 	end
 
-	-- What the account sees of a source, after one entry and before another, in one direction.
-	local function reader(source, reverse, range, least, share)
+	-- What the account sees of a source, after one entry and before another, in one direction. It may be read at once.
+	local function reader(source, reverse, range, least, share, is_at_once)
 		local from_place_s = latest(source.first_s, range.after and range.after.when);
 		local to_place_s = earliest(source.last_s, range.before and range.before.when);
 		local first_s, last_s = latest(from_place_s, range.first_s), earliest(to_place_s, range.last_s);
 		local begin, stop, from_s = range.after, range.before, first_s;
 		if reverse then begin, stop, from_s = stop, begin, last_s; end
-		local place = begin and begin.order == source.order and begin.key and begin;
+		local place = not is_at_once and begin and begin.order == source.order and begin.key and begin;
 		local is_begun = place or not (begin and begin.order == source.order);
 		local function is_beyond(a, b)
 			if reverse then return later(b, a); end
 			return later(a, b);
 		end
-		local entries = sources.entries_of(source, reverse, from_s, place, least, share);
+		local entries = sources.entries_of(source, reverse, from_s, place, least, share, is_at_once);
 		local function is_at_end(found)
 			if reverse then return first_s and found.when < first_s - source.slack_s; end
 			return last_s and found.when > last_s + source.slack_s;
@@ -107,6 +107,8 @@ return function (core, log)
 			return found;
 		end
 	end
+
+	local count_of = module:require "archive_count"(reader);
 
 	--- Single entries ---
 
@@ -167,14 +169,13 @@ return function (core, log)
 			after = asked.after and find_by_id(all, asked.after, share);
 			before = asked.before and find_by_id(all, asked.before, share);
 		};
-		local read = merged(sources_with(all, username, asked.with, range), asked.reverse, range, asked.count, share);
-		local page = { found = {}, is_complete = true };
+		local wanted = sources_with(all, username, asked.with, range);
 		if asked.count == 0 then
-			page.count = 0;
-			for _ in read do page.count = page.count + 1; end
-			page.is_complete = page.count == 0;
-			return page;
+			local count = count_of(wanted, range, share);
+			return { found = {}, is_complete = count == 0, count = count };
 		end
+		local read = merged(wanted, asked.reverse, range, asked.count, share);
+		local page = { found = {}, is_complete = true };
 		for found in read do
 			if #page.found == asked.count then
 				page.is_complete = false;

@@ -67,6 +67,7 @@ return function (core, log)
 			order = sources.account_archive;
 			slack_s = 1; -- its clock may have been put back
 			is_chosen = with and store_chooses;
+			intervals = function () return { {} }; end;
 			find = function (query)
 				query.with = store_chooses and with or nil;
 				return archive:find(username, query);
@@ -88,6 +89,7 @@ return function (core, log)
 			order = room;
 			slack_s = 0;
 			unwritten = unwritten;
+			intervals = function () return not unwritten and core.logged_intervals(account, room); end;
 			find = function (query) return log.find(room, query); end;
 			read = function (_, entry)
 				local at_ms, said_ms = math.tointeger(tonumber(entry.attr.at)), math.tointeger(tonumber(entry.attr.said));
@@ -141,6 +143,18 @@ return function (core, log)
 		return key, when;
 	end
 
+	-- What is stored of a source from a time on, read by one query. Others have their turn meanwhile.
+	local function all_stored_of(source, from_s, share)
+		local items = items_of(source, { start = from_s and from_s - least_s - source.slack_s });
+		return function ()
+			share();
+			if not items then return nil; end
+			local id, item, when, with = items();
+			if not id then items = nil; end
+			return id, item, when, with;
+		end
+	end
+
 	-- What is stored of a source, from a place or else a time on, in one direction: first a few entries, then more at once.
 	local function stored_of(source, reverse, from_s, place, few, share)
 		local buffer, position, is_over, size = {}, 0, false, math.min(few, most);
@@ -160,6 +174,7 @@ return function (core, log)
 		local function fill()
 			local query = query_of();
 			buffer, position = {}, 0;
+			share();
 			local items = items_of(source, query);
 			if items then
 				for id, item, its_when, with in items do table.insert(buffer, { id, item, its_when, with }); end
@@ -194,8 +209,10 @@ return function (core, log)
 	end
 
 	-- The same, and what waited to be written when the query came. It may be written meanwhile.
-	function sources.entries_of(source, reverse, from_s, place, few, share)
-		local stored, unwritten = stored_of(source, reverse, from_s, place, few, share), source.unwritten;
+	function sources.entries_of(source, reverse, from_s, place, few, share, is_at_once)
+		local unwritten = source.unwritten;
+		local stored = is_at_once and all_stored_of(source, from_s, share)
+			or stored_of(source, reverse, from_s, place, few, share);
 		if not unwritten then return stored; end
 		local waiting = waiting_of(unwritten, reverse);
 		local function was_waiting(entry)

@@ -18,6 +18,16 @@ impl Bouncer {
         rooms.into_iter().map(|(room, (first_ms, last_ms))| (room.to_string(), first_ms, last_ms)).collect()
     }
 
+    /// From when to when the account was in, as far as it sees the log of that room, in UTC and oldest first. If it still is,
+    /// the last has no end. Nothing if it blocks anybody there: then each message has to be looked at.
+    pub fn logged_intervals(&self, account: &str, room: &str) -> Option<Vec<(i64, Option<i64>)>> {
+        let known = self.state().accounts.get(account)?;
+        let present = known.rooms.get(room).and_then(|place| place.occupancy.logged_intervals());
+        let left = || known.ledger.intervals().get(room).map(|intervals| intervals.apart(None));
+        let is_whole = known.profile.blocked.about(&BareJid::new(room)).is_empty();
+        present.or_else(left).filter(|_| is_whole)
+    }
+
     /// A message of the past, logged under an id, is in the log under that one.
     pub(super) fn log_settled(&mut self, room: &BareJid, id: &str, known_as: &str) -> Outcome {
         self.state.logs.settle(room, id, known_as);
@@ -97,6 +107,28 @@ mod tests {
             let at_ms = self.1.cast_signed();
             self.0.sees_logged("alice@example.org", &format!("{ROOM}/bob"), at_ms, Some(at_ms))
         }
+    }
+
+    #[test]
+    fn a3_intervals_are_told_unless_each_message_has_to_be_looked_at() {
+        let config = Config { archive: Archive::All, ..Config::default() };
+        let mut scene = Scene(Bouncer::new(config, 1), 1_000_000);
+        scene.joins_and_hears();
+        let (account, heard_ms) = ("alice@example.org", scene.1.cast_signed());
+        let told = |scene: &Scene| scene.0.logged_intervals(account, ROOM);
+        let sees = |told: Option<Vec<(i64, Option<i64>)>>, to| matches!(told.as_deref(), Some([(from_ms, to_ms)]) if *from_ms <= heard_ms && to_ms.is_some() == to);
+        assert!(sees(told(&scene), false));
+        scene.sends("<presence type='unavailable' id='l'/>");
+        for _ in 0..10 {
+            scene.happens(Event::DeadlineReached);
+        }
+        assert!(sees(told(&scene), true));
+        let blocks =
+            |jid| Event::BlockListChanged { account: BareJid::new(account), blocked: vec![Jid::new(jid)] };
+        scene.happens(blocks("lounge@rooms.example/bob"));
+        assert_eq!(told(&scene), None);
+        scene.happens(blocks("den@rooms.example"));
+        assert!(told(&scene).is_some());
     }
 
     #[test]

@@ -208,6 +208,18 @@ fn state_functions(lua: &Lua, host: &Rc<Host>, table: &Table) -> Result<()> {
         });
         rooms.collect::<Result<Vec<Table>>>()
     })?;
+    add(lua, host, table, "logged_intervals", |host, lua, (account, room): (String, String)| {
+        let Some(intervals) = host.bouncer.borrow().logged_intervals(&account, &room) else {
+            return Ok(None);
+        };
+        let intervals = intervals.into_iter().map(|(first_ms, last_ms)| {
+            let interval = lua.create_table()?;
+            interval.raw_set("first_ms", first_ms)?;
+            interval.raw_set("last_ms", last_ms)?;
+            Ok(interval)
+        });
+        intervals.collect::<Result<Vec<Table>>>().map(Some)
+    })?;
     add(lua, host, table, "sees_logged", |host, _, (account, from, at_ms, said_ms): Logged| {
         Ok(host.bouncer.borrow().sees_logged(&account, &from, at_ms, said_ms))
     })?;

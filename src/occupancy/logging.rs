@@ -271,6 +271,11 @@ impl Occupancy {
         Some((first_ms, last_ms.or(view.unsure_from.map(Stamp::ms))))
     }
 
+    /// From when to when it was in, as far as it sees the log, oldest first.
+    pub(crate) fn logged_intervals(&self) -> Option<Vec<(i64, Option<i64>)>> {
+        self.base.view.as_ref().map(|view| view.intervals.apart(view.unsure_from.map(Stamp::ms)))
+    }
+
     /// When the account was in, as it was stored. Until a message comes it may be out.
     pub(crate) fn restore_intervals(&mut self, intervals: Intervals, now_ms: i64) {
         if !intervals.is_empty() {

@@ -1,7 +1,7 @@
 -- Archive stores as Prosody has them, in memory. Where `fails` is a text, appending says so; `limit` is that of each
--- archive, and `caps` are those of all. With `asks_seconds` times of queries are cut off to seconds, as SQL does, and with
--- `keeps_seconds` those of entries, as PostgreSQL does. One that `is_torn` takes nothing until all of it is deleted, one
--- that `is_full` takes nothing at all.
+-- archive, and `caps` are those of all. One that `counts` tells how many entries there are, as SQL does. With `asks_seconds`
+-- times of queries are cut off to seconds, as SQL does, and with `keeps_seconds` those of entries, as PostgreSQL does. One that
+-- `is_torn` takes nothing until all of it is deleted, one that `is_full` takes nothing at all.
 
 local st = require "util.stanza";
 
@@ -29,6 +29,14 @@ local function select_from(entries, query)
 	end
 	if not is_begun then return nil; end
 	return selected;
+end
+
+local function count_of(entries, query)
+	local count = 0;
+	for _, entry in ipairs(entries) do
+		if matches(entry, query) then count = count + 1; end
+	end
+	return count;
 end
 
 function archives.new(server)
@@ -66,7 +74,7 @@ function archives.new(server)
 			if not entry then return nil; end
 			all.read = all.read + 1;
 			return entry.key, st.deserialize(entry.value), entry.when, entry.with;
-		end
+		end, all.counts and query.total and count_of(all.data[self.name][user] or {}, query) or nil;
 	end
 	function methods:get(user, key)
 		for _, entry in ipairs(all.data[self.name][user] or {}) do

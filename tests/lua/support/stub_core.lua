@@ -82,6 +82,10 @@ function stub.open(options, seed, metatable, snapshot)
 	function host.blocks_sender() return stub.says.blocks_sender or false; end
 	function host.has_more() return stub.says.has_more ~= nil and stub.says.has_more(); end
 	function host.logged_rooms() return stub.says.logged_rooms or {}; end
+	function host.logged_intervals(...)
+		if stub.says.logged_intervals then return stub.says.logged_intervals(...); end
+		return nil;
+	end
 	function host.sees_logged(...)
 		if stub.says.sees_logged then return stub.says.sees_logged(...); end
 		return true;
