@@ -92,7 +92,7 @@ impl Kinds {
 
     /// The room is asked, by a query of that id.
     pub(crate) fn note_asked(&mut self, now: Now, room: &BareJid, id: Box<str>) {
-        self.0.make(room, limit::ROOM_KINDS).asked = Some((now.monotonic_ms, id));
+        self.0.make(room, limit::ROOM_KINDS).0.asked = Some((now.monotonic_ms, id));
     }
 
     /// Takes in what the room answers, if it has been asked by a query of that id; false if it has not.
@@ -107,13 +107,13 @@ impl Kinds {
 
     /// The room has told that, whoever has asked.
     pub(crate) fn note(&mut self, room: &BareJid, told: Told) {
-        let known = self.0.make(room, limit::ROOM_KINDS);
+        let known = self.0.make(room, limit::ROOM_KINDS).0;
         (known.told, known.is_outdated) = (Some(told), false);
     }
 
     /// The room is configured anew. All its occupants are told.
     pub(crate) fn note_configured(&mut self, room: &BareJid) {
-        self.0.make(room, limit::ROOM_KINDS).is_outdated = true;
+        self.0.make(room, limit::ROOM_KINDS).0.is_outdated = true;
     }
 }
 

@@ -35,14 +35,18 @@ impl<T: Default> Latest<T> {
     }
 
     /// Changes what is known of that room. If nothing is, and something of `most` rooms, the one that was changed longest
-    /// ago is forgotten.
-    pub(crate) fn make(&mut self, room: &BareJid, most: usize) -> &mut T {
+    /// ago is forgotten, and told beside it.
+    pub(crate) fn make(&mut self, room: &BareJid, most: usize) -> (&mut T, Option<T>) {
+        let mut forgotten = None;
         if self.change(room).is_none() {
-            while self.rooms.len() >= most.max(1) && self.take_oldest().is_some() {}
+            if self.rooms.len() >= most.max(1) {
+                forgotten = self.take_oldest();
+            }
             self.changes += 1;
             self.by_change.insert(self.changes, room.clone());
         }
-        &mut self.rooms.entry(room.clone()).or_insert((self.changes, T::default())).1
+        let known = self.rooms.entry(room.clone()).or_insert((self.changes, T::default()));
+        (&mut known.1, forgotten)
     }
 
     /// Forgets the room that was changed longest ago.
@@ -54,10 +58,6 @@ impl<T: Default> Latest<T> {
     /// What is known of each.
     pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
         self.rooms.values().map(|(_, known)| known)
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.rooms.len()
     }
 }
 
@@ -79,7 +79,7 @@ impl<T: Default> From<Vec<(BareJid, T)>> for Latest<T> {
     fn from(rooms: Vec<(BareJid, T)>) -> Self {
         let mut latest = Self::default();
         for (room, known) in rooms {
-            *latest.make(&room, usize::MAX) = known;
+            *latest.make(&room, usize::MAX).0 = known;
         }
         latest
     }
@@ -100,7 +100,7 @@ mod tests {
     fn of_three() -> Latest<usize> {
         let mut latest = Latest::default();
         for number in 0..3 {
-            *latest.make(&room(number), 3) = number;
+            *latest.make(&room(number), 3).0 = number;
         }
         *latest.change(&room(0)).unwrap() = 10;
         latest
@@ -109,11 +109,13 @@ mod tests {
     #[test]
     fn r7_one_more_takes_the_place_of_the_one_that_was_changed_longest_ago() {
         let mut latest = of_three();
-        *latest.make(&room(3), 3) = 3;
+        let (made, forgotten) = latest.make(&room(3), 3);
+        *made = 3;
+        assert_eq!(forgotten, Some(1));
         assert_eq!(known(&latest), [10, 2, 3]);
         assert!(latest.change(&room(1)).is_none());
-        *latest.make(&room(2), 3) += 10;
-        *latest.make(&room(4), 3) = 4;
+        *latest.make(&room(2), 3).0 += 10;
+        *latest.make(&room(4), 3).0 = 4;
         assert_eq!(known(&latest), [12, 3, 4]);
         assert_eq!((latest.rooms.len(), latest.by_change.len()), (3, 3));
     }
@@ -122,7 +124,7 @@ mod tests {
     fn g7_their_order_survives_a_reload() {
         let written = serde_json::to_string(&of_three()).unwrap();
         let mut latest: Latest<usize> = serde_json::from_str(&written).unwrap();
-        *latest.make(&room(3), 3) = 3;
+        *latest.make(&room(3), 3).0 = 3;
         assert_eq!(known(&latest), [10, 2, 3]);
     }
 }

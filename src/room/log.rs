@@ -102,10 +102,9 @@ impl Logs {
     }
 
     fn log(&mut self, room: &BareJid) -> &mut Log {
-        if self.rooms.get(room).is_none() && self.rooms.len() >= limit::LOGS {
-            self.forget_quietest();
-        }
-        self.rooms.make(room, limit::LOGS)
+        let (log, forgotten) = self.rooms.make(room, limit::LOGS);
+        self.entries -= forgotten.map_or(0, |log| log.recent.len());
+        log
     }
 
     /// What was in the log of the room that has been quiet for longest is known no more.
@@ -300,7 +299,7 @@ mod tests {
             let room = BareJid::new(&format!("{number}@rooms.example"));
             logs.take_in(now, [&room, &BareJid::new("alice@a")], &message("id='1'>"), None, "x");
         }
-        assert_eq!(logs.rooms.len(), limit::LOGS);
+        assert_eq!((logs.rooms.values().count(), logs.entries), (limit::LOGS, limit::LOGS));
         assert!(logs.rooms.get(&BareJid::new("0@rooms.example")).is_none());
     }
 }
