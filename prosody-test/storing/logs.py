@@ -20,9 +20,10 @@ LINE = "This is what a usual message in a usual room looks like, and not much lo
 class Asked:
     """One query to the archive."""
 
-    page: Page
+    page: Page | None
     took_ms: float  # as the client sees it
     reading: Reading
+    said: int = 0  # messages that a join was shown
 
 
 class LogScene(Gauged):
@@ -69,6 +70,17 @@ class LogScene(Gauged):
                 speaker.forget()
         await speaker.stop()
         return await self.person("phone", account)
+
+    async def join(self, account: str, room: str, most: int) -> Asked:
+        """A device joins, and is shown as many messages as it asks for, if there are as many."""
+        device = await self.person("tablet", account)
+        await self.read()
+        begun = time.monotonic()
+        await device.join(room, "me", f"<history maxstanzas='{most}'/>")
+        took_ms = (time.monotonic() - begun) * 1000
+        said = sum(stanza.findtext(f"{xml.CLIENT}body") is not None for stanza in device.received)
+        await device.stop()
+        return Asked(None, took_ms, await self.read(), said)
 
     async def ask(self, person: Person, inside: str, **fields: str) -> Asked:
         await self.read()
