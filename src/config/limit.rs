@@ -253,6 +253,8 @@ pub const LOG_ENTRIES: usize = 250_000;
 pub const LOGS: usize = 10_000;
 /// How long the log of a room may take to be read.
 pub const LOG_READ_MS: u64 = 10 * SECOND_MS;
+/// How much later another account may receive a live message and still see it in the log, if it has seen nothing of it before.
+pub const LOGGED_APART_MS: i64 = 60 * 1_000;
 /// How large a message may be to be logged.
 pub const LOGGED_BYTES: usize = MEBIBYTE;
 /// How much its structure may cost: to write it, the server needs many times as much. Keys for 400 devices cost less.

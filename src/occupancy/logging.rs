@@ -74,7 +74,7 @@ impl In<'_> {
     /// Logs a message, if a room would keep it. The account sees the log from then on, unless the room may have an archive.
     fn log(&mut self, turn: &mut Turn<'_>, message: &Stanza, said_ms: Option<i64>) -> Option<Logged> {
         let logged = self.base.log(turn, message, said_ms)?;
-        let may_be_archived = self.base.may_yet_be_archived(turn, message);
+        let may_be_archived = self.base.may_be_archived(turn, message);
         let view = self.base.view.get_or_insert_default();
         view.unsure_from = None;
         if self.stay.attendance.leave_waits() {
@@ -82,7 +82,8 @@ impl In<'_> {
             return Some(logged);
         }
         view.leaving = None;
-        let from_ms = said_ms.map_or(logged.at_ms, |said_ms| said_ms.min(logged.at_ms));
+        // not since it was said: whoever speaks may say when, and another account may have had it logged long ago
+        let from_ms = logged.at_ms.max(turn.now.utc_ms.saturating_sub(limit::LOGGED_APART_MS));
         if view.intervals.open_since_ms().is_none() && may_be_archived {
             view.doubtful_from.get_or_insert(Stamp::at(from_ms));
         } else {
@@ -91,8 +92,8 @@ impl In<'_> {
         Some(logged)
     }
 
-    /// The account has been let in. It sees the log from then on. A room that gives its messages ids may have an archive, so
-    /// its first message decides.
+    /// The account has been let in. It sees the log from then on. A room whose history has ids may have an archive: it sees
+    /// nothing until that is known.
     pub(super) fn begin_interval(&mut self, turn: &Turn<'_>) {
         let is_logged = match turn.config.archive {
             Archive::Off => false,
@@ -143,17 +144,13 @@ impl Base {
         has_archive != Some(true)
     }
 
-    /// Whether the room has not told yet what it has, but gives its messages ids as rooms do that have an archive.
+    /// Whether the room may still tell that it has an archive: it gives its messages ids as such rooms do.
     fn may_be_archived(&self, turn: &Turn<'_>, message: &Stanza) -> bool {
         let room = &self.me.room;
         turn.config.archive == Archive::Needed
             && turn.kinds.has_archive(room).is_none()
             && stanza_id(message, room).is_some()
-    }
-
-    /// Whether the room may still say that it has an archive.
-    fn may_yet_be_archived(&self, turn: &Turn<'_>, message: &Stanza) -> bool {
-        self.may_be_archived(turn, message) && turn.kinds.may_answer(turn.now, &self.me.room)
+            && turn.kinds.may_answer(turn.now, room)
     }
 
     /// The room has told what it is. If it has no archive, the account sees what has been logged meanwhile.
@@ -249,7 +246,10 @@ impl Occupancy {
     pub(super) fn end_interval(&mut self, turn: &Turn<'_>) {
         if let Some(view) = &mut self.base.view {
             let ended = view.unsure_from.take().or(view.leaving.take());
-            view.doubtful_from = None;
+            let has_no_archive = turn.kinds.has_archive(&self.base.me.room) == Some(false);
+            if let Some(from) = view.doubtful_from.take().filter(|_| has_no_archive) {
+                view.intervals.begin(from.ms());
+            }
             view.intervals.end(ended.map_or(turn.now.utc_ms, Stamp::ms));
         }
     }
