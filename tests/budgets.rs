@@ -30,6 +30,7 @@ fn r7_each_limit_holds() {
     a_domain_with_many_rooms_may_keep_more();
     the_process_keeps_no_more_than_its_limit();
     rooms_that_are_silent_pay_first_for_what_the_process_keeps();
+    one_room_after_the_other_pays_for_the_process();
     what_all_accounts_share_is_paid_once();
     a_limit_is_told_once_a_minute();
     worst::one_account_one_domain_and_one_occupant_cause_no_more_than_is_told();
@@ -153,6 +154,27 @@ fn rooms_that_are_silent_pay_first_for_what_the_process_keeps() {
     assert_eq!(messages[4], 40, "{messages:?}");
     assert_eq!(messages[0], 0, "{messages:?}");
     assert!(messages[2] + messages[3] >= 78, "{messages:?}");
+    assert!((2 * MEBIBYTE..4 * MEBIBYTE).contains(&scene.kept()), "{}", scene.kept());
+}
+
+/// More rooms than are looked at for one that pays, and more is said than one room is woken for.
+fn one_room_after_the_other_pays_for_the_process() {
+    let mut scene = Scene::new(Config { memory: 3 * MEBIBYTE, ..Config::default() });
+    let room = |number: usize| format!("r{number:02}@s{number}.example");
+    let text = |number: usize| format!("{number} {}", "t".repeat(20_000));
+    for number in 0..limit::PAYERS + 5 {
+        scene.is_in(&format!("account{number:02}"), &room(number));
+    }
+    let mut calls = Vec::new();
+    for number in 0..300 {
+        let talks = number % (limit::PAYERS + 4);
+        scene.says_to(&format!("account{talks:02}"), &room(talks), number, &text(number));
+        scene.now_ms += 1;
+        if number % 3 == 2 {
+            calls.push(scene.does_what_is_due());
+        }
+    }
+    assert!(calls.iter().all(|calls| *calls <= 5), "{calls:?}");
     assert!((2 * MEBIBYTE..4 * MEBIBYTE).contains(&scene.kept()), "{}", scene.kept());
 }
 

@@ -113,6 +113,7 @@ impl Bouncer {
             }
         }
         let mut actions = self.everywhere(now, due, Occupancy::wake).actions;
+        self.note_woken(now);
         actions.extend(self.tell_of_ended(now));
         actions.extend(self.ask_services(now));
         actions.extend(self.give_turns(now));

@@ -43,6 +43,7 @@ impl Bouncer {
             place.leave_totals(&mut known.totals);
             known.ledger.note_intervals(room, place.occupancy.intervals());
             self.timetable.remove(&place);
+            self.shortages.forget(account, room);
             self.state.services.remove(account, room);
         }
         self.forget_idle(account);

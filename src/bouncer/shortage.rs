@@ -28,6 +28,9 @@ pub(super) struct Shortages {
     /// The room that pays for what the process keeps too much, with its account; without one that does in which something
     /// happens.
     payer: Option<(BareJid, BareJid)>,
+    /// Whether that room is still to be woken. Until then no other is chosen: of two that wait, the one that is woken would not
+    /// be the one that pays, and would have another chosen again, without end.
+    is_awaited: bool,
     /// The last room that was looked at.
     looked_at: Option<(BareJid, BareJid)>,
     /// Whether the process keeps too much, and a room has to be found that pays for it.
@@ -83,6 +86,13 @@ impl Shortages {
         if excess > 0 {
             self.tell(now, of, place);
         }
+        self.is_awaited &= !self.is_payer(place);
+    }
+
+    /// That room is known no more.
+    pub(super) fn forget(&mut self, account: &BareJid, room: &BareJid) {
+        let payer = self.payer.as_ref();
+        self.is_awaited &= payer.is_some_and(|(whose, which)| (whose, which) != (account, room));
     }
 
     fn is_payer(&self, place: &Place) -> bool {
@@ -121,6 +131,10 @@ impl Bouncer {
     /// Finds the next room that pays for what the process keeps too much.
     #[cold]
     pub(super) fn find_payer(&mut self, now: Now) {
+        self.shortages.seeks_payer = false;
+        if self.shortages.is_awaited {
+            return;
+        }
         let after = self.shortages.looked_at.take();
         let rooms = occupancies_after(&self.state.accounts, after.as_ref()).take(limit::PAYERS);
         let known = |occupancy: &Occupancy| (occupancy.account().clone(), occupancy.room().clone());
@@ -129,12 +143,23 @@ impl Bouncer {
         self.shortages.looked_at = last.map(|(_, known)| known.clone());
         let payer = seen.into_iter().filter_map(|(oldest_ms, known)| Some((oldest_ms?, known))).min();
         self.shortages.payer = payer.map(|(_, known)| known);
-        self.shortages.seeks_payer = false;
         let Some((account, room)) = &self.shortages.payer else { return };
         let known = self.state.accounts.get_mut(account);
         if let Some(place) = known.and_then(|known| known.rooms.get_mut(room)) {
             self.timetable.wake(place, now.monotonic_ms);
+            self.shortages.is_awaited = true;
         }
+    }
+
+    /// Those that were due have been woken. A room that had nothing to pay then is awaited no more.
+    pub(super) fn note_woken(&mut self, now: Now) {
+        if !self.shortages.is_awaited {
+            return;
+        }
+        let payer = self.shortages.payer.as_ref();
+        let place = payer.and_then(|(account, room)| self.state.accounts.get(account)?.rooms.get(room));
+        let noted = place.and_then(|place| place.noted);
+        self.shortages.is_awaited = noted.is_some_and(|noted| noted.ms() <= now.monotonic_ms);
     }
 }
 
