@@ -8,7 +8,7 @@ local garbage_kb = 16 * 1024; -- and a quarter of what is held, before it begins
 local most_percent = 1000; -- Lua takes no more
 local patience_s = 60; -- with what may never end
 
-local use = module:shared("/*/minimix/collector"); -- of all hosts: how many want it so, and how it usually is
+local use = module:shared("/*/minimix/collector"); -- of all hosts: how many want it so, how it is usually and meanwhile
 
 local function percent()
 	return math.min(most_percent, math.floor(125 + 100 * garbage_kb / collectgarbage("count")));
@@ -18,12 +18,16 @@ local function begin()
 	use.count = (use.count or 0) + 1;
 	if use.count > 1 then return; end
 	use.usual = collectgarbage("setpause", 100);
-	collectgarbage("setpause", math.max(use.usual, percent()));
+	local meanwhile = math.max(use.usual, percent());
+	collectgarbage("setpause", meanwhile);
+	use.meanwhile = collectgarbage("setpause", meanwhile); -- Lua rounds it
 end
 
 local function finish()
 	use.count = use.count - 1;
-	if use.count == 0 then collectgarbage("setpause", use.usual); end
+	if use.count > 0 then return; end
+	local found = collectgarbage("setpause", use.usual);
+	if found ~= use.meanwhile then collectgarbage("setpause", found); end -- the server's configuration was reloaded
 end
 
 -- Gives the function that has it begin as usual.

@@ -163,6 +163,15 @@ check.test("h6: a collector that the server has begin still more rarely is left 
 	check.equal(meanwhile, 1000);
 end);
 
+check.test("h6: what the server sets meanwhile for the collector stays", function ()
+	local after = with_collector(104, function ()
+		local scene = new_scene();
+		function stub.says.hand_back() collectgarbage("setpause", 152); end
+		scene.module.unload();
+	end);
+	check.equal(after, 152);
+end);
+
 check.test("h6: a hand-over that does not come to its end leaves the collector as it was", function ()
 	local task;
 	timer.add_task = function (_, callback) task = callback; return {}; end;
