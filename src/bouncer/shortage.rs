@@ -31,11 +31,13 @@ pub(super) struct Shortages {
     /// Whether that room is still to be woken. Until then no other is chosen: of two that wait, the one that is woken would not
     /// be the one that pays, and would have another chosen again, without end.
     is_awaited: bool,
-    /// The last room that was looked at.
-    looked_at: Option<(BareJid, BareJid)>,
+    looked_at: Option<LookedAt>,
     /// Whether the process keeps too much, and a room has to be found that pays for it.
     pub(super) seeks_payer: bool,
 }
+
+/// An account that has been looked at, and the last of its rooms that has; none if all have.
+type LookedAt = (BareJid, Option<BareJid>);
 
 /// What a limit is of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -135,14 +137,16 @@ impl Bouncer {
         if self.shortages.is_awaited {
             return;
         }
-        let after = self.shortages.looked_at.take();
-        let rooms = occupancies_after(&self.state.accounts, after.as_ref()).take(limit::PAYERS);
+        let (rooms, looked_at) = look(&self.state.accounts, self.shortages.looked_at.take());
+        let is_to_go_on = rooms.is_empty() && looked_at.is_some();
+        self.shortages.looked_at = looked_at;
+        if is_to_go_on {
+            return;
+        }
         let known = |occupancy: &Occupancy| (occupancy.account().clone(), occupancy.room().clone());
-        let seen: Vec<_> = rooms.map(|occupancy| (occupancy.oldest_ms(), known(occupancy))).collect();
-        let last = seen.last().filter(|_| seen.len() == limit::PAYERS);
-        self.shortages.looked_at = last.map(|(_, known)| known.clone());
-        let payer = seen.into_iter().filter_map(|(oldest_ms, known)| Some((oldest_ms?, known))).min();
-        self.shortages.payer = payer.map(|(_, known)| known);
+        let says = rooms.into_iter().filter_map(|occupancy| Some((occupancy.oldest_ms()?, occupancy)));
+        let payer = says.min_by_key(|(oldest_ms, _)| *oldest_ms);
+        self.shortages.payer = payer.map(|(_, occupancy)| known(occupancy));
         let Some((account, room)) = &self.shortages.payer else { return };
         let known = self.state.accounts.get_mut(account);
         if let Some(place) = known.and_then(|known| known.rooms.get_mut(room)) {
@@ -163,17 +167,33 @@ impl Bouncer {
     }
 }
 
-/// All occupancies that come after that one, or all that there are.
-fn occupancies_after<'a>(
-    accounts: &'a BTreeMap<BareJid, Account>,
-    last: Option<&'a (BareJid, BareJid)>,
-) -> impl Iterator<Item = &'a Occupancy> {
-    let from = last.map_or(Bound::Unbounded, |(account, _)| Bound::Included(account));
-    let known = accounts.range::<BareJid, _>((from, Bound::Unbounded)).map(|(_, known)| known);
-    let all = known.flat_map(|known| known.rooms.values().map(|place| &place.occupancy));
-    all.skip_while(move |occupancy| {
-        last.is_some_and(|(account, room)| (occupancy.account(), occupancy.room()) <= (account, room))
-    })
+/// The next rooms after those that have been looked at, and how far that is. After the last one the first comes again.
+fn look(
+    accounts: &BTreeMap<BareJid, Account>,
+    after: Option<LookedAt>,
+) -> (Vec<&Occupancy>, Option<LookedAt>) {
+    let (last, last_room) = after.unzip();
+    let last_room = last_room.flatten();
+    let from = match (&last, &last_room) {
+        (None, _) => Bound::Unbounded,
+        (Some(account), None) => Bound::Excluded(account),
+        (Some(account), Some(_)) => Bound::Included(account),
+    };
+    let mut seen = Vec::new();
+    for (number, (account, known)) in (1..).zip(accounts.range::<BareJid, _>((from, Bound::Unbounded))) {
+        let last_room = last_room.as_ref().filter(|_| last.as_ref() == Some(account));
+        let from = last_room.map_or(Bound::Unbounded, Bound::Excluded);
+        for (room, place) in known.rooms.range::<BareJid, _>((from, Bound::Unbounded)) {
+            seen.push(&place.occupancy);
+            if seen.len() == limit::PAYERS {
+                return (seen, Some((account.clone(), Some(room.clone()))));
+            }
+        }
+        if number == limit::PAYING_ACCOUNTS {
+            return (seen, Some((account.clone(), None)));
+        }
+    }
+    (seen, None)
 }
 
 impl Totals {
@@ -195,4 +215,59 @@ impl Totals {
 /// How much of that may be what rooms say. The rest is for the occupancies themselves, and for sessions.
 fn of_rooms(memory: usize) -> usize {
     memory / 4 * 3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So many accounts, of which those are in so many rooms.
+    fn accounts(most: usize, rooms: &[(usize, usize)]) -> BTreeMap<BareJid, Account> {
+        let name = |number: usize| BareJid::new(&format!("a{number:04}@example.org"));
+        let mut accounts: BTreeMap<_, _> =
+            (0..most).map(|number| (name(number), Account::default())).collect();
+        for (number, rooms) in rooms {
+            let account = accounts.get_mut(&name(*number)).unwrap();
+            for room in 0..*rooms {
+                let room = BareJid::new(&format!("r{room:04}@rooms.example"));
+                let occupancy = Occupancy::new(name(*number), room.clone());
+                account.rooms.insert(room, Box::new(Place::new(occupancy, 0)));
+            }
+        }
+        accounts
+    }
+
+    /// How many rooms are looked at each time, until all have been once.
+    fn round(accounts: &BTreeMap<BareJid, Account>) -> Vec<usize> {
+        let (mut after, mut seen, mut counts) = (None, Vec::new(), Vec::new());
+        for _ in 0..100 {
+            let (rooms, looked_at) = look(accounts, after);
+            counts.push(rooms.len());
+            seen.extend(rooms.into_iter().map(|occupancy| (occupancy.account(), occupancy.room())));
+            after = looked_at;
+            if after.is_none() {
+                break;
+            }
+        }
+        let all: Vec<_> = accounts
+            .iter()
+            .flat_map(|(account, known)| known.rooms.keys().map(move |room| (account, room)))
+            .collect();
+        assert_eq!(seen, all, "each once");
+        counts
+    }
+
+    #[test]
+    fn r7_not_too_many_accounts_are_looked_at_for_a_room_that_pays() {
+        let most = limit::PAYING_ACCOUNTS;
+        let known = accounts(3 * most, &[(0, 1), (most, 2), (3 * most - 1, 3)]);
+        assert_eq!(round(&known), [1, 2, 3, 0]);
+        assert_eq!(round(&accounts(0, &[])), [0]);
+    }
+
+    #[test]
+    fn r7_not_too_many_rooms_are_looked_at_for_one_that_pays() {
+        let known = accounts(4, &[(0, limit::PAYERS - 1), (1, 2 * limit::PAYERS + 1), (3, 1)]);
+        assert_eq!(round(&known), [20, 20, 20, 1]);
+    }
 }

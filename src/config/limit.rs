@@ -211,6 +211,8 @@ pub const PACED_SERVICES: usize = 1_000;
 pub const TURNS: usize = 100;
 /// Of how many rooms that one is chosen whose messages are the oldest, when the process keeps too much (R7).
 pub const PAYERS: usize = 20;
+/// Of how many accounts these rooms are at most: an account may be known that is in none.
+pub const PAYING_ACCOUNTS: usize = 1_000;
 /// How many occupancies are woken in one call: after a start many of them wait until the same moment.
 pub const WOKEN: usize = 50;
 /// How many rooms are told in one call that a stream to their service has ended, or lined up when it is up again, or
