@@ -31,6 +31,7 @@ fn r7_each_limit_holds() {
     the_process_keeps_no_more_than_its_limit();
     rooms_that_are_silent_pay_first_for_what_the_process_keeps();
     one_room_after_the_other_pays_for_the_process();
+    a_room_pays_its_own_excess_also_while_another_pays_for_the_process();
     what_all_accounts_share_is_paid_once();
     a_limit_is_told_once_a_minute();
     worst::one_account_one_domain_and_one_occupant_cause_no_more_than_is_told();
@@ -176,6 +177,28 @@ fn one_room_after_the_other_pays_for_the_process() {
     }
     assert!(calls.iter().all(|calls| *calls <= 5), "{calls:?}");
     assert!((2 * MEBIBYTE..4 * MEBIBYTE).contains(&scene.kept()), "{}", scene.kept());
+}
+
+/// What the process keeps too much is more than what the room does.
+fn a_room_pays_its_own_excess_also_while_another_pays_for_the_process() {
+    let config = Config { memory: 3 * MEBIBYTE, room_memory: MEBIBYTE / 2, ..Config::default() };
+    let mut scene = Scene::new(Config { history_bytes: 2 * MEBIBYTE, ..config });
+    let room = |number: usize| format!("r{number}@s{number}.example");
+    let text = |number: usize| format!("{number} {}", "t".repeat(20_000));
+    let says = |scene: &mut Scene, talks: usize, number: usize| {
+        scene.says_to(&format!("account{talks}"), &room(talks), number, &text(number));
+        scene.now_ms += 1;
+    };
+    for number in 0..8 {
+        scene.is_in(&format!("account{number}"), &room(number));
+    }
+    let said = [(1, 19), (2, 19), (3, 19), (4, 19), (5, 19), (6, 19), (7, 15), (0, 25), (7, 6), (0, 5)];
+    let all = said.into_iter().flat_map(|(talks, times)| std::iter::repeat_n(talks, times));
+    for (number, talks) in all.enumerate() {
+        says(&mut scene, talks, number);
+    }
+    let copy = scene.copy_of("account0", &room(0));
+    assert!((24..=26).contains(&copy.messages), "{copy:?}");
 }
 
 fn what_all_accounts_share_is_paid_once() {

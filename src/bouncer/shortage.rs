@@ -42,10 +42,10 @@ type LookedAt = (BareJid, Option<BareJid>);
 /// What a limit is of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Limit {
+    #[default]
     Room,
     Account,
     Domain,
-    #[default]
     Process,
 }
 
@@ -77,16 +77,18 @@ impl Shortages {
             ((place.kept as usize).saturating_sub(config.room_memory), Limit::Room),
             (totals.sum().saturating_sub(of_rooms(config.account_memory)), Limit::Account),
             (place.charge.tally().kept().saturating_sub(of_rooms(of_domain)), Limit::Domain),
-            (memory::kept().saturating_sub(config.memory), Limit::Process),
         ];
-        let (excess, of) = excesses.into_iter().max_by_key(|(excess, _)| *excess).unwrap_or_default();
-        let others_pay =
-            of == Limit::Process && excess < config.memory / MOST_UNPAID && !self.is_payer(place);
-        place.is_short = !place.occupancy.spare(if others_pay { 0 } else { excess });
+        let (own, own_limit) = excesses.into_iter().max_by_key(|(excess, _)| *excess).unwrap_or_default();
+        let all = memory::kept().saturating_sub(config.memory);
+        let others_pay = all < config.memory / MOST_UNPAID && !self.is_payer(place);
+        let (wanted, of) = if others_pay || own >= all { (own, own_limit) } else { (all, Limit::Process) };
+        place.is_short = !place.occupancy.spare(wanted);
         place.waits_in_vain = place.is_short && of != Limit::Room;
-        self.seeks_payer |= excess > 0 && of == Limit::Process;
-        if excess > 0 {
-            self.tell(now, of, place);
+        self.seeks_payer |= all > 0;
+        for (excess, of) in [(own, own_limit), (all, Limit::Process)] {
+            if excess > 0 {
+                self.tell(now, of, place);
+            }
         }
         self.is_awaited &= !self.is_payer(place);
     }
