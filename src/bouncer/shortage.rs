@@ -272,4 +272,38 @@ mod tests {
         let known = accounts(4, &[(0, limit::PAYERS - 1), (1, 2 * limit::PAYERS + 1), (3, 1)]);
         assert_eq!(round(&known), [20, 20, 20, 1]);
     }
+
+    /// A room of two that has been chosen to pay, though the process keeps no more than it may.
+    fn awaited(now: Now) -> (Bouncer, [BareJid; 2]) {
+        let mut bouncer = Bouncer::new(Config::default(), 1);
+        let [account, lounge, den] =
+            ["alice@example.org", "lounge@rooms.example", "den@rooms.example"].map(BareJid::new);
+        bouncer.open(now, &account, &lounge);
+        bouncer.open(now, &account, &den);
+        bouncer.shortages.payer = Some((account.clone(), lounge.clone()));
+        bouncer.shortages.is_awaited = true;
+        let place = bouncer.state.accounts.get_mut(&account).unwrap().rooms.get_mut(&lounge).unwrap();
+        bouncer.timetable.wake(place, now.monotonic_ms);
+        (bouncer, [account, lounge])
+    }
+
+    #[test]
+    fn r7_a_room_that_has_nothing_to_pay_when_it_is_woken_is_awaited_no_more() {
+        let now = Now { monotonic_ms: 7, utc_ms: 7 };
+        let (mut bouncer, _) = awaited(now);
+        bouncer.find_payer(now);
+        assert!(bouncer.shortages.payer.is_some(), "it remains the one that pays");
+        bouncer.wake(now);
+        assert!(!bouncer.shortages.is_awaited);
+    }
+
+    #[test]
+    fn r7_a_room_that_is_forgotten_is_awaited_no_more() {
+        let now = Now { monotonic_ms: 7, utc_ms: 7 };
+        let (mut bouncer, [account, room]) = awaited(now);
+        bouncer.forget(&account, &BareJid::new("den@rooms.example"));
+        assert!(bouncer.shortages.is_awaited, "another one was forgotten");
+        bouncer.forget(&account, &room);
+        assert!(!bouncer.shortages.is_awaited);
+    }
 }
