@@ -5,6 +5,7 @@
 
 local jid_prep = require "util.jid".prep;
 
+local cut_s = 0.002; -- as much the times of one entry may differ: what is told of it, and when it was received
 local few = 4; -- entries to look for one among those of the same time
 
 return function (core, log)
@@ -23,6 +24,8 @@ return function (core, log)
 	end
 
 	--- Reading ---
+
+	local function nothing() end
 
 	local function later(a, b)
 		if a.when ~= b.when then return a.when > b.when; end
@@ -44,6 +47,7 @@ return function (core, log)
 		local from_place_s = latest(source.first_s, range.after and range.after.when);
 		local to_place_s = earliest(source.last_s, range.before and range.before.when);
 		local first_s, last_s = latest(from_place_s, range.first_s), earliest(to_place_s, range.last_s);
+		if first_s and last_s and first_s > last_s + source.slack_s + cut_s then return nothing; end
 		local begin, stop, from_s = range.after, range.before, first_s;
 		if reverse then begin, stop, from_s = stop, begin, last_s; end
 		local place = not is_at_once and begin and begin.order == source.order and begin.key and begin;
@@ -52,8 +56,9 @@ return function (core, log)
 			if reverse then return later(b, a); end
 			return later(a, b);
 		end
-		local entries = sources.entries_of(source, reverse, from_s, place, least, share, is_at_once);
+		local entries, finish = sources.entries_of(source, reverse, from_s, place, least, share, is_at_once);
 		local function is_at_end(found)
+			if stop and stop.order == source.order and found.id == stop.id then return true; end
 			if reverse then return first_s and found.when < first_s - source.slack_s; end
 			return last_s and found.when > last_s + source.slack_s;
 		end
@@ -74,8 +79,10 @@ return function (core, log)
 				local found = source.read(key, item, when, with);
 				if found then
 					found.order, found.key, found.stored_s = source.order, key, when;
-					if is_at_end(found) then return nil; end
-					if stop and stop.order == source.order and found.id == stop.id then return nil; end
+					if is_at_end(found) then
+						finish();
+						return nil;
+					end
 					if is_begun and not found.is_hidden and is_within(found) then return found; end
 					if not is_begun and found.id == begin.id then is_begun = true; end
 				end

@@ -143,15 +143,19 @@ return function (core, log)
 		return key, when;
 	end
 
-	-- What is stored of a source from a time on, read by one query. Others have their turn meanwhile.
+	-- What is stored of a source from a time on, read by one query, and what ends that early: a store may have a file open
+	-- until all is read. Others have their turn meanwhile, so the store is not asked to skip what comes after a time.
 	local function all_stored_of(source, from_s, share)
 		local items = items_of(source, { start = from_s and from_s - least_s - source.slack_s });
-		return function ()
+		local function next_stored()
 			share();
 			if not items then return nil; end
 			local id, item, when, with = items();
 			if not id then items = nil; end
 			return id, item, when, with;
+		end
+		return next_stored, function ()
+			while next_stored() do end
 		end
 	end
 
@@ -208,12 +212,19 @@ return function (core, log)
 		end
 	end
 
-	-- The same, and what waited to be written when the query came. It may be written meanwhile.
+	local function nothing() end
+
+	-- The same, and what waited to be written when the query came. It may be written meanwhile. Who does not read all of it
+	-- calls what comes second.
 	function sources.entries_of(source, reverse, from_s, place, few, share, is_at_once)
 		local unwritten = source.unwritten;
-		local stored = is_at_once and all_stored_of(source, from_s, share)
-			or stored_of(source, reverse, from_s, place, few, share);
-		if not unwritten then return stored; end
+		local stored, finish;
+		if is_at_once then
+			stored, finish = all_stored_of(source, from_s, share);
+		else
+			stored, finish = stored_of(source, reverse, from_s, place, few, share), nothing;
+		end
+		if not unwritten then return stored, finish; end
 		local waiting = waiting_of(unwritten, reverse);
 		local function was_waiting(entry)
 			return unwritten.ids[entry.attr.id] or (tonumber(entry.attr.at) or 0) > unwritten.first_ms;
@@ -221,7 +232,10 @@ return function (core, log)
 		local function next_stored()
 			for id, entry, when, with in stored do
 				if not was_waiting(entry) then return id, entry, when, with; end
-				if not reverse then return nil; end
+				if not reverse then
+					finish();
+					return nil;
+				end
 			end
 		end
 		local function next_waiting()
@@ -238,7 +252,7 @@ return function (core, log)
 				is_first = false;
 			end
 			return then_reads();
-		end
+		end, finish;
 	end
 
 	return sources;

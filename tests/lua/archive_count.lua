@@ -86,6 +86,39 @@ check.test("a3: a store that does not count is read by one query", function ()
 	check.equal(scene.server.archives.reads <= 4, true, scene.server.archives.reads.." queries");
 end);
 
+check.test("r7: a store that does not count has no file left open", function ()
+	for name, fields in pairs({
+		["to a time"] = { ["end"] = time(10) };
+		["to a time, of a room"] = { ["end"] = time(10), with = room };
+		["to a message"] = { ["before-id"] = logged_scenes.id_of(clock_s * 1000 + 20000, 2000) };
+	}) do
+		local scene = new_scene({});
+		check.equal(counted(scene, with(fields)) > 0, true, name);
+		check.equal(scene.server.archives.open, 0, name);
+	end
+	local scene, den = new_scene({}), logged_scenes.den;
+	logged_scenes.logs(scene, logged_scenes.log(1, clock_s * 1000, den));
+	scene.module:run_timers();
+	stub.says.logged_rooms = { { room = den, first_ms = 0 }, { room = room, first_ms = 0 } };
+	for number = count + 1, count + 2 do
+		logged_scenes.logs(scene, logged_scenes.log(number, clock_s * 1000 + number * every_ms));
+	end
+	function stub.says.sees_logged()
+		stub.says.sees_logged = nil;
+		scene.module:run_timers();
+		return true;
+	end
+	check.equal(counted(scene), count + 3);
+	check.equal(scene.server.archives.open, 0, "what waited is written meanwhile");
+end);
+
+check.test("r7: a log is not opened of which nothing is asked for", function ()
+	local scene = new_scene({});
+	scene.server.archives.reads = 0;
+	check.equal(counted(scene, with({ ["end"] = "2020-01-01T00:00:00Z", with = room })), 0);
+	check.equal(scene.server.archives.reads <= 3, true, scene.server.archives.reads.." queries");
+end);
+
 check.test("r2: if somebody is blocked there, each message is looked at", function ()
 	for _, stores in ipairs({ {}, sql }) do
 		local scene = new_scene(stores);

@@ -1,7 +1,8 @@
 -- Archive stores as Prosody has them, in memory. Where `fails` is a text, appending says so; `limit` is that of each
 -- archive, and `caps` are those of all. One that `counts` tells how many entries there are, as SQL does. With `asks_seconds`
--- times of queries are cut off to seconds, as SQL does, and with `keeps_seconds` those of entries, as PostgreSQL does. One that
--- `is_torn` takes nothing until all of it is deleted, one that `is_full` takes nothing at all.
+-- times of queries are cut off to seconds, as SQL does, and with `keeps_seconds` those of entries, as PostgreSQL does. One
+-- that `is_torn` takes nothing until all of it is deleted, one that `is_full` takes nothing at all. What is found is `open`
+-- until it is read to its end, as a file of internal storage is.
 
 local st = require "util.stanza";
 
@@ -40,7 +41,7 @@ local function count_of(entries, query)
 end
 
 function archives.new(server)
-	local all = { data = {}, caps = { truncate = true }, reads = 0, read = 0, deletes = 0 };
+	local all = { data = {}, caps = { truncate = true }, reads = 0, read = 0, open = 0, deletes = 0 };
 	local methods = {};
 	function methods:append(user, key, value, when, with)
 		if not require "util.async".ready() then error("ASYNC-01: not in an async context"); end
@@ -67,11 +68,16 @@ function archives.new(server)
 		end
 		local selected = select_from(all.data[self.name][user] or {}, query);
 		if not selected then return nil, "item-not-found"; end
-		local i = 0;
+		local i, is_open = 0, true;
+		all.open = all.open + 1;
 		return function ()
 			i = i + 1;
 			local entry = selected[i];
-			if not entry then return nil; end
+			if not entry then
+				if is_open then all.open = all.open - 1; end
+				is_open = false;
+				return nil;
+			end
 			all.read = all.read + 1;
 			return entry.key, st.deserialize(entry.value), entry.when, entry.with;
 		end, all.counts and query.total and count_of(all.data[self.name][user] or {}, query) or nil;
