@@ -9,9 +9,8 @@ local most = 30; -- entries that are read at once
 
 return function (reader)
 	-- How many entries a source has from a second on; nothing if it does not tell.
-	local function count_from(source, first_s, share)
+	local function count_from(source, first_s)
 		local items, total = source.find({ start = first_s, total = true, limit = 0 });
-		share();
 		if items then
 			items(); -- so that a file is closed
 			return tonumber(total);
@@ -34,14 +33,20 @@ return function (reader)
 		local from_s, to_s = first_s and math.floor(first_s) + 1 or 0, last_s and math.floor(last_s);
 		local function read(range) return read_all(source, range, false, share); end
 		if to_s and to_s < from_s then return read({ first_s = first_s, last_s = last_s }); end
-		local count = count_from(source, from_s, share);
+		-- Both without a pause: what is written meanwhile would be among those after the interval alone.
+		local count, after = count_from(source, from_s), 0;
+		if to_s then after = count_from(source, to_s); end
+		share();
+		if not (count and after) then return read_all(source, { first_s = first_s, last_s = last_s }, true, share); end
+		count = count - after;
 		if first_s then count = count + read({ first_s = first_s, last_s = from_s - tick_s }); end
-		if to_s then count = count - count_from(source, to_s, share) + read({ first_s = to_s, last_s = last_s }); end
+		if to_s then count = count + read({ first_s = to_s, last_s = last_s }); end
 		return count;
 	end
 
 	local function count_of(source, range, share)
-		local counts = count_from(source, latest_s, share) ~= nil;
+		local counts = count_from(source, latest_s) ~= nil; -- internal storage does while it has nothing
+		share();
 		local is_looked_at = not counts or range.after or range.before or range.with_full;
 		local intervals = not is_looked_at and source.intervals();
 		if not intervals then return read_all(source, range, not counts, share); end

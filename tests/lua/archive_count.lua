@@ -40,11 +40,14 @@ local function new_scene(stores)
 	return scene;
 end
 
+local function count_in(page)
+	return tonumber((page.answer:find("{urn:xmpp:mam:2}fin/{http://jabber.org/protocol/rsm}set/count#")));
+end
+
 local function counted(scene, fields, set)
 	set = set or {};
 	set.max = "0";
-	local answer = logged_scenes.asks(scene, fields or both, set).answer;
-	return tonumber(answer:find("{urn:xmpp:mam:2}fin/{http://jabber.org/protocol/rsm}set/count#"));
+	return count_in(logged_scenes.asks(scene, fields or both, set));
 end
 
 -- How many there are from one second to another.
@@ -112,8 +115,40 @@ check.test("r7: a store that does not count has no file left open", function ()
 	check.equal(scene.server.archives.open, 0, "what waited is written meanwhile");
 end);
 
+check.test("a3: what is written while it is counted is not taken off", function ()
+	local scene, passed_s, written = new_scene(sql), 0, count;
+	local first_ms, last_ms = clock_s * 1000 + stays[1].first_ms, clock_s * 1000 + stays[1].last_ms;
+	function stub.says.logged_intervals() return { { first_ms = first_ms, last_ms = last_ms } }; end
+	function stub.says.sees_logged(_, _, at_ms)
+		passed_s = passed_s + 0.008;
+		logged_scenes.wait(passed_s);
+		return at_ms >= first_ms and at_ms <= last_ms;
+	end
+	local page = logged_scenes.asks(scene, with({ with = room }), { max = "0" });
+	while not page.answer do
+		written = written + 1;
+		logged_scenes.logs(scene, logged_scenes.log(written, clock_s * 1000 + written * every_ms));
+		scene.module:run_timers();
+	end
+	logged_scenes.wait(0);
+	check.equal(written > count, true);
+	check.equal(count_in(page), expected(0, 2.1));
+end);
+
+check.test("a3: a log is counted whose first message is written meanwhile", function ()
+	local scene = logged_scenes.new_scene();
+	stub.says.logged_rooms = { { room = room, first_ms = 0 } };
+	function stub.says.logged_intervals()
+		logged_scenes.logs(scene, logged_scenes.log(1, clock_s * 1000 + 1), logged_scenes.log(2, clock_s * 1000 + 2));
+		scene.module:run_timers();
+		return { { first_ms = clock_s * 1000, last_ms = clock_s * 1000 + 5000 } };
+	end
+	check.equal(counted(scene), 2);
+end);
+
 check.test("r7: a log is not opened of which nothing is asked for", function ()
 	local scene = new_scene({});
+	scene.server.archives.data.archive = { alice = {} };
 	scene.server.archives.reads = 0;
 	check.equal(counted(scene, with({ ["end"] = "2020-01-01T00:00:00Z", with = room })), 0);
 	check.equal(scene.server.archives.reads <= 3, true, scene.server.archives.reads.." queries");

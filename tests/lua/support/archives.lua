@@ -68,6 +68,7 @@ function archives.new(server)
 		end
 		local selected = select_from(all.data[self.name][user] or {}, query);
 		if not selected then return nil, "item-not-found"; end
+		local tells = all.counts or not all.data[self.name][user]; -- internal storage does while there is nothing
 		local i, is_open = 0, true;
 		all.open = all.open + 1;
 		return function ()
@@ -80,7 +81,7 @@ function archives.new(server)
 			end
 			all.read = all.read + 1;
 			return entry.key, st.deserialize(entry.value), entry.when, entry.with;
-		end, all.counts and query.total and count_of(all.data[self.name][user] or {}, query) or nil;
+		end, tells and query.total and count_of(all.data[self.name][user] or {}, query) or nil;
 	end
 	function methods:get(user, key)
 		for _, entry in ipairs(all.data[self.name][user] or {}) do
