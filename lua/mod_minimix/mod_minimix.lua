@@ -89,9 +89,10 @@ function module.save()
 		error(("Restart Prosody to update mod_minimix from %s to %s"):format(VERSION, version), 0);
 	end
 	stack.flush_everything();
+	local unwritten = storage.unwritten(); -- before the snapshot: the core is told what is written
 	return {
 		snapshot = assert(core.snapshot()), next_session_id = sessions.next_id();
-		unread = loading.unread(), unwritten = storage.unwritten();
+		unread = loading.unread(), unwritten = unwritten;
 	};
 end
 

@@ -118,6 +118,15 @@ check.test("a4: the core is told under which id a message of the past is in the 
 	check.equal(#settled(), 0, "what is not written is not in the log");
 end);
 
+check.test("a4: what is written at a reload is told before the snapshot is taken", function ()
+	local scene = new_scene();
+	logs(scene, log(1, 1767225600009, room, 1767225600001));
+	stub.says.snapshot, stub.calls = "all", {};
+	scene.module.save();
+	check.equal(#settled(), 1);
+	check.equal(stub.calls[#stub.calls], "snapshot ");
+end);
+
 check.test("r7: a full store holds no message up; it is said once", function ()
 	local scene = new_scene();
 	scene.server.stores.fails = "disk full";
