@@ -18,6 +18,7 @@ local xmlns_forms = "jabber:x:data";
 local xmlns_validate = "http://jabber.org/protocol/xdata-validate";
 
 local cut_s = 0.0000015; -- a stamp is cut off to microseconds, and a time may be as far from it
+local days_of = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 }; -- each month
 
 local host = prosody.hosts[module.host];
 
@@ -59,12 +60,18 @@ return function (log, merge)
 		return true;
 	end
 
+	local function days_in(year, month)
+		if month ~= 2 then return days_of[month] or 0; end
+		local is_leap = year % 4 == 0 and (year % 100 ~= 0 or year % 400 == 0);
+		return is_leap and 29 or 28;
+	end
+
 	-- Whether a time may be one: Prosody takes each number of months.
 	local function is_time(text)
-		local month, day, hour, minute, second = (text or ""):match("^%d+%-?(%d%d)%-?(%d%d)T(%d%d):(%d%d):(%d%d)");
-		if not month then return true; end -- and then it can't be read
-		month, day = tonumber(month), tonumber(day);
-		return month >= 1 and month <= 12 and day >= 1 and day <= 31
+		local year, month, day, hour, minute, second = (text or ""):match("^(%d+)%-?(%d%d)%-?(%d%d)T(%d%d):(%d%d):(%d%d)");
+		if not year then return true; end -- and then it can't be read
+		day = tonumber(day);
+		return day >= 1 and day <= days_in(tonumber(year), tonumber(month))
 			and tonumber(hour) <= 24 and tonumber(minute) <= 59 and tonumber(second) <= 60;
 	end
 

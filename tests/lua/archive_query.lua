@@ -200,8 +200,12 @@ check.test("a3: messages are counted, and what can't be is an error", function (
 		check.equal(select(2, page.answer:get_error()), condition);
 		check.equal(#page.ids, 0);
 	end
-	for _, date in ipairs({ "2026-13-01T00:00:00Z", "2026-01-32T00:00:00Z", "2026-01-01T25:00:00Z", "2026-01-01T00:60:00Z" }) do
-		check.equal(select(2, asks(scene, with({ ["end"] = date })).answer:get_error()), "bad-request", date);
+	for _, date in ipairs({ "2026-13-01T00", "2026-01-32T00", "2026-01-01T25", "2026-02-30T00", "2100-02-29T00" }) do
+		check.equal(select(2, asks(scene, with({ ["end"] = date..":00:00Z" })).answer:get_error()), "bad-request", date);
+	end
+	check.equal(select(2, asks(scene, with({ ["end"] = "2026-01-01T00:60:00Z" })).answer:get_error()), "bad-request");
+	for _, date in ipairs({ "2026-02-28", "2024-02-29", "2000-02-29" }) do
+		check.equal(asks(scene, with({ start = date.."T00:00:00Z" })).answer.attr.type, "result", date);
 	end
 	scene.server.stores.fails = "disk failed";
 	check.equal(select(2, asks(scene, both).answer:get_error()), "internal-server-error");
