@@ -7,7 +7,8 @@ local cut_s = 0.0000015; -- as much a stamp may be beyond the time of receipt
 local latest_s = 2^31 - 1; -- that PostgreSQL takes
 local most = 30; -- entries that are read at once
 
-return function (reader)
+-- Of two times, of which each may be missing, `latest` and `earliest` give one.
+return function (reader, latest, earliest)
 	-- How many entries a source has from a second on; nothing if it does not tell.
 	local function count_from(source, first_s)
 		local items, total = source.find({ start = first_s, total = true, limit = 0 });
@@ -24,9 +25,6 @@ return function (reader)
 		for _ in reader(source, false, range, most, share, is_at_once) do count = count + 1; end
 		return count;
 	end
-
-	local function later(a, b) return a and b and math.max(a, b) or a or b; end
-	local function earlier(a, b) return a and b and math.min(a, b) or a or b; end
 
 	-- The number of entries in an interval of which all are seen.
 	local function count_between(source, first_s, last_s, share)
@@ -50,11 +48,11 @@ return function (reader)
 		local is_looked_at = not counts or range.after or range.before or range.with_full;
 		local intervals = not is_looked_at and source.intervals();
 		if not intervals then return read_all(source, range, not counts, share); end
-		local first_s, last_s = later(source.first_s, range.first_s), earlier(source.last_s and source.last_s + cut_s, range.last_s);
+		local first_s, last_s = latest(source.first_s, range.first_s), earliest(source.last_s and source.last_s + cut_s, range.last_s);
 		local count = 0;
 		for _, interval in ipairs(intervals) do
-			local from_s = later(interval.first_ms and interval.first_ms / 1000, first_s);
-			local to_s = earlier(interval.last_ms and interval.last_ms / 1000 + cut_s, last_s);
+			local from_s = latest(interval.first_ms and interval.first_ms / 1000, first_s);
+			local to_s = earliest(interval.last_ms and interval.last_ms / 1000 + cut_s, last_s);
 			count = count + count_between(source, from_s, to_s, share);
 		end
 		return count;

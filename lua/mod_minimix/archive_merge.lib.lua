@@ -115,7 +115,7 @@ return function (core, log)
 		end
 	end
 
-	local count_of = module:require "archive_count"(reader);
+	local count_of = module:require "archive_count"(reader, latest, earliest);
 
 	--- Single entries ---
 
