@@ -191,12 +191,7 @@ impl Base {
     /// has none there, or has it already.
     pub(super) fn as_archived(&self, turn: &Turn<'_>, message: &Stanza) -> Option<Kept> {
         let view = self.view.as_deref()?;
-        let is_logged = match turn.config.archive {
-            Archive::Off => false,
-            Archive::Needed => turn.kinds.has_archive(&self.me.room) != Some(true),
-            Archive::All => true,
-        };
-        let may_have_id = is_logged && message.kind == Kind::Message(MessageType::Groupchat);
+        let may_have_id = self.may_have_log(turn) && message.kind == Kind::Message(MessageType::Groupchat);
         if !may_have_id
             || self.may_be_archived(turn, message)
             || stanza_id(message, &self.me.account).is_some()
@@ -215,12 +210,15 @@ impl Base {
         let Some(intervals) = self.intervals().filter(|intervals| !intervals.is_empty()) else {
             return false;
         };
+        let has_little = || intervals.open_since_ms().is_none() && self.gives_ids();
+        self.may_have_log(turn) && (turn.config.archive == Archive::All || !has_little())
+    }
+
+    /// Whether the room is logged, as far as is known: it is not if it has told that it has an archive of its own.
+    fn may_have_log(&self, turn: &Turn<'_>) -> bool {
         match turn.config.archive {
             Archive::Off => false,
-            Archive::Needed => {
-                turn.kinds.has_archive(&self.me.room) != Some(true)
-                    && (intervals.open_since_ms().is_some() || !self.gives_ids())
-            }
+            Archive::Needed => turn.kinds.has_archive(&self.me.room) != Some(true),
             Archive::All => true,
         }
     }
